@@ -1,0 +1,159 @@
+"""Auth hooks: what adds a credential to each request, and renews it when it is refused."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from collections.abc import Iterable
+from fnmatch import fnmatchcase
+from typing import Any
+from urllib.parse import urlsplit
+
+from .interfaces import AuthHookInterface, AuthRetryStrategyInterface, TokenManagerInterface
+from .models import HttpRequest, HttpResponse, RequestContext, TokenData
+from .redact import REDACTOR
+from .retry import NoAuthRetryStrategy, SimpleAuthRetryStrategy
+
+_USED = "auth_token"
+
+
+class _HeaderHook(AuthHookInterface):
+    """A credential in one header, on all paths but the excluded ones."""
+
+    def __init__(
+        self,
+        retry_strategy: AuthRetryStrategyInterface,
+        excluded_paths: Iterable[str] | None,
+        excluded_path_patterns: Iterable[str] | None = None,
+    ) -> None:
+        self._retry_strategy = retry_strategy
+        self._excluded = frozenset(excluded_paths or ())
+        self._patterns = tuple(excluded_path_patterns or ())
+
+    @property
+    def retry_strategy(self) -> AuthRetryStrategyInterface:
+        return self._retry_strategy
+
+    def should_authenticate(self, request: HttpRequest) -> bool:
+        path = urlsplit(request.url).path if "://" in request.url else request.url.partition("?")[0]
+        return path not in self._excluded and not any(fnmatchcase(path, pattern) for pattern in self._patterns)
+
+    def is_auth_error(self, response: HttpResponse) -> bool:
+        return self._retry_strategy.is_auth_error(response)
+
+    def refresh_auth(self) -> bool:
+        return False
+
+    def invalidate_auth(self) -> None:
+        return None
+
+
+class TokenAuthHook(_HeaderHook):
+    """The token of a `TokenManager`; by default one renewal and one more try after a 401.
+
+    The header is ``<prefix> <token>``, the bare token with an empty prefix. Where the prefix is left
+    at "Bearer", a token of another type is sent with its own.
+    """
+
+    def __init__(
+        self,
+        token_manager: TokenManagerInterface,
+        retry_strategy: AuthRetryStrategyInterface | None = None,
+        auth_header_name: str = "Authorization",
+        auth_header_prefix: str = "Bearer",
+        excluded_paths: set[str] | None = None,
+        excluded_path_patterns: list[str] | None = None,
+    ) -> None:
+        super().__init__(
+            retry_strategy or SimpleAuthRetryStrategy(max_retries=1), excluded_paths, excluded_path_patterns
+        )
+        self._token_manager = token_manager
+        self._name = auth_header_name
+        self._prefix = auth_header_prefix
+
+    @property
+    def token_manager(self) -> TokenManagerInterface:
+        return self._token_manager
+
+    def before_request(self, request: HttpRequest, context: RequestContext) -> HttpRequest:
+        token = self.get_token()
+        context.metadata[_USED] = token
+        prefix = self._prefix
+        if prefix == "Bearer" and token.token_type and token.token_type.lower() != "bearer":
+            prefix = token.token_type
+        value = f"{prefix} {token.access_token}" if prefix else token.access_token
+        return request.with_headers({self._name: value})
+
+    def recover(self, response: HttpResponse, context: RequestContext) -> bool:
+        """Renew the token that was refused, unless somebody else has done so already."""
+        if not self.is_auth_error(response):
+            return False
+        replace: Any = getattr(self._token_manager, "replace", None)
+        used = context.metadata.get(_USED)
+        if replace is None or used is None:
+            return self.refresh_auth()
+        return self._renewed(lambda: replace(used))
+
+    def refresh_auth(self) -> bool:
+        return self._renewed(self._token_manager.force_refresh)
+
+    def _renewed(self, renew: Any) -> bool:
+        try:
+            renew()
+        except Exception:  # whatever a provider raises: the 401 in hand is the answer then
+            return False
+        return True
+
+    def invalidate_auth(self) -> None:
+        self._token_manager.invalidate_token()
+
+    def get_token(self) -> TokenData:
+        return self._token_manager.get_token()
+
+
+class ApiKeyAuthHook(_HeaderHook):
+    """A fixed key in a header."""
+
+    def __init__(
+        self,
+        api_key: str,
+        header_name: str = "X-API-Key",
+        retry_strategy: AuthRetryStrategyInterface | None = None,
+        excluded_paths: set[str] | None = None,
+    ) -> None:
+        super().__init__(retry_strategy or NoAuthRetryStrategy(), excluded_paths)
+        self._key = api_key
+        self._name = header_name
+        REDACTOR.add(api_key)
+
+    def before_request(self, request: HttpRequest, context: RequestContext) -> HttpRequest:
+        return request.with_headers({self._name: self._key})
+
+    def get_token(self) -> TokenData:
+        return TokenData(self._key, "ApiKey")
+
+
+class BasicAuthHook(_HeaderHook):
+    """User and password as Basic (RFC 7617), in UTF-8."""
+
+    def __init__(
+        self,
+        username: str,
+        password: str,
+        retry_strategy: AuthRetryStrategyInterface | None = None,
+        excluded_paths: set[str] | None = None,
+    ) -> None:
+        super().__init__(retry_strategy or NoAuthRetryStrategy(), excluded_paths)
+        self._value = basic(username, password)
+        REDACTOR.add(password)
+        REDACTOR.add(self._value.partition(" ")[2])
+
+    def before_request(self, request: HttpRequest, context: RequestContext) -> HttpRequest:
+        return request.with_headers({"Authorization": self._value})
+
+    def get_token(self) -> TokenData:
+        return TokenData(self._value.partition(" ")[2], "Basic")
+
+
+def basic(user: str, password: str) -> str:
+    """The value of a Basic Authorization header, in UTF-8 (RFC 7617)."""
+    return "Basic " + b64encode(f"{user}:{password}".encode()).decode("ascii")

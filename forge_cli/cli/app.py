@@ -1,0 +1,192 @@
+"""The table of commands, and the one place where errors become messages and exit codes."""
+
+from __future__ import annotations
+
+import errno
+import importlib
+import os
+import signal
+import sys
+import traceback
+from collections.abc import Sequence
+from typing import Any, NamedTuple, NoReturn
+
+import click
+
+from .. import __version__
+from ..errors import ForgeError, ProfileError
+from ..redact import REDACTOR
+from .context import Context
+from .exit_codes import MEANINGS, ExitCode, cause_of, exit_code_of
+from .options import global_options
+from .output.text import visible
+
+
+class Entry(NamedTuple):
+    """A command: where it is, and its line in the list of commands."""
+
+    target: str
+    summary: str
+
+
+_SEND = "forge_cli.cli.commands.send"
+
+COMMANDS: dict[str, Entry] = {
+    "get": Entry(f"{_SEND}:get", "Send a GET request."),
+    "post": Entry(f"{_SEND}:post", "Send a POST request."),
+    "put": Entry(f"{_SEND}:put", "Send a PUT request."),
+    "patch": Entry(f"{_SEND}:patch", "Send a PATCH request."),
+    "delete": Entry(f"{_SEND}:delete", "Send a DELETE request."),
+    "head": Entry(f"{_SEND}:head", "Send a HEAD request."),
+    "options": Entry(f"{_SEND}:options", "Send an OPTIONS request."),
+    "request": Entry(f"{_SEND}:request", "Send a request with any method."),
+    "curl": Entry("forge_cli.cli.commands.curl:curl", "Print a request as a cURL command, and send nothing."),
+    "token": Entry("forge_cli.cli.commands.token:token", "Show, renew, use and forget tokens."),
+    "profile": Entry("forge_cli.cli.commands.profile:profile", "List, show, check and write profiles."),
+    "demo": Entry("forge_cli.cli.commands.demo:demo", "See a three-step login at work, on this machine alone."),
+}
+
+_EXAMPLES = """\
+\b
+Examples:
+  forge demo                                 see it work, with nothing set up
+  forge profile init                         write your first profile
+  forge get /users --profile prod            log in as the profile says, and ask
+  forge post /users name=Ada admin:=true     send JSON
+  forge curl GET /users                      the same request as a curl command
+  curl -H "$(forge token show --header)" …   keep your curl
+"""
+
+
+class Commands(click.Group):
+    """A group whose commands are imported when they are called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        entry = COMMANDS.get(name)
+        if entry is None:
+            return None
+        module, _, attribute = entry.target.partition(":")
+        command: click.Command = getattr(importlib.import_module(module), attribute)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, entry.summary) for name, entry in COMMANDS.items()])
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Exit codes"):
+            formatter.write_dl([(str(code.value), MEANINGS[code]) for code in ExitCode])
+
+
+@click.group(
+    cls=Commands,
+    help=f"The HTTP command line for APIs whose login takes more than one step.\n\n{_EXAMPLES}",
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+@click.version_option(__version__, message="%(prog)s %(version)s")
+@global_options
+def forge() -> None:
+    """The command itself does nothing; see the table of commands."""
+
+
+class Terminated(BaseException):
+    """SIGTERM came."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code. Nothing below this prints an error or exits."""
+    context = Context(program=_program())
+    try:
+        _on_terminate()
+        result = forge.main(
+            args=None if argv is None else list(argv), prog_name=context.program, standalone_mode=False, obj=context
+        )
+        sys.stdout.flush()
+        return int(result or 0)
+    except (Exception, KeyboardInterrupt, Terminated) as exc:
+        return _report(exc, context)
+
+
+def _report(exc: BaseException, context: Context) -> int:
+    """Say what went wrong, once, and return its exit code."""
+    match exc:
+        case click.exceptions.Exit():
+            return exc.exit_code
+        case KeyboardInterrupt() | click.exceptions.Abort():
+            return ExitCode.INTERRUPTED
+        case Terminated():
+            return ExitCode.TERMINATED
+        case click.UsageError():
+            return _usage(exc, context)
+        case click.ClickException():
+            context.warn(exc.format_message())
+            return ExitCode.USAGE
+        case ForgeError():
+            return _failure(exc, context)
+        case BrokenPipeError():
+            _discard_stdout()
+            return ExitCode.PIPE_CLOSED
+        case OSError(errno=errno.ENOSPC | errno.EIO | errno.EBADF | errno.EDQUOT | errno.EFBIG):
+            _discard_stdout()
+            context.warn(f"the output cannot be written: {exc.strerror}")
+            return ExitCode.LOCAL_IO
+        case _:
+            return _bug(exc, context)
+
+
+def _failure(exc: ForgeError, context: Context) -> int:
+    if context.debug:
+        context.warn("".join(traceback.format_exception(exc)))
+    cause = cause_of(exc)
+    if context.silent < 2:
+        lines = [cause.message]
+        lines += [f"  {problem}" for problem in cause.problems] if isinstance(cause, ProfileError) else []
+        hint = cause.hint or exc.hint
+        lines += [f"  {hint}"] if hint else []
+        context.warn("\n".join(lines))
+    return exit_code_of(cause)
+
+
+def _usage(exc: click.UsageError, context: Context) -> int:
+    if context.silent < 2:
+        where = exc.ctx.command_path if exc.ctx is not None else context.program
+        context.warn(f"{exc.format_message()}\n  see `{where} --help`")
+    return ExitCode.USAGE
+
+
+def _bug(exc: BaseException, context: Context) -> int:
+    """An error that nobody foresaw. Its texts may quote secrets, so they pass the redactor too."""
+    text = REDACTOR.text("".join(traceback.format_exception(exc)))
+    context.warn(f"this is a bug in forge, please report it\n{visible(text)}")
+    return ExitCode.BUG
+
+
+def _program() -> str:
+    """The name it was called by, for help and exported commands."""
+    name = os.path.basename(sys.argv[0]) if sys.argv else ""
+    return name if name in ("forge", "forge-http") else "forge"
+
+
+def _on_terminate() -> None:
+    def terminate(number: int, frame: Any) -> NoReturn:
+        raise Terminated
+
+    try:
+        signal.signal(signal.SIGTERM, terminate)
+    except ValueError:
+        pass  # not the main thread: somebody else's program, and their signals
+
+
+def _discard_stdout() -> None:
+    """Let nothing that is still buffered fail a second time when Python ends."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        pass
+    try:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except (OSError, ValueError):
+        pass

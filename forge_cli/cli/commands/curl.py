@@ -1,0 +1,205 @@
+"""Print a request as a cURL command: by default without a secret in it, and ready to run."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import click
+
+from ...client import HttpClient
+from ...curl import Slots, quote, render
+from ...encode import FileBody
+from ...errors import UsageError
+from ...login.placeholder import REDACTED, ExportHook
+from ...models import Headers, HttpRequest, PreparedRequest
+from ...profiles.build import Profile
+from ...redact import sensitive
+from ..context import Context
+from ..options import export_options, global_options, pass_context, request_options, silent
+from ..request import RequestOptions, build_client, build_request, credential
+
+_HELP = """\
+Print a request as a cURL command, and send nothing.
+
+\b
+  forge curl GET /users
+  forge curl POST /users name=Ada --as literal
+\b
+The command holds no secret: tokens are `$(forge token show …)`. `--as env` writes
+$FORGE_TOKEN for somebody without forge, `--as literal` the values themselves.
+"""
+
+
+@click.command(help=_HELP)
+@click.argument("method")
+@click.argument("url")
+@click.argument("items", nargs=-1, metavar="[ITEM]...")
+@export_options
+@request_options
+@silent
+@global_options
+@pass_context
+def curl(
+    context: Context, method: str, url: str, items: tuple[str, ...], style: str | None, reveal: bool, **settings: Any
+) -> int:
+    """Print a request as a cURL command, and send nothing."""
+    other = settings.pop("method_option")
+    return export(context, method, url, items, RequestOptions(method=other, **settings), style, reveal=reveal)
+
+
+def export(
+    context: Context,
+    method: str,
+    url: str,
+    items: Sequence[str],
+    options: RequestOptions,
+    style: str | None,
+    *,
+    reveal: bool,
+) -> int:
+    """Print the command for this request."""
+    if reveal and style not in (None, "literal"):
+        raise UsageError(f"--reveal and --as {style} contradict each other", hint="choose one")
+    message = build_request(context, method, url, tuple(items), options)
+    if reveal or style == "literal":
+        client = build_client(context, message, options, None)
+        command = _rendered(client, client.prepare(credential(context, message, options)), options, Slots(), None)
+    else:
+        command = _Export(context, style or "forge").command(message, options)
+    context.stdout.write(f"{command}\n")
+    if style is None and not reveal and context.stdout.isatty():
+        context.notice("--as forge (this), --as env ($FORGE_TOKEN) or --as literal (with the token in it)")
+    return 0
+
+
+@dataclass
+class _Export:
+    """One command without secrets in it."""
+
+    context: Context
+    style: str
+
+    def __post_init__(self) -> None:
+        self._slots = Slots()
+        self._missing: list[str] = []
+        self._hook: ExportHook | None = None
+        self._name = ""
+
+    def command(self, message: HttpRequest, options: RequestOptions) -> str:
+        message, user = self._explicit(message, options)
+        client = build_client(self.context, message, options, None, self._export_hook, self._text)
+        prepared = client.prepare(message)
+        prepared = replace(prepared, headers=self._hidden(prepared.headers))
+        command = _rendered(client, prepared, options, self._slots, user)
+        for place in dict.fromkeys(self._missing):
+            self.context.warn(f"{place}: {REDACTED} stands for a value that only --as literal can show")
+        return command
+
+    def _export_hook(self, profile: Profile) -> ExportHook:
+        self._name = profile.name
+        if self._hook is None:
+            self._hook = ExportHook(
+                profile.login, self._slots, tokens=self._token, header=self._header, warn=self._missing.append
+            )
+        return self._hook
+
+    def _text(self, profile: Profile) -> Any:
+        hook = self._export_hook(profile)
+        return lambda template: hook.text(template, "a header of the profile")
+
+    def _token(self, step: str, output: str) -> str | None:
+        """The expression for one output of a step."""
+        if output != "token":
+            return None
+        if self.style == "env":
+            several = self._hook is not None and len(self._hook.login.targets) > 1
+            return f"$FORGE_TOKEN_{variable(step)}" if several else "$FORGE_TOKEN"
+        return f"$({self._forge} token show {self._flags} --step {step} --raw)"
+
+    def _header(self, name: str) -> str | None:
+        """The expression for a header's whole value."""
+        return None if self.style == "env" else f"$({self._forge} token show {self._flags} --header {quote(name)})"
+
+    @property
+    def _forge(self) -> str:
+        return self.context.program
+
+    @property
+    def _flags(self) -> str:
+        context = self.context
+        words = ["--profile", self._name]
+        if context.config is not None:
+            words += ["--config", str(context.source.path.absolute())]
+        for name, value in context.variables.items():
+            words += ["--var", f"{name}={value}"]
+        return " ".join(quote(word) for word in words)
+
+    def _explicit(self, message: HttpRequest, options: RequestOptions) -> tuple[HttpRequest, str | None]:
+        """What `-u` and `--bearer` say, as shell words."""
+        if options.bearer is not None:
+            return message.with_headers({"Authorization": f"Bearer {self._given('--bearer', options.bearer)}"}), None
+        if options.user is None:
+            return message, None
+        if options.user.startswith(("env:", "@")):
+            return message, self._given("--user", options.user)
+        user, colon, _ = options.user.partition(":")
+        if colon:
+            self._missing.append("--user")
+        return message, f"{user}:{REDACTED}" if colon else user
+
+    def _given(self, option: str, text: str) -> str:
+        if text.startswith("env:") and re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", text[4:]):
+            return self._slots.mark(f"${text[4:]}")
+        if text.startswith("@"):
+            return self._slots.mark(f"$(cat {quote(text[1:])})")
+        self._missing.append(option)
+        return REDACTED
+
+    def _hidden(self, headers: Headers) -> Headers:
+        """Headers whose secret was typed in literally, without it."""
+        pairs = []
+        for name, value in headers.pairs:
+            if sensitive(name) and not self._slots.present(value) and REDACTED not in value:
+                self._missing.append(name)
+                scheme, space, _ = value.partition(" ")
+                value = f"{scheme} {REDACTED}" if space and name.lower() == "authorization" else REDACTED
+            pairs.append((name, value))
+        return Headers(pairs)
+
+
+def _rendered(
+    client: HttpClient, prepared: PreparedRequest, options: RequestOptions, slots: Slots, user: str | None
+) -> str:
+    config, body = client.config, prepared.body
+    path = body.path if isinstance(body, FileBody) else None
+    if body is not None and not isinstance(body, bytes) and not prepared.parts and path is None:
+        body = b"".join(body.open())
+    # A POST that a redirect would turn into a GET is not followed, and curl has no such rule.
+    follow = config.allow_redirects and (config.post_to_get or prepared.method != "POST")
+    certificate = config.client_cert or (None, None, None)
+    return render(
+        method=prepared.method,
+        url=prepared.url,
+        headers=prepared.headers.pairs,
+        body=body if isinstance(body, bytes) and not prepared.parts else None,
+        parts=prepared.parts,
+        body_path=path,
+        slots=slots,
+        user=user,
+        follow=follow,
+        max_redirects=config.max_redirects,
+        insecure=config.verify_ssl is False,
+        ca_bundle=config.verify_ssl if isinstance(config.verify_ssl, str) else None,
+        cert=certificate[0],
+        key=certificate[1],
+        proxy=options.proxy or (config.proxies or {}).get("http"),
+        max_time=config.max_elapsed,
+    )
+
+
+def variable(step: str) -> str:
+    """The part of an environment variable's name that stands for a step."""
+    return re.sub(r"[^A-Z0-9]", "_", step.upper())

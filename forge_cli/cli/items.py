@@ -1,0 +1,203 @@
+"""Request items: the short forms after the URL that say headers, query, fields, files and body."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from ..errors import UsageError
+from ..models import TOKEN
+from .nesting import Raw, document, unescaped
+
+FORMS = (
+    "Header:value, Header: (unset), Header; (empty), name==query, field=text, field:=json, a[b][]=text, file@path, "
+    "@path (the body); =@ :=@ :@ ==@ read the value from a file; \\ before a separator takes it as it is"
+)
+
+# The leftmost separator wins, and where several start at one place, the longest.
+_ITEM = re.compile(r"(?P<name>(?:\\.|[^\\:=@])*)(?P<mark>:=@|==@|:=|:@|==|=@|:|=|@)(?P<value>.*)", re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One field of the body. `key` is as written, with its escapes; `value` is text or JSON."""
+
+    key: str
+    value: str | Raw
+
+    @property
+    def name(self) -> str:
+        """The name in a form, where brackets mean nothing."""
+        return unescaped(self.key)
+
+
+@dataclass(frozen=True, slots=True)
+class FileItem:
+    """A file to upload. A `path` of ``-`` is standard input."""
+
+    name: str
+    path: str
+    filename: str
+    content_type: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Items:
+    """What the items of one command say. A header of None is one to leave out; `body` is a path or ``-``."""
+
+    headers: tuple[tuple[str, str | None], ...] = ()
+    query: tuple[tuple[str, str], ...] = ()
+    fields: tuple[Field, ...] = ()
+    files: tuple[FileItem, ...] = ()
+    body: str | None = None
+
+    def form(self) -> list[tuple[str, str]]:
+        """The fields as pairs of a form; JSON goes in as its text, except that a JSON string is its value."""
+        return [
+            (field.name, field.value if isinstance(field.value, str) else _plain(field.value)) for field in self.fields
+        ]
+
+    def json_text(self) -> str | None:
+        """The fields as one JSON document, None without fields. UsageError when two of them do not fit."""
+        return document((field.key, field.value) for field in self.fields)
+
+
+def read_file(path: str) -> bytes:
+    """The content of a file, ``~`` expanded. UsageError when it cannot be read."""
+    try:
+        with open(os.path.expanduser(path), "rb") as file:
+            return file.read()
+    except (OSError, ValueError) as exc:
+        raise UsageError(f"cannot read {path!r}: {getattr(exc, 'strerror', None) or 'not a file name'}") from None
+
+
+def parse(items: Sequence[str], *, read: Callable[[str], bytes] = read_file) -> Items:
+    """The items of a command line. `read` gives the content of a path; UsageError names the item that is wrong."""
+    headers: list[tuple[str, str | None]] = []
+    query: list[tuple[str, str]] = []
+    fields: list[Field] = []
+    files: list[FileItem] = []
+    bodies: list[str] = []
+    for item in items:
+        _check_text(item)
+        match = _ITEM.fullmatch(item)
+        if match is None:
+            headers.append(_empty_header(item))
+            continue
+        key, mark, value = match["name"], match["mark"], match["value"]
+        if not key and mark == "@":
+            bodies.append(_path(value, item))
+        elif not key:
+            raise UsageError(f"{item!r} has no name before {mark!r}", hint=FORMS)
+        elif mark == "@":
+            files.append(_file(unescaped(key), value, item))
+        elif mark in (":", ":@"):
+            headers.append(_header(key, _value(mark, value, item, read)))
+        elif mark in ("==", "==@"):
+            query.append((unescaped(key), _value(mark, value, item, read)))
+        else:
+            text = _value(mark, value, item, read)
+            fields.append(Field(key, _json(key, text) if mark.startswith(":=") else text))
+    _check_bodies(bodies, fields, files)
+    return Items(tuple(headers), tuple(query), tuple(fields), tuple(files), bodies[0] if bodies else None)
+
+
+def header(text: str) -> tuple[str, str | None]:
+    """A header as ``-H`` takes it: ``Name: value``, ``Name:`` (None: leave it out) or ``Name;`` (empty)."""
+    _check_text(text)
+    name, colon, value = text.partition(":")
+    return _header(name, value) if colon else _empty_header(text)
+
+
+def _header(name: str, value: str) -> tuple[str, str | None]:
+    name, value = unescaped(name).strip(), value.strip()
+    if TOKEN.fullmatch(name) is None:
+        raise UsageError(f"{name!r} is not a header name", hint="letters, digits and - only")
+    if re.search(r"[\r\n\0]", value):
+        raise UsageError(f"the value of header {name!r} holds a line break or NUL", hint="give it as one line")
+    return name, value or None
+
+
+def _empty_header(item: str) -> tuple[str, str]:
+    name = item.removesuffix(";")
+    if name == item or TOKEN.fullmatch(name) is None:
+        raise UsageError(f"{item!r} is not a request item", hint=FORMS)
+    return name, ""
+
+
+def _value(mark: str, value: str, item: str, read: Callable[[str], bytes]) -> str:
+    if not mark.endswith("@"):
+        # A value that begins like a longer separator: `name=\@home` is the text "@home".
+        return value[1:] if value.startswith(("\\@", "\\=")) else value
+    path = _path(value, item)
+    try:
+        text = read(path).decode()
+    except UnicodeDecodeError:
+        raise UsageError(f"{path!r} is not UTF-8 text", hint="name@path uploads a file as it is") from None
+    # The line end of a file is no part of a header or a query value.
+    return text.rstrip("\r\n") if mark in (":@", "==@") else text
+
+
+def _path(path: str, item: str) -> str:
+    if not path:
+        raise UsageError(f"{item!r} names no file", hint="a path, or - for standard input")
+    return path
+
+
+def _file(name: str, value: str, item: str) -> FileItem:
+    path, *settings = re.split(r";(type|filename)=", value)
+    chosen = dict(zip(settings[::2], settings[1::2], strict=True))
+    path = _path(path, item)
+    if path != "-":
+        path = os.path.expanduser(path)
+        if os.path.isdir(path) or not os.access(path, os.R_OK):
+            raise UsageError(
+                f"cannot read {path!r}", hint=f"the file to upload as {name!r}; {name}\\@… for other items"
+            )
+    return FileItem(name, path, chosen.get("filename", os.path.basename(path)), chosen.get("type"))
+
+
+def _json(key: str, text: str) -> Raw:
+    try:
+        # Numbers stay text: only their form is checked, and no limit on digits applies.
+        json.loads(text, parse_int=str, parse_float=str, parse_constant=_no_constant)
+    except json.JSONDecodeError as exc:
+        where = f"line {exc.lineno}, column {exc.colno}" if "\n" in text else f"character {exc.colno}"
+        raise UsageError(
+            f"the value of {key + ':='!r} is not JSON at {where}: {exc.msg.lower()}", hint=f"{key}=… for text"
+        ) from None
+    except RecursionError:
+        raise UsageError(
+            f"the value of {key + ':='!r} is nested too deeply", hint="@path sends a file as the body"
+        ) from None
+    except ValueError as exc:
+        raise UsageError(f"the value of {key + ':='!r} is not JSON: {exc}", hint=f"{key}=… for text") from None
+    return Raw(text.strip())
+
+
+def _no_constant(name: str) -> None:
+    raise ValueError(f"it has no {name}")
+
+
+def _check_text(text: str) -> None:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise UsageError("an argument is not UTF-8", hint="=@ and @ read any bytes from a file") from None
+
+
+def _check_bodies(bodies: list[str], fields: list[Field], files: list[FileItem]) -> None:
+    if len(bodies) > 1:
+        raise UsageError(f"two bodies: @{bodies[0]} and @{bodies[1]}", hint="name@path uploads several files")
+    if bodies and (fields or files):
+        name = fields[0].name if fields else files[0].name
+        raise UsageError(f"two bodies: @{bodies[0]} and field {name!r}", hint="name@path adds a file to other fields")
+    if [*bodies, *(file.path for file in files)].count("-") > 1:
+        raise UsageError("standard input can be read only once", hint="give one of the files by its path")
+
+
+def _plain(value: Raw) -> str:
+    return str(json.loads(value.text)) if value.text.startswith('"') else value.text

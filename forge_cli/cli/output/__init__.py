@@ -1,0 +1,1 @@
+"""What is shown: text made safe and coloured, JSON laid out, message heads."""

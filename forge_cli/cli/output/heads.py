@@ -1,0 +1,43 @@
+"""The heads of requests and responses as HTTP/1.1 lines, redacted and safe for a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from urllib.parse import urlsplit
+
+from ...models import Headers, PreparedRequest
+from ...redact import Redactor
+from .text import paint, visible_line
+
+
+def request_head(prepared: PreparedRequest, color: bool, redactor: Redactor) -> str:
+    """The request line and the header fields, each line with its end."""
+    url = urlsplit(redactor.url(prepared.url))
+    target = (url.path or "/") + (f"?{url.query}" if url.query else "")
+    method = paint(visible_line(prepared.method), "method", color)
+    line = f"{method} {paint(visible_line(target), 'strong', color)} HTTP/1.1"
+    fields = list(prepared.headers.pairs)
+    if "host" not in prepared.headers:
+        fields.insert(0, ("Host", url.netloc.rpartition("@")[2]))
+    return _text([line, *_fields(fields, color, redactor)])
+
+
+def response_head(version: str, status: int, reason: str, headers: Headers, color: bool, redactor: Redactor) -> str:
+    """The status line and the header fields, each line with its end. `version` is as in ``HTTP/1.1``."""
+    words = visible_line(redactor.text(f"{status} {reason}".rstrip()))
+    line = f"{visible_line(version)} {paint(words, _style(status), color)}"
+    return _text([line, *_fields(headers.pairs, color, redactor)])
+
+
+def _style(status: int) -> str:
+    return "good" if status < 300 else "warning" if status < 400 else "error"
+
+
+def _fields(pairs: Iterable[tuple[str, str]], color: bool, redactor: Redactor) -> list[str]:
+    return [
+        f"{paint(visible_line(name), 'name', color)}: {visible_line(value)}" for name, value in redactor.headers(pairs)
+    ]
+
+
+def _text(lines: list[str]) -> str:
+    return "".join(f"{line}\n" for line in lines)

@@ -1,0 +1,69 @@
+"""What a client does, told on stderr: retries and redirects always, the exchanges with `-v`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TextIO
+
+from ...hooks import Foreign, Received, Redirecting, Retrying, RetryStopped, Sending, StepEvent
+from ...redact import REDACTOR
+from .heads import request_head, response_head
+
+
+class Notices:
+    """A listener for `HttpClient`. Remembers what the exit code and the last message need."""
+
+    def __init__(self, say: Callable[[str], None], stream: TextIO, *, verbose: int, color: bool) -> None:
+        self._say = say
+        self._stream = stream
+        self._verbose = verbose
+        self._color = color
+        self._step: str | None = None
+        self.stripped_by: str | None = None
+
+    def __call__(self, event: Any) -> None:
+        match event:
+            case StepEvent():
+                self._step = event.step
+            case Sending() if self._shown:
+                self._show("> ", request_head(event.prepared, self._color, REDACTOR))
+            case Received() if self._shown:
+                head = response_head(
+                    event.http_version, event.status, event.reason, event.headers, self._color, REDACTOR
+                )
+                self._show("< ", head)
+            case Retrying():
+                wait = f"{event.delay:.1f} s" if event.delay >= 0.05 else "0 s"
+                self._say(
+                    f"{self._where}{event.reason}, retry {event.attempt} of {event.max_retries} in {wait} (--retry 0)"
+                )
+            case RetryStopped():
+                self._say(f"{self._where}not retried: {event.reason}")
+            case Redirecting():
+                self._redirect(event)
+            case Foreign():
+                self._say("the URL is not of this profile's origins: sent without its headers and credentials")
+
+    def _redirect(self, event: Redirecting) -> None:
+        url = REDACTOR.url(event.url)
+        if event.stripped:
+            self.stripped_by = url
+            self._say(
+                f"redirected to another origin, {url}: credentials were left out\n"
+                "  to send them there, add the origin to `origins` in the profile"
+            )
+        elif self._verbose >= 2:
+            self._say(f"{event.status}, redirected to {url}")
+
+    @property
+    def _shown(self) -> bool:
+        return self._verbose >= (1 if self._step is None else 2)
+
+    @property
+    def _where(self) -> str:
+        return f"login step '{self._step}': " if self._step is not None else ""
+
+    def _show(self, mark: str, head: str) -> None:
+        name = f"[{self._step}] " if self._step is not None else ""
+        self._stream.write("".join(f"{mark}{name}{line}\n" for line in head.splitlines()))
+        self._stream.flush()

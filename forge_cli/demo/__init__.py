@@ -1,0 +1,1 @@
+"""The embedded API that `forge demo` and the tests log in to."""

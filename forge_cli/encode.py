@@ -1,0 +1,349 @@
+"""From what a caller means to what goes on the wire: URL, headers, body. No network, no credentials."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, BinaryIO, cast
+from urllib.parse import quote, urlencode, urlsplit, urlunsplit
+
+from . import __version__
+from .auth import basic
+from .errors import RequestBuildException
+from .models import TOKEN, Headers, HttpRequest, Part, PreparedRequest, iter_params
+
+USER_AGENT = f"forge/{__version__}"
+FORM = "application/x-www-form-urlencoded"
+JSON = "application/json"
+
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
+_ABSOLUTE = re.compile(r"https?://", re.IGNORECASE)
+# All that a path or query may hold unencoded, and "%" that already starts an escape (RFC 3986).
+_SAFE = "!#$%&'()*+,/:;=?@[]~"
+_STRAY_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_CHUNK = 65536
+
+
+def build_url(base_url: str, url: str) -> str:
+    """The absolute URL: `url` itself when it is one, else joined to `base_url`.
+
+    Nothing in `url` can change the host of `base_url`. RequestBuildException for what is neither a
+    path nor an http(s) URL.
+    """
+    if _CONTROL.search(url) or url != url.strip():
+        raise RequestBuildException("the URL holds control characters or spaces at its ends", hint="quote and trim it")
+    if _ABSOLUTE.match(url):
+        return url
+    if _SCHEME.match(url):
+        raise RequestBuildException(
+            f"{url.split(':', 1)[0]}: is neither http:// nor https://",
+            hint="give a path such as /users, or a URL that starts with http:// or https://",
+        )
+    return f"{base_url.rstrip('/')}/{url.lstrip('/')}" if base_url else url
+
+
+def normal_url(url: str, params: Iterable[tuple[str, str]] = ()) -> str:
+    """The URL percent-encoded, with the parameters added to its query and without its fragment."""
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname or "", parts.port
+    except ValueError as exc:
+        raise RequestBuildException(f"the URL does not parse: {exc}") from None
+    if parts.scheme not in ("http", "https") or not host:
+        raise RequestBuildException(
+            "the URL has no host", hint="give an absolute URL, or a profile with a base_url: --profile NAME"
+        )
+    netloc = f"[{host}]" if ":" in host else _ascii_host(host)
+    if port is not None:
+        netloc = f"{netloc}:{port}"
+    path = _escape(_without_dots(parts.path.replace("\\", "%5C"))) or "/"
+    query = "&".join(part for part in (_escape(parts.query), urlencode(list(params))) if part)
+    return urlunsplit((parts.scheme, netloc, path, query, ""))
+
+
+def _ascii_host(host: str) -> str:
+    if re.search(r"[\s\\<>^`{|}%\"]", host):
+        raise RequestBuildException("the host name in the URL has a character that no host name has")
+    try:
+        return host if host.isascii() else host.encode("idna").decode("ascii")
+    except UnicodeError:
+        raise RequestBuildException("the host name in the URL is not a valid name") from None
+
+
+def _escape(text: str) -> str:
+    return quote(_STRAY_PERCENT.sub("%25", text), safe=_SAFE)
+
+
+def _without_dots(path: str) -> str:
+    """The path without "." and ".." segments (RFC 3986, section 5.2.4)."""
+    if "/." not in path:
+        return path
+    kept: list[str] = []
+    segments = path.split("/")[1:]
+    for segment in segments:
+        if segment == "..":
+            del kept[-1:]
+        elif segment != ".":
+            kept.append(segment)
+    slash = "/" if segments[-1] in (".", "..") and kept else ""
+    return "/" + "/".join(kept) + slash
+
+
+def encode(
+    request: HttpRequest,
+    *,
+    base_url: str = "",
+    defaults: Mapping[str, Any] | None = None,
+    params: Any = None,
+    cookies: Mapping[str, str] | None = None,
+) -> PreparedRequest:
+    """The request as bytes: `defaults` are headers, `params` a query, below the request's own.
+
+    RequestBuildException for a bad URL or header, two bodies, or JSON that is none.
+    """
+    url = build_url(base_url, request.url)
+    url, auth = _without_userinfo(url, request.auth)
+    pairs = [*iter_params(params), *iter_params(request.params)]
+    body, content_type, parts = _body(request)
+    headers = _headers(request.headers, defaults)
+    fallback = {"User-Agent": USER_AGENT, "Accept": f"{JSON}, */*;q=0.5" if content_type == JSON else "*/*"}
+    if content_type is not None:
+        fallback["Content-Type"] = content_type
+    own = Headers(fallback).without(*_mentioned(request.headers, defaults))
+    headers = Headers([*own.pairs, *headers.pairs])
+    if auth is not None and "authorization" not in headers:
+        headers = headers.with_field("Authorization", basic(*auth))
+    jar = {**(cookies or {}), **(request.cookies or {})}
+    if jar:
+        given = headers.get("Cookie")
+        text = "; ".join(f"{name}={value}" for name, value in jar.items())
+        headers = headers.with_field("Cookie", f"{given}; {text}" if given else text)
+    headers = _with_length(headers, str(request.method), body)
+    for name, value in headers.pairs:
+        _check_header(name, value)
+    return PreparedRequest(
+        str(request.method.value if hasattr(request.method, "value") else request.method),
+        normal_url(url, pairs),
+        headers,
+        body,
+        parts,
+        timeout=request.timeout,
+    )
+
+
+def _without_userinfo(url: str, auth: tuple[str, str] | None) -> tuple[str, tuple[str, str] | None]:
+    head, separator, rest = url.partition("://")
+    authority = re.match(r"[^/?#\\]*", rest)
+    if not separator or authority is None or "@" not in authority[0]:
+        return url, auth
+    userinfo, _, host = authority[0].rpartition("@")
+    user, _, password = userinfo.partition(":")
+    unquoted = (_unquote(user), _unquote(password))
+    return f"{head}://{host}{rest[authority.end() :]}", auth or unquoted
+
+
+def _unquote(text: str) -> str:
+    return re.sub(rb"%([0-9A-Fa-f]{2})", lambda m: bytes.fromhex(m[1].decode()), text.encode()).decode(
+        "utf-8", "replace"
+    )
+
+
+def _mentioned(*layers: Mapping[str, Any] | None) -> set[str]:
+    return {name for layer in layers for name in (layer or ())}
+
+
+def _headers(own: Mapping[str, Any] | None, defaults: Mapping[str, Any] | None) -> Headers:
+    """Defaults and the request's own fields; None leaves a field out, a list repeats it."""
+    pairs: list[tuple[str, str]] = []
+    replaced = {name.lower() for name in own or ()}
+    for layer, hidden in ((defaults, replaced), (own, set[str]())):
+        for name, value in layer.pairs if isinstance(layer, Headers) else (layer or {}).items():
+            if name.lower() in hidden or value is None:
+                continue
+            pairs.extend((name, str(item)) for item in (value if isinstance(value, list | tuple) else (value,)))
+    return Headers(pairs)
+
+
+def _with_length(headers: Headers, method: str, body: Any) -> Headers:
+    if "content-length" in headers or "transfer-encoding" in headers:
+        return headers
+    length = 0 if body is None and method in ("POST", "PUT", "PATCH") else _length(body)
+    if length is not None:
+        return headers.with_field("Content-Length", str(length))
+    return headers if body is None else headers.with_field("Transfer-Encoding", "chunked")
+
+
+def _length(body: Any) -> int | None:
+    if body is None:
+        return None
+    return len(body) if isinstance(body, bytes) else cast("int | None", body.length)
+
+
+def _check_header(name: str, value: str) -> None:
+    if TOKEN.fullmatch(name) is None:
+        raise RequestBuildException(f"{name!r} is not a header name", hint="letters, digits and - only")
+    if "\r" in value or "\n" in value or "\0" in value:
+        raise RequestBuildException(f"the value of header {name!r} holds a line break or NUL")
+
+
+def _body(request: HttpRequest) -> tuple[Any, str | None, tuple[Part, ...]]:
+    """The encoded body, the content type that goes with it, and the parts it was made from."""
+    given = [name for name in ("json_data", "content") if getattr(request, name) is not None]
+    if request.data is not None or request.files:
+        given.append("files" if request.files else "data")
+    if len(given) > 1:
+        raise RequestBuildException(f"a request has one body: {' and '.join(given)} cannot be sent together")
+    if request.json_data is not None:
+        return _json(request.json_data), JSON, ()
+    if request.files:
+        parts, pieces, boundary = _multipart(request.data, request.files)
+        return Multipart(pieces), f"multipart/form-data; boundary={boundary}", parts
+    if request.content is not None:
+        return _raw(request.content), None, ()
+    if isinstance(request.data, Mapping) or _is_pairs(request.data):
+        return urlencode(list(iter_params(request.data))).encode(), FORM, ()
+    return (None if request.data is None else _raw(request.data)), None, ()
+
+
+def _json(data: Any) -> bytes:
+    try:
+        return json.dumps(data, allow_nan=False).encode()
+    except (TypeError, ValueError, RecursionError) as exc:
+        raise RequestBuildException(f"json_data is not JSON: {exc}") from None
+
+
+def _is_pairs(data: Any) -> bool:
+    return isinstance(data, list | tuple) and all(isinstance(item, list | tuple) and len(item) == 2 for item in data)
+
+
+def _raw(data: Any) -> Any:
+    if isinstance(data, str):
+        return data.encode()
+    if isinstance(data, bytes | bytearray | memoryview):
+        return bytes(data)
+    if hasattr(data, "read"):
+        return FileBody(data)
+    if isinstance(data, Iterable):
+        return OneShot(data)
+    raise RequestBuildException(
+        f"a body cannot be a {type(data).__name__}", hint="text, bytes, a file, or an iterable of bytes"
+    )
+
+
+class FileBody:
+    """A body read from a file object, from where it stands; sent again only if it can be rewound."""
+
+    def __init__(self, file: Any) -> None:
+        self._file = file
+        self._start: int | None = None
+        try:
+            self._start = file.tell() if file.seekable() else None
+        except (AttributeError, OSError, ValueError):
+            self._start = None
+
+    @property
+    def path(self) -> str | None:
+        """Where the file is, None when it has no place."""
+        name = getattr(self._file, "name", None)
+        return name if isinstance(name, str) else None
+
+    @property
+    def replayable(self) -> bool:
+        return self._start is not None
+
+    @property
+    def length(self) -> int | None:
+        """Bytes to send, None when it cannot be known before reading (a pipe, a text file)."""
+        if self._start is None or isinstance(self._file.read(0), str):
+            return None
+        end: int = self._file.seek(0, os.SEEK_END)
+        self._file.seek(self._start)
+        return end - self._start
+
+    def open(self) -> Iterator[bytes]:
+        if self._start is not None:
+            self._file.seek(self._start)
+        while chunk := self._file.read(_CHUNK):
+            yield chunk.encode() if isinstance(chunk, str) else chunk
+
+
+class OneShot:
+    """A body from an iterable, which can be sent once."""
+
+    replayable = False
+    length = None
+
+    def __init__(self, chunks: Iterable[Any]) -> None:
+        self._chunks = chunks
+
+    def open(self) -> Iterator[bytes]:
+        for chunk in self._chunks:
+            yield chunk.encode() if isinstance(chunk, str) else bytes(chunk)
+
+
+@dataclass(frozen=True)
+class Multipart:
+    """A multipart body: bytes and files one after the other (RFC 7578)."""
+
+    pieces: tuple[bytes | FileBody, ...]
+
+    @property
+    def replayable(self) -> bool:
+        return all(isinstance(piece, bytes) or piece.replayable for piece in self.pieces)
+
+    @property
+    def length(self) -> int | None:
+        lengths = [_length(piece) for piece in self.pieces]
+        return None if None in lengths else sum(cast("list[int]", lengths))
+
+    def open(self) -> Iterator[bytes]:
+        for piece in self.pieces:
+            if isinstance(piece, bytes):
+                yield piece
+            else:
+                yield from piece.open()
+
+
+def _multipart(data: Any, files: Mapping[str, Any]) -> tuple[tuple[Part, ...], tuple[bytes | FileBody, ...], str]:
+    boundary = os.urandom(16).hex()
+    fields = [(Part(name, value.encode()), value.encode()) for name, value in iter_params(data)]
+    entries: list[tuple[Part, bytes | FileBody]] = [*fields]
+    for name, spec in files.items():
+        entries.extend(_file_part(name, one) for one in (spec if isinstance(spec, list) else [spec]))
+    pieces: list[bytes | FileBody] = []
+    for part, content in entries:
+        pieces += [_part_head(boundary, part), content, b"\r\n"]
+    pieces.append(f"--{boundary}--\r\n".encode())
+    return tuple(part for part, _ in entries), tuple(pieces), boundary
+
+
+def _file_part(name: str, spec: Any) -> tuple[Part, bytes | FileBody]:
+    filename, content, content_type = None, spec, None
+    if isinstance(spec, tuple):
+        filename, content, content_type = (*spec, None)[:3]
+    path = getattr(content, "name", None)
+    path = path if isinstance(path, str) else None
+    if filename is None and not isinstance(spec, tuple):
+        filename = os.path.basename(path) if path else name
+    if hasattr(content, "read"):
+        return Part(name, b"", filename, content_type, path), FileBody(cast(BinaryIO, content))
+    value = content.encode() if isinstance(content, str) else bytes(content)
+    return Part(name, value, filename, content_type), value
+
+
+def _part_head(boundary: str, part: Part) -> bytes:
+    head = f'--{boundary}\r\nContent-Disposition: form-data; name="{_disposition(part.name)}"'
+    if part.filename is not None:
+        head += f'; filename="{_disposition(part.filename)}"'
+    if part.content_type is not None or part.filename is not None:
+        head += f"\r\nContent-Type: {part.content_type or 'application/octet-stream'}"
+    return f"{head}\r\n\r\n".encode()
+
+
+def _disposition(text: str) -> str:
+    """A name inside quotes, escaped as browsers do (WHATWG HTML, "multipart/form-data encoding")."""
+    return text.replace("\r", "%0D").replace("\n", "%0A").replace('"', "%22")

@@ -1,0 +1,151 @@
+"""Locks between threads and processes that die with their holder."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Protocol
+
+from ..errors import LockTimeout
+from .places import Notice, open_own, private_directory, reported
+
+if sys.platform == "win32":
+    import msvcrt
+else:
+    import fcntl
+
+# Seconds between two tries.
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.001, 0.05
+# Seconds. Where the kernel keeps no locks, a crash is told from a slow answer by age alone.
+_LEASE_LIFE = 120.0
+_HELD = "wait until it is done, or end it if it hangs"
+_NO_LOCKS = frozenset({errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOSYS})
+
+
+@contextmanager
+def lock(
+    path: Path,
+    timeout: float,
+    *,
+    on_wait: Callable[[float], None] | None = None,
+    wait_notice_after: float = 2.0,
+    notice: Notice | None = None,
+    clock: Callable[[], float] = time.monotonic,
+    sleep: Callable[[float], None] = time.sleep,
+) -> Iterator[None]:
+    """Hold a lock file against every other thread and process; the kernel frees it when the process dies.
+
+    `on_wait` is called once, with the seconds waited, after `wait_notice_after`. LockTimeout after
+    `timeout` seconds. Where the file system keeps no locks, a lease with an age limit is used, and `notice` told.
+    """
+
+    def wait(holder: _Holder) -> _Holder:
+        begun, pause, told = clock(), _FIRST_PAUSE, False
+        while not holder.acquire():
+            waited = clock() - begun
+            if waited >= timeout:
+                raise LockTimeout(f"another process has held {path} for {timeout:g} s", hint=_HELD)
+            if on_wait is not None and not told and waited >= wait_notice_after:
+                told = True
+                on_wait(waited)
+            sleep(min(pause, timeout - waited))
+            pause = min(pause * 2, _LONGEST_PAUSE)
+        return holder
+
+    private_directory(path.parent, notice=notice)
+    with contextlib.ExitStack() as stack:
+        with reported("lock", path):
+            fd = open_own(path, os.O_RDWR | os.O_CREAT, notice)
+            stack.callback(os.close, fd)
+            try:
+                held = wait(_KernelLock(fd))
+            except OSError as exc:
+                if exc.errno not in _NO_LOCKS:
+                    raise
+                if notice is not None:
+                    notice(f"{path.parent} is on a file system without locks: a lease file is used instead")
+                held = wait(_Lease(path))
+        stack.callback(held.release)
+        yield
+
+
+class _Holder(Protocol):
+    def acquire(self) -> bool: ...
+
+    def release(self) -> None: ...
+
+
+class _KernelLock:
+    """A lock that belongs to one opening of the file, so it also excludes threads (flock(2))."""
+
+    def __init__(self, fd: int) -> None:
+        self._fd = fd
+
+    if sys.platform == "win32":
+
+        def acquire(self) -> bool:
+            try:
+                msvcrt.locking(self._fd, msvcrt.LK_NBLCK, 1)
+            except PermissionError:
+                return False
+            return True
+
+        def release(self) -> None:
+            msvcrt.locking(self._fd, msvcrt.LK_UNLCK, 1)
+
+    else:
+
+        def acquire(self) -> bool:
+            try:
+                fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return False
+            return True
+
+        def release(self) -> None:
+            # Closing is not enough while a forked child still has the descriptor.
+            fcntl.flock(self._fd, fcntl.LOCK_UN)
+
+
+class _Lease:
+    """A file that exists while the lock is held, and counts for nothing once it is old."""
+
+    def __init__(self, path: Path) -> None:
+        self._mark = os.urandom(8).hex()
+        self._path = path.with_name(f"{path.name}.lease")
+
+    def acquire(self) -> bool:
+        try:
+            fd = open_own(self._path, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
+        except FileExistsError:
+            self._end_old()
+            return False
+        try:
+            os.write(fd, self._mark.encode())
+        finally:
+            os.close(fd)
+        return True
+
+    def release(self) -> None:
+        with contextlib.suppress(OSError):
+            if self._path.read_text() == self._mark:
+                self._path.unlink()
+
+    def _end_old(self) -> None:
+        aside = self._path.with_name(f"{self._path.name}.{self._mark}")
+        with contextlib.suppress(FileNotFoundError):
+            old = self._path.lstat()
+            if abs(time.time() - old.st_mtime) < _LEASE_LIFE:
+                return
+            self._path.rename(aside)
+            # Someone may have ended it first and begun a new one: that one goes back.
+            if aside.lstat().st_mtime_ns != old.st_mtime_ns:
+                with contextlib.suppress(FileExistsError):
+                    os.link(aside, self._path)
+            aside.unlink()

@@ -1,0 +1,186 @@
+"""Request, response and error hooks, and the events by which a client tells what it does."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from .interfaces import ErrorHookInterface, RequestHookInterface, ResponseHookInterface
+from .models import Headers, HttpRequest, HttpResponse, PreparedRequest, RequestContext, random_uuid
+from .redact import MASK, REDACTOR
+
+logger = logging.getLogger(__name__)
+
+_MASKED_HEADERS = frozenset({"authorization", "x-api-key", "api-key", "cookie", "set-cookie"})
+_BODY_SHOWN = 500
+
+
+@dataclass(frozen=True)
+class Sending:
+    """A request is about to go out."""
+
+    prepared: PreparedRequest
+
+
+@dataclass(frozen=True)
+class Received:
+    """The head of an answer has come; its body may not be read yet."""
+
+    status: int
+    reason: str
+    headers: Headers
+    http_version: str
+
+
+@dataclass(frozen=True)
+class Retrying:
+    """An attempt failed and will be repeated in `delay` seconds."""
+
+    reason: str
+    attempt: int
+    max_retries: int
+    delay: float
+
+
+@dataclass(frozen=True)
+class RetryStopped:
+    """An attempt that would have been repeated is not; `reason` says why."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
+class Redirecting:
+    """A redirect is followed. `stripped` is True when credentials stay behind."""
+
+    status: int
+    url: str
+    stripped: bool
+
+
+@dataclass(frozen=True)
+class Foreign:
+    """The URL is not of the client's origins: sent without default headers and credentials."""
+
+    url: str
+
+
+@dataclass(frozen=True)
+class StepEvent:
+    """What follows belongs to this login step; None: to the request again."""
+
+    step: str | None
+
+
+Listener = Callable[[Any], None]
+
+
+class LoggingRequestHook(RequestHookInterface):
+    """Log each attempt: method and URL at INFO, headers and JSON body at DEBUG, secrets masked.
+
+    `sensitive_keys` replaces the set of header names that are masked.
+    """
+
+    def __init__(
+        self, log_headers: bool = False, log_body: bool = False, sensitive_keys: Iterable[str] | None = None
+    ) -> None:
+        self._log_headers = log_headers
+        self._log_body = log_body
+        self._masked = _MASKED_HEADERS if sensitive_keys is None else frozenset(k.lower() for k in sensitive_keys)
+
+    def before_request(self, request: HttpRequest, context: RequestContext) -> HttpRequest:
+        request_id = context.metadata.setdefault("request_id", os.urandom(4).hex())
+        context.metadata["start_time"] = time.time()
+        retry = f" (retry {context.attempt}/{context.max_retries})" if context.is_retry else ""
+        method = getattr(request.method, "value", request.method)
+        logger.info("[%s] HTTP %s %s%s", request_id, method, REDACTOR.url(request.url), retry)
+        if self._log_headers:
+            shown = {
+                k: MASK if k.lower() in self._masked else REDACTOR.text(str(v))
+                for k, v in (request.headers or {}).items()
+            }
+            logger.debug("[%s] headers: %s", request_id, shown)
+        if self._log_body and request.json_data is not None:
+            logger.debug("[%s] body: %s", request_id, REDACTOR.body(json.dumps(request.json_data, default=str)))
+        return request
+
+
+class LoggingResponseHook(ResponseHookInterface):
+    """Log each answer: INFO when it is a success, else WARNING with the start of its body."""
+
+    def __init__(self, log_headers: bool = False, log_body: bool = False) -> None:
+        self._log_headers = log_headers
+        self._log_body = log_body
+
+    def after_response(self, response: HttpResponse, context: RequestContext) -> HttpResponse:
+        request_id = context.metadata.get("request_id", "-")
+        started = context.metadata.get("start_time")
+        took = (time.time() - started) * 1000 if started is not None else response.elapsed_ms
+        level = logging.INFO if response.is_success else logging.WARNING
+        logger.log(level, "[%s] HTTP %s in %.0f ms", request_id, response.status_code, took)
+        if self._log_headers:
+            logger.debug("[%s] headers: %s", request_id, dict(REDACTOR.headers(response.headers.pairs)))
+        if self._log_body and not response.is_success:
+            logger.log(level, "[%s] body: %s", request_id, REDACTOR.body(response.text)[:_BODY_SHOWN])
+        return response
+
+
+class LoggingErrorHook(ErrorHookInterface):
+    """Log each failed attempt at ERROR, without the request's secrets."""
+
+    def on_error(self, exception: Exception, context: RequestContext) -> None:
+        method = getattr(context.request.method, "value", context.request.method)
+        logger.error(
+            "[%s] HTTP %s %s failed, attempt %d/%d: %s: %s",
+            context.metadata.get("request_id", "-"),
+            method,
+            REDACTOR.url(context.request.url),
+            context.attempt + 1,
+            context.max_retries + 1,
+            type(exception).__name__,
+            REDACTOR.body(str(exception)),
+        )
+
+
+class AuthorizationHook(RequestHookInterface):
+    """Add ``Authorization: Bearer`` with what `token_provider()` returns; nothing when that is empty."""
+
+    def __init__(self, token_provider: Callable[[], str | None]) -> None:
+        self._token_provider = token_provider
+
+    def before_request(self, request: HttpRequest, context: RequestContext) -> HttpRequest:
+        token = self._token_provider()
+        if not token:
+            return request
+        REDACTOR.add(token)
+        return request.with_headers({"Authorization": f"Bearer {token}"})
+
+
+class CorrelationIdHook(RequestHookInterface):
+    """Add an id that stays the same over the retries of one request."""
+
+    def __init__(self, header_name: str = "X-Correlation-ID") -> None:
+        self._header_name = header_name
+
+    def before_request(self, request: HttpRequest, context: RequestContext) -> HttpRequest:
+        value = context.metadata.setdefault("correlation_id", random_uuid())
+        return request.with_headers({self._header_name: value})
+
+
+class RateLimitResponseHook(ResponseHookInterface):
+    """Keep ``X-RateLimit-Remaining`` and ``-Reset`` as numbers in the context's metadata."""
+
+    def after_response(self, response: HttpResponse, context: RequestContext) -> HttpResponse:
+        for header, name in (
+            ("X-RateLimit-Remaining", "rate_limit_remaining"),
+            ("X-RateLimit-Reset", "rate_limit_reset"),
+        ):
+            text = (response.headers.get(header) or "").strip()
+            if text.lstrip("-").isdigit():
+                context.metadata[name] = int(text)
+        return response

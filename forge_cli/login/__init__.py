@@ -1,0 +1,1 @@
+"""What a profile's auth can say, and how it is carried out."""

@@ -1,0 +1,163 @@
+"""When a token ends; and the texts that mean a duration, a size or a moment."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from ..models import expires_after
+from .definition import Expires, ExpiresTable
+from .extract import pointer
+
+_UNITS = {"d": 86400, "h": 3600, "m": 60, "s": 1}
+_DURATION = re.compile("".join(rf"(?:(?P<{unit}>[0-9]+(?:\.[0-9]+)?)\s*{unit}\s*)?" for unit in _UNITS))
+_PLAIN = re.compile(r"[0-9]+(?:\.[0-9]+)?")
+_SIZE = re.compile(
+    r"(?P<amount>[0-9]{1,18}(?:\.[0-9]{1,9})?)\s*(?:(?P<prefix>[kmgt])(?P<binary>i)?b|b)?", re.IGNORECASE
+)
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+_HTTP_DATE = re.compile(
+    r"(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun), ([0-9]{2}) ("
+    + "|".join(_MONTHS)
+    + r") ([0-9]{4}) ([0-9]{2}):([0-9]{2}):([0-9]{2}) GMT"
+)
+# Later moments overflow date arithmetic somewhere; nobody waits for them anyway.
+_FARTHEST = timedelta(days=36500)
+_LONGEST = _FARTHEST.total_seconds()
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """When a token ends. Known and without `at`: never. Unknown is not "never"."""
+
+    at: datetime | None
+    known: bool
+
+
+_NEVER = End(None, known=True)
+_UNKNOWN = End(None, known=False)
+
+
+def ends(expires: Expires | None, body: Callable[[], Any], now: datetime) -> End:
+    """When a token obtained at `now` (aware) ends, from what the profile and the answer say.
+
+    `body` gives the answer's JSON, or raises ValueError; it is called only for `in` and `at`.
+    What is absent, null or not a number or date leaves the end unknown, unless there is a default.
+    """
+    if expires is None:
+        return _UNKNOWN
+    if not isinstance(expires, ExpiresTable):
+        return _NEVER
+    if expires.ttl is not None:
+        return _after(duration(expires.ttl), now)
+    end = _announced(expires, body, now)
+    if not end.known and expires.default is not None:
+        return _after(duration(expires.default), now)
+    return end
+
+
+def _announced(expires: ExpiresTable, body: Callable[[], Any], now: datetime) -> End:
+    place = expires.at if expires.in_ is None else expires.in_
+    if place is None:
+        return _UNKNOWN
+    try:
+        value = pointer(body(), place)
+    except (ValueError, LookupError):
+        return _UNKNOWN
+    if expires.zero == "never" and _number(value) == 0:
+        return _NEVER
+    if expires.in_ is not None:
+        return _after(value, now)
+    at = _moment(value, expires.unit, now)
+    return _UNKNOWN if at is None else End(at, known=True)
+
+
+def _after(seconds: Any, now: datetime) -> End:
+    at = expires_after(seconds, now)
+    return _UNKNOWN if at is None else End(at, known=True)
+
+
+def _moment(value: Any, unit: str, now: datetime) -> datetime | None:
+    """The moment in UTC that a value means; None when it means none. At most 100 years from `now`.
+
+    `unit` is s or ms since 1970 (number or numeric text), iso (ISO 8601; UTC unless it says
+    otherwise) or http (IMF-fixdate, RFC 9110, section 5.6.7).
+    """
+    if unit in ("s", "ms"):
+        seconds = _number(value)
+        return None if seconds is None else _from_epoch(seconds / (1000 if unit == "ms" else 1), now)
+    if not isinstance(value, str):
+        return None
+    try:
+        at = _from_iso(value.strip()) if unit == "iso" else _from_http(value.strip())
+    except (ValueError, OverflowError):
+        return None
+    return at if at is None else min(max(at, now - _FARTHEST), now + _FARTHEST)
+
+
+def _number(value: Any) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return None
+    try:
+        number = float(value)
+    except (ValueError, OverflowError):
+        return None
+    return None if math.isnan(number) else number
+
+
+def _from_epoch(seconds: float, now: datetime) -> datetime:
+    if seconds >= (now + _FARTHEST).timestamp():
+        return now + _FARTHEST
+    if seconds <= (now - _FARTHEST).timestamp():
+        return now - _FARTHEST
+    return datetime.fromtimestamp(seconds, UTC)
+
+
+def _from_iso(text: str) -> datetime:
+    at = datetime.fromisoformat(text.upper())
+    return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
+
+
+def _from_http(text: str) -> datetime | None:
+    # `email.utils` and `time.strptime` know this format too, but cost more to load than all of this.
+    found = _HTTP_DATE.fullmatch(text)
+    if found is None:
+        return None
+    day, month, year, hour, minute, second = found.groups()
+    # A leap second is the last one of its minute.
+    clock = int(hour), int(minute), min(int(second), 59) if second == "60" else int(second)
+    return datetime(int(year), _MONTHS.index(month) + 1, int(day), *clock, tzinfo=UTC)
+
+
+def duration(text: str | int | float) -> float:
+    """Seconds, from a number or from text such as ``"90s"`` or ``"1h30m"``. ValueError: it is neither."""
+    seconds = -1.0
+    if isinstance(text, str):
+        plain = text.strip()
+        found = _DURATION.fullmatch(plain)
+        if _PLAIN.fullmatch(plain):
+            seconds = float(plain)
+        elif plain and found is not None:
+            seconds = sum(float(amount) * _UNITS[unit] for unit, amount in found.groupdict(default="0").items())
+    elif not isinstance(text, bool) and 0 <= text <= _LONGEST:
+        seconds = float(text)
+    # Longer ones do not fit into what the operating system counts timeouts with.
+    if not 0 <= seconds <= _LONGEST:
+        raise ValueError("a duration is seconds, or text such as '90s', '25m', '1h30m' or '30d', at most 100 years")
+    return seconds
+
+
+def size(text: str | int) -> int:
+    """Bytes, from a whole number or from text such as ``"100 MiB"``. ValueError: it is neither."""
+    if isinstance(text, int) and not isinstance(text, bool) and text >= 0:
+        return text
+    found = _SIZE.fullmatch(text.strip()) if isinstance(text, str) else None
+    if found is None:
+        raise ValueError("a size is bytes, or text such as '10MB' or '100 MiB'")
+    prefix = (found["prefix"] or "").lower()
+    unit = (1024 if found["binary"] else 1000) ** ("kmgt".index(prefix) + 1 if prefix else 0)
+    return int(found["amount"]) * unit if found["amount"].isdigit() else int(float(found["amount"]) * unit)

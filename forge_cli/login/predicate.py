@@ -1,0 +1,194 @@
+"""Tests on values and answers: what `when`, `success` and `invalidate` ask."""
+
+from __future__ import annotations
+
+import re
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Protocol
+
+from ..redact import MASK, sensitive
+from .extract import pointer
+from .template import kind_of, nearest, text_of
+
+_KEYS = ("matches", "in", "not", "exists")
+_DEEPEST = 8
+_LONGEST_SHOWN = 80
+_ABSENT = object()
+
+_Equal = Callable[[Any, Any], bool]
+
+
+class AnswerTests(Protocol):
+    """A table of tests on an answer; `SuccessTable` and `WhenTable` are such."""
+
+    @property
+    def status(self) -> Any:
+        """The predicate for the status; None: no test."""
+
+    @property
+    def header(self) -> Mapping[str, Any]:
+        """Header name -> predicate."""
+
+    @property
+    def body(self) -> Mapping[str, Any]:
+        """JSON pointer -> predicate."""
+
+
+def holds(predicate: Any, value: Any, present: bool = True) -> bool:
+    """Whether a value passes a test; one that is not `present` equals nothing.
+
+    The predicate is a plain value (equals), a list (any of), or a table of `matches` (a regular
+    expression found anywhere), `in`, `not` and `exists`, which must all hold.
+    """
+    return _holds(predicate, value if present else _ABSENT, _same)
+
+
+def _holds(predicate: Any, value: Any, equal: _Equal) -> bool:
+    if isinstance(predicate, Mapping):
+        return all(_passes(key, wanted, value, equal) for key, wanted in predicate.items())
+    if value is _ABSENT:
+        return False
+    if isinstance(predicate, list | tuple):
+        return any(equal(wanted, value) for wanted in predicate)
+    return equal(predicate, value)
+
+
+def _passes(key: str, wanted: Any, value: Any, equal: _Equal) -> bool:
+    if key == "exists":
+        return bool(wanted) is (value is not _ABSENT)
+    if key == "not":
+        return not _holds(wanted, value, equal)
+    if key == "matches":
+        text = _text(value)
+        return text is not None and re.search(wanted, text) is not None
+    return _holds(wanted, value, equal)
+
+
+def _same(wanted: Any, value: Any) -> bool:
+    # In Python true equals 1; in JSON it does not.
+    return isinstance(wanted, bool) is isinstance(value, bool) and bool(wanted == value)
+
+
+def _same_text(wanted: Any, value: str) -> bool:
+    # A header is always text, so that `X-Left = 0` would otherwise never hold.
+    return _text(wanted) == value
+
+
+def _text(value: Any) -> str | None:
+    try:
+        return text_of(value)
+    except ValueError:
+        return None
+
+
+def problem(predicate: Any) -> str | None:
+    """What is wrong with a predicate as written, if anything."""
+    return _problem(predicate, _DEEPEST)
+
+
+def _problem(predicate: Any, deeper: int) -> str | None:
+    if isinstance(predicate, list | tuple):
+        return None if all(map(_plain, predicate)) else "a list of a test holds only text, numbers, true and false"
+    if not isinstance(predicate, Mapping):
+        return None if _plain(predicate) else f"a test is a plain value, a list or a table, not {kind_of(predicate)}"
+    if not predicate:
+        return f"an empty test; keys are {', '.join(_KEYS)}"
+    if deeper == 0:
+        return "a test is nested too deeply"
+    for key, wanted in predicate.items():
+        found = _key_problem(key, wanted, deeper)
+        if found is not None:
+            return found
+    return None
+
+
+def _key_problem(key: str, wanted: Any, deeper: int) -> str | None:
+    if key not in _KEYS:
+        return f"unknown key '{key}' (nearest: {nearest(key, _KEYS) or ', '.join(_KEYS)})"
+    if key == "exists":
+        return None if isinstance(wanted, bool) else "`exists` is true or false"
+    if key == "in":
+        return _problem(wanted, 0) if isinstance(wanted, list | tuple) else "`in` is a list"
+    if key == "not":
+        return _problem(wanted, deeper - 1)
+    return _pattern_problem(wanted)
+
+
+def _pattern_problem(pattern: Any) -> str | None:
+    if not isinstance(pattern, str):
+        return "`matches` is a regular expression in quotes"
+    try:
+        # Patterns that will mean something else one day are warned about, on stderr and once.
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            re.compile(pattern)
+    except re.error as exc:
+        return f"`matches` is no regular expression: {exc.msg}"
+    except (RecursionError, OverflowError):
+        return "`matches` is too large a regular expression"
+    except Warning:
+        return "`matches` is ambiguous: write `\\[`, `\\&`, `\\~` or `\\|` inside a set"
+    return None
+
+
+def _plain(value: Any) -> bool:
+    return isinstance(value, str | bool | int | float)
+
+
+def answer_matches(when: AnswerTests, status: int, headers: Mapping[str, str], body: Callable[[], Any]) -> bool:
+    """Whether an answer passes every test; arguments as for `failed_test`."""
+    return failed_test(when, status, headers, body) is None
+
+
+def failed_test(table: AnswerTests, status: int, headers: Mapping[str, str], body: Callable[[], Any]) -> str | None:
+    """The first test that does not hold, in words; None when all do.
+
+    `headers` finds names in any case. `body` gives the JSON, or raises ValueError when it is none;
+    it is called at most once, and only when a test on the body is reached.
+    """
+    if table.status is not None and not holds(table.status, status):
+        return f"the status is {status}"
+    for name, predicate in table.header.items():
+        value = headers.get(name, _ABSENT)
+        if not _holds(predicate, value, _same_text):
+            return f"header '{name}' is {_shown(name, value)}"
+    for place, predicate, value in _body_tests(table.body, body):
+        if not _holds(predicate, value, _same):
+            return f"'{place}' is {_shown(place, value)}"
+    return None
+
+
+def _body_tests(tests: Mapping[str, Any], body: Callable[[], Any]) -> Iterator[tuple[str, Any, Any]]:
+    if not tests:
+        return
+    try:
+        document = body()
+    except ValueError:
+        document = _ABSENT
+    for place, predicate in tests.items():
+        try:
+            value = document if document is _ABSENT else pointer(document, place)
+        except LookupError:
+            value = _ABSENT
+        yield place, predicate, value
+
+
+def _shown(place: str, value: Any) -> str:
+    """A value as a message shows it: short, and text masked where such a name usually carries a secret."""
+    if value is _ABSENT:
+        return "absent"
+    text = _text(value)
+    if text is None:
+        return kind_of(value)
+    if not isinstance(value, str):
+        return text
+    if _carries_secret(place):
+        return MASK
+    return f"'{text}'" if len(text) <= _LONGEST_SHOWN else f"'{text[:_LONGEST_SHOWN]}…'"
+
+
+def _carries_secret(place: str) -> bool:
+    name = place.rpartition("/")[2]
+    # An authorization code is a secret; the code of an error is what the reader needs most.
+    return sensitive(name) and not (name == "code" and "err" in place.lower())

@@ -1,0 +1,88 @@
+"""What the references in a template mean, at one moment of one login or request."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from ..models import FrozenDict, TokenData
+from .template import Reference, UndefinedReference, fill, parse
+
+
+class SecretSource(Protocol):
+    """Where the values of `secrets.NAME` come from."""
+
+    def get(self, name: str) -> str:
+        """The value. MissingSecret when it is not there, NeedsPerson when nobody can be asked."""
+        ...
+
+    def check(self, name: str) -> None:
+        """Raise what `get` would raise, but ask nobody."""
+        ...
+
+    def reference(self, name: str) -> str:
+        """Where it comes from, as part of a cache key; nothing is read or asked."""
+        ...
+
+    def source(self, name: str) -> tuple[str, str]:
+        """The kind of place, and which."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scope:
+    """Values for references: those of the profile, and of the steps done so far.
+
+    `steps` and `own` hold outputs by name; `now` is in seconds since 1970, `uuid` one for the attempt.
+    """
+
+    base_url: str = ""
+    vars: Mapping[str, Any] = field(default_factory=FrozenDict)
+    environ: Mapping[str, str] = field(default_factory=FrozenDict)
+    secrets: SecretSource
+    steps: Mapping[str, Mapping[str, Any]] = field(default_factory=FrozenDict)
+    own: Mapping[str, Any] = field(default_factory=FrozenDict)
+    now: float = 0.0
+    uuid: str = ""
+
+    def resolve(self, reference: Reference) -> Any:
+        """The value of a reference. UndefinedReference when it has none."""
+        match reference:
+            case ("base_url",) if self.base_url:
+                return self.base_url
+            case ("now",):
+                return int(self.now)
+            case ("uuid",):
+                return self.uuid
+            case ("vars", name) if name in self.vars:
+                return self.vars[name]
+            case ("env", name):
+                if name in self.environ:
+                    return self.environ[name]
+                raise UndefinedReference(reference, hint=f"export {name}=…")
+            case ("secrets", name):
+                return self.secrets.get(name)
+            case ("steps", step, output) if output in self.steps.get(step, ()):
+                return self.steps[step][output]
+            case ("self", output) if output in self.own:
+                return self.own[output]
+        raise UndefinedReference(reference)
+
+    def text(self, template: str) -> str:
+        """A template's value as text."""
+        return parse(template).text(self.resolve)
+
+    def fill(self, tree: Any) -> Any:
+        """A tree of values with every template in it filled in."""
+        return fill(tree, self.resolve)
+
+
+def outputs_of(token: TokenData) -> dict[str, Any]:
+    """A stored token as the outputs that templates refer to."""
+    found: dict[str, Any] = {"token": token.access_token, "token_type": token.token_type}
+    if token.refresh_token is not None:
+        found["refresh_token"] = token.refresh_token
+    if token.scope is not None:
+        found["scope"] = token.scope
+    return {**found, **token.extra}

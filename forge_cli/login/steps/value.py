@@ -1,0 +1,29 @@
+"""The step that computes its token."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from ...redact import REDACTOR
+from ..definition import StepTable, TemplateText, key
+from ..expiry import End
+from ..work import Result, Work
+
+
+@dataclass(frozen=True, kw_only=True)
+class ValueStep(StepTable):
+    """Hand a computed value on as the token. It is never stored."""
+
+    stored: ClassVar[bool] = False
+
+    value: TemplateText = key("the template that becomes the token")
+
+    def run(self, work: Work) -> Result:
+        """Compute the value."""
+        token = work.scope.text(self.value)
+        REDACTOR.add(token)
+        return Result({"token": token}, End(None, known=False))
+
+    def renew(self, work: Work) -> None:
+        """A value is computed anew instead."""

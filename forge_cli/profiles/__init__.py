@@ -1,0 +1,1 @@
+"""Profiles: which API, how to log in there, how to send."""

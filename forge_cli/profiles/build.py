@@ -1,0 +1,318 @@
+"""From a profile to the objects that work by it: its login, its client, its token manager."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Callable, Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from ..client import HttpClient
+from ..config import HttpClientConfig
+from ..errors import LockTimeout, ProfileError, StorageError
+from ..files import config_dir, lock, read_private, write_private
+from ..hooks import CorrelationIdHook, Listener, StepEvent
+from ..interfaces import AuthHookInterface, RetryStrategyInterface, TokenProviderInterface
+from ..login.definition import InjectTable
+from ..login.hook import Login, LoginHook, targets
+from ..login.scope import Scope
+from ..login.step import LoginStep, digest, needs
+from ..models import Deadline, HttpRequest, HttpResponse, TokenData
+from ..retry import RETRIES
+from ..tokens.manager import TokenManager
+from ..tokens.pipeline import Pipeline
+from ..tokens.storage import STORAGES
+from .expand import expand
+from .load import ProfileSettings, find, load_document, profile, select
+from .schema import PipelineAuth, ProxyTable, RetryTable, TimeoutTable
+from .secrets import Secrets
+
+_KEY_BYTES = 32
+
+
+class Profile:
+    """A profile ready for use. `settings` is what the file says; nothing is resolved before it is needed.
+
+    `prompt` asks a person for a secret (None: nobody can be asked), `notice` is told what a person should
+    know, `listener` of each exchange. With `strict`, tokens that cannot be saved are an error.
+    """
+
+    def __init__(
+        self,
+        settings: ProfileSettings,
+        *,
+        environ: Mapping[str, str] = os.environ,
+        prompt: Callable[[str], str] | None = None,
+        notice: Callable[[str], None] = lambda text: None,
+        listener: Listener | None = None,
+        strict: bool = False,
+        deadline: Deadline | None = None,
+    ) -> None:
+        self.settings = settings
+        self.name = settings.name
+        self._environ = environ
+        self._notice = notice
+        self._listener = listener
+        self._strict = strict
+        self._deadline = deadline
+        table = settings.table
+        self.secrets = Secrets(table.secrets, environ=environ, prompt=prompt, base_dir=settings.path.parent)
+        plain = Scope(vars=settings.vars, environ=environ, secrets=self.secrets)
+        self.base_url = plain.text(table.base_url).rstrip("/") if table.base_url else ""
+        self.scope = dataclasses.replace(plain, base_url=self.base_url)
+
+    @cached_property
+    def storage(self) -> Any:
+        """Where this profile's tokens are."""
+        kind = self.settings.table.tokens.storage
+        storage = STORAGES.load(kind)
+        return storage(self.token_file, notice=self._notice) if kind == "file" else storage()
+
+    @property
+    def token_file(self) -> Path:
+        """The file of this profile's tokens, with file storage."""
+        return token_directory(self._environ) / f"{self.name}.toml"
+
+    @cached_property
+    def auth(self) -> PipelineAuth:
+        """The login as steps, whatever shorthand the file uses."""
+        return expand(self.settings.table.auth)
+
+    @cached_property
+    def login(self) -> Login:
+        """The login as the library's objects."""
+        steps = self._steps()
+        goals = targets(self.auth.inject, steps)
+        inject = self.auth.inject
+        if inject is None:
+            inject = tuple(
+                InjectTable(in_="header", name="Authorization", value=f"Bearer ${{steps.{name}.token}}")
+                for name in goals
+            )
+        pipeline = Pipeline(list(steps.values()), self.storage, strict=self._strict, notice=self._notice)
+        return Login(pipeline, inject, goals, self.auth.invalidate, self.auth.exclude, self.scope)
+
+    @property
+    def tokens(self) -> TokenManager:
+        """The token that requests are sent with, for programs that send their own."""
+        return TokenManager(_LoginProvider(self))
+
+    def client(self, *, hook: AuthHookInterface | None = None, **overrides: Any) -> HttpClient:
+        """A client that works by this profile; `overrides` are fields of HttpClientConfig.
+
+        `hook` replaces the profile's own authentication.
+        """
+        return HttpClient(dataclasses.replace(self.config(hook), **overrides), listener=self._listener)
+
+    def config(
+        self, hook: AuthHookInterface | None = None, text: Callable[[str], str] | None = None
+    ) -> HttpClientConfig:
+        """What this profile says, as a client's config. `text` fills in templates of headers and query."""
+        table = self.settings.table
+        fill = text or self.scope.text
+        return dataclasses.replace(
+            self._transport(),
+            default_headers={name: fill(value) for name, value in table.headers.items()},
+            default_params={name: self.scope.fill(value) for name, value in table.query.items()},
+            origins=tuple(self.scope.text(url) for url in table.origins),
+            allow_redirects=table.redirects > 0,
+            max_redirects=table.redirects,
+            max_body=table.max_body,
+            max_elapsed=self._timeout.total,
+            auth_hook=hook or LoginHook(self.login),
+            request_hooks=self._request_hooks(),
+            retry_strategy=retry_strategy(table.retry),
+            retry_unsafe_methods=table.retry.unsafe_methods,
+        )
+
+    @property
+    def _timeout(self) -> TimeoutTable:
+        timeout = self.settings.table.timeout
+        return timeout if isinstance(timeout, TimeoutTable) else TimeoutTable(total=timeout)
+
+    def _request_hooks(self) -> tuple[Any, ...]:
+        name = self.settings.table.correlation_id
+        return () if name is None else (CorrelationIdHook(name),)
+
+    def _transport(self) -> HttpClientConfig:
+        """What the profile's requests and the requests of its login have in common."""
+        table = self.settings.table
+        folder = self.settings.path.parent
+        certificate = table.client_cert
+        return HttpClientConfig(
+            base_url=self.base_url,
+            default_timeout=None,
+            connect_timeout=self._timeout.connect,
+            idle_timeout=self._timeout.idle,
+            verify_ssl=table.verify
+            if isinstance(table.verify, bool)
+            else str(folder / Path(table.verify).expanduser()),
+            proxies=self._proxies(),
+            client_cert=None
+            if certificate is None
+            else (
+                str(folder / Path(certificate.cert).expanduser()),
+                None if certificate.key is None else str(folder / Path(certificate.key).expanduser()),
+                None if certificate.password is None else self.scope.text(certificate.password),
+            ),
+        )
+
+    def _proxies(self) -> Mapping[str, str] | None:
+        proxy = self.settings.table.proxy
+        if proxy is None:
+            return None
+        if not isinstance(proxy, ProxyTable):
+            url = self.scope.text(proxy)
+            return {"http": url, "https": url}
+        given = {"http": proxy.http, "https": proxy.https}
+        found = {scheme: self.scope.text(url) for scheme, url in given.items() if url is not None}
+        return found | ({"no_proxy": ",".join(proxy.no_proxy)} if proxy.no_proxy else {})
+
+    def _steps(self) -> dict[str, LoginStep]:
+        """The steps, each with a cache key that covers all it is made from."""
+        tables = self.auth.steps
+        if not tables:
+            return {}
+        stored = any(getattr(table, "stored", True) for table in tables.values())
+        key = digest_key(self._environ) if stored else b""
+        wire = _Wire(self)
+        digests: dict[str, str] = {}
+        while len(digests) < len(tables):
+            ready = [n for n, t in tables.items() if n not in digests and all(p in digests for p in needs(t))]
+            if not ready:
+                raise ProfileError(f"the steps of profile {self.name!r} need each other in a circle")
+            for name in ready:
+                parents = {parent: digests[parent] for parent in needs(tables[name])}
+                digests[name] = digest(key, self.name, name, tables[name], self.scope, parents)
+        return {
+            name: LoginStep(name, table, scope=self.scope, wire=wire, digest=digests[name])
+            for name, table in tables.items()
+        }
+
+    def step_client(self, redirects: int, *, repeat: bool) -> HttpClient:
+        """A client for the requests of the login: the profile's transport and retry, nothing else of it."""
+        config = dataclasses.replace(
+            self._transport(),
+            allow_redirects=redirects > 0,
+            max_redirects=redirects,
+            post_to_get=True,
+            retry_strategy=retry_strategy(self.settings.table.retry),
+            retry_unsafe_methods=repeat,
+        )
+        return HttpClient(config, listener=self._listener)
+
+    def tell(self, event: Any) -> None:
+        """Pass an event on to whoever listens."""
+        if self._listener is not None:
+            self._listener(event)
+
+
+class _Wire:
+    """Sends the requests of a login, over one client for each way of sending."""
+
+    def __init__(self, profile: Profile) -> None:
+        self._profile = profile
+        self._clients: dict[tuple[int, bool], HttpClient] = {}
+
+    def send(
+        self, step: str, request: HttpRequest, redirects: int, *, repeat: bool, deadline: Deadline | None
+    ) -> HttpResponse:
+        client = self._clients.get((redirects, repeat))
+        if client is None:
+            client = self._clients[redirects, repeat] = self._profile.step_client(redirects, repeat=repeat)
+        self._profile.tell(StepEvent(step))
+        try:
+            return client.request(request, deadline=deadline)
+        finally:
+            self._profile.tell(StepEvent(None))
+
+
+class _LoginProvider(TokenProviderInterface):
+    """A profile's login as a token provider."""
+
+    def __init__(self, profile: Profile) -> None:
+        self._profile = profile
+
+    @property
+    def service_name(self) -> str:
+        return self._profile.name
+
+    def fetch_token(self) -> TokenData:
+        return self._token(self._profile.login.pipeline.obtain(self._profile.login.targets))
+
+    def refresh_token(self, current_token: TokenData) -> TokenData:
+        return self.renew_token(current_token)
+
+    def renew_token(self, current_token: TokenData) -> TokenData:
+        """Renew a token that was refused, unless another process has a newer one already."""
+        login = self._profile.login
+        stale = {login.targets[0]: current_token} if login.targets else None
+        return self._token(login.pipeline.renew(login.targets, stale=stale))
+
+    def _token(self, tokens: Mapping[str, TokenData]) -> TokenData:
+        if not tokens:
+            raise ProfileError(f"profile {self._profile.name!r} has no step that yields a token")
+        return tokens[self._profile.login.targets[0]]
+
+
+def load_profile(
+    name: str | None = None,
+    *,
+    config: str | os.PathLike[str] | None = None,
+    vars: Mapping[str, str] | None = None,
+    environ: Mapping[str, str] = os.environ,
+) -> Profile:
+    """The profile `name` (None: the default one) of the file `config` (None: found as the command finds it).
+
+    ProfileError with every problem when it is not valid.
+    """
+    source = find(None if config is None else os.fspath(config), environ, Path.cwd(), False)
+    document = load_document(source.path)
+    return Profile(profile(document, select(document, name, environ), overrides_vars=vars or {}), environ=environ)
+
+
+def retry_strategy(table: RetryTable) -> RetryStrategyInterface:
+    """The library's strategy for a [retry] table."""
+    kind = RETRIES.load(table.strategy)
+    common = {"max_retry_after": table.max_retry_after, "max_elapsed": table.max_elapsed}
+    if table.strategy == "none":
+        strategy: RetryStrategyInterface = kind()
+    elif table.strategy == "simple":
+        strategy = kind(table.max_retries, table.base_delay, retryable_status_codes=table.statuses, **common)
+    else:
+        strategy = kind(
+            table.max_retries,
+            table.base_delay,
+            table.max_delay,
+            table.multiplier,
+            "full" if table.jitter else False,
+            retryable_status_codes=table.statuses,
+            **common,
+        )
+    return strategy
+
+
+def token_directory(environ: Mapping[str, str]) -> Path:
+    """The folder of token files."""
+    return config_dir(environ) / "tokens"
+
+
+def digest_key(environ: Mapping[str, str]) -> bytes:
+    """The random key of this user's cache keys, made once. One for this run only where it cannot be kept."""
+    path = config_dir(environ) / "state" / "digest.key"
+    found = read_private(path)
+    if found:
+        return found
+    try:
+        with lock(path.with_suffix(".lock"), 10.0):
+            found = read_private(path)
+            if not found:
+                found = os.urandom(_KEY_BYTES)
+                write_private(path, found)
+    except LockTimeout:
+        raise
+    except StorageError:
+        return os.urandom(_KEY_BYTES)  # nothing can be stored either: the token store will say so
+    return found

@@ -1,0 +1,243 @@
+"""TOML tables into dataclasses: one reader for all, driven by type hints, that reports every problem."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import MISSING, fields, is_dataclass
+from functools import cache
+from types import NoneType, UnionType
+from typing import Annotated, Any, Literal, NamedTuple, TypeVar, Union, get_args, get_origin, get_type_hints
+
+from ..login.definition import ExpiresTable, ExtractTable, InjectTable, Pointer, RequestTable, WhenTable
+from ..login.steps import STEPS
+from ..login.template import nearest
+from .kinds import (
+    ARRAY,
+    BOOLEAN,
+    FLOAT,
+    INTEGER,
+    INVALID,
+    LABELS,
+    SHAPES,
+    TABLE,
+    TEXT,
+    Kind,
+    Problem,
+    Reading,
+    Use,
+    as_it_is,
+    number,
+    unknown,
+)
+from .positions import Path
+
+T = TypeVar("T")
+
+
+def read(cls: type[T], table: Any, path: Path, problems: list[Problem], templates: list[Use] | None = None) -> T | None:
+    """The table as an instance of the dataclass, or None with the reasons added to `problems`.
+
+    The templates that refer to something are added to `templates`.
+    """
+    reading = Reading(problems, [] if templates is None else templates)
+    value = _table(cls).apply(table, path, reading)
+    return None if value is INVALID else value
+
+
+class _Key(NamedTuple):
+    attribute: str
+    kind: Kind
+    required: bool
+
+
+def _table(cls: Any) -> Kind:
+    def read_table(value: Mapping[str, Any], path: Path, reading: Reading) -> Any:
+        # The plan is made at the first use, not with the kind: tables may hold themselves.
+        plan = _plan(cls)
+        arguments: dict[str, Any] = {}
+        for name, item in value.items():
+            if (known := plan.get(name)) is None:
+                arguments[""] = reading.problem((*path, name), f"unknown key {unknown(name, plan)}")
+            else:
+                arguments[known.attribute] = known.kind.apply(item, (*path, name), reading)
+        for name, known in plan.items():
+            if known.required and name not in value:
+                arguments[""] = reading.problem(path, f"missing key: {name}", missing=True)
+        if (rule := _RULES.get(cls)) and (trouble := rule(value)):
+            arguments[""] = reading.problem(path, trouble)
+        return INVALID if any(argument is INVALID for argument in arguments.values()) else cls(**arguments)
+
+    return Kind((TABLE,), read_table)
+
+
+@cache
+def _plan(cls: Any) -> Mapping[str, _Key]:
+    hints = get_type_hints(cls, include_extras=True)
+    plan = {}
+    for item in fields(cls):
+        hint = _HINTS.get((cls, item.name), hints[item.name])
+        required = item.default is MISSING and item.default_factory is MISSING
+        plan[item.metadata.get("name", item.name)] = _Key(item.name, _kind(hint), required)
+    return plan
+
+
+@cache
+def _kind(hint: Any) -> Kind:
+    if (simple := _SIMPLE.get(hint)) is not None:
+        return simple
+    if is_dataclass(hint):
+        return _table(hint)
+    origin, arguments = get_origin(hint), get_args(hint)
+    if origin is Annotated:
+        return _labelled(*arguments)
+    if origin is Literal:
+        return _literal(arguments)
+    if origin is tuple:
+        return _array(_kind(arguments[0]))
+    if origin in (Union, UnionType):
+        return _union([member for member in arguments if member is not NoneType])
+    return _mapping(*map(_kind, arguments))
+
+
+def _labelled(inner: Any, label: str) -> Kind:
+    if label == "step":
+        return Kind((TABLE,), _step)
+    if label == "secret":
+        return Kind((TABLE, TEXT), _secret(_kind(inner)), "a table such as { env = … }")
+    return LABELS[label]
+
+
+def _literal(choices: Sequence[Any]) -> Kind:
+    shape = SHAPES[type(choices[0])]
+    wanted = repr(choices[0]) if len(choices) == 1 else f"one of: {', '.join(map(str, choices))}"
+
+    def check(value: Any, path: Path, reading: Reading) -> Any:
+        if value in choices:
+            return value
+        near = nearest(value, choices) if isinstance(value, str) else None
+        return reading.problem(path, f"must be {wanted}" + (f" (nearest: {near})" if near else ""))
+
+    return Kind((shape,), check, wanted)
+
+
+def _array(inner: Kind) -> Kind:
+    def read_array(value: Sequence[Any], path: Path, reading: Reading) -> Any:
+        items = tuple([inner.apply(item, (*path, index), reading) for index, item in enumerate(value)])
+        return INVALID if any(item is INVALID for item in items) else items
+
+    return Kind((ARRAY,), read_array)
+
+
+def _mapping(name: Kind, inner: Kind) -> Kind:
+    def read_mapping(value: Mapping[str, Any], path: Path, reading: Reading) -> Any:
+        result = {}
+        good = True
+        for key, item in value.items():
+            here = (*path, key)
+            result[key] = inner.apply(item, here, reading)
+            good &= name.read(key, here, reading) is not INVALID and result[key] is not INVALID
+        return result if good else INVALID
+
+    return Kind((TABLE,), read_mapping)
+
+
+def _union(members: Sequence[Any]) -> Kind:
+    tables: list[Any] = [member for member in members if is_dataclass(member)]
+    kinds = [_kind(member) for member in members if not is_dataclass(member)]
+    if tables:
+        kinds.append(_table(tables[0]) if len(tables) == 1 else Kind((TABLE,), _tagged(tables)))
+    by_shape = {shape: kind for kind in reversed(kinds) for shape in kind.shapes}
+
+    def read_member(value: Any, path: Path, reading: Reading) -> Any:
+        return by_shape[SHAPES[type(value)]].read(value, path, reading)
+
+    return Kind(tuple(by_shape), read_member, " or ".join(dict.fromkeys(kind.wanted for kind in kinds)))
+
+
+def _tagged(classes: Sequence[type[Any]]) -> Callable[[Any, Path, Reading], Any]:
+    """One of several tables: told apart by the `type` that each has as its default, else by their first keys."""
+    firsts = {fields(cls)[0].name: cls for cls in classes}
+    types = {str(item.default): cls for cls in classes for item in fields(cls) if item.name == "type"}
+
+    def by_type(value: Mapping[str, Any], path: Path, reading: Reading) -> Any:
+        tag = value.get("type")
+        if tag is None:
+            return reading.problem(path, f"missing key: type (one of: {', '.join(types)})", missing=True)
+        if not isinstance(tag, str) or tag not in types:
+            return reading.problem((*path, "type"), f"unknown type {unknown(str(tag), types)}")
+        return _table(types[tag]).read(value, path, reading)
+
+    def by_first(value: Mapping[str, Any], path: Path, reading: Reading) -> Any:
+        present = [name for name in firsts if name in value]
+        if len(present) != 1:
+            wrong = [name for name in value if nearest(name, firsts)]
+            trouble = f", not {', '.join(present or wrong)}" if present or wrong else ""
+            return reading.problem(path, f"must have exactly one of: {', '.join(firsts)}{trouble}")
+        return _table(firsts[present[0]]).read(value, path, reading)
+
+    return by_type if types else by_first
+
+
+def _step(value: Mapping[str, Any], path: Path, reading: Reading) -> Any:
+    kind = value.get("kind", "http")
+    if not isinstance(kind, str) or kind not in STEPS:
+        return reading.problem((*path, "kind"), f"unknown step kind {unknown(str(kind), STEPS)}")
+    return _table(STEPS.load(kind)).read(value, path, reading)
+
+
+def _secret(inner: Kind) -> Callable[[Any, Path, Reading], Any]:
+    def read_secret(value: Any, path: Path, reading: Reading) -> Any:
+        if isinstance(value, str):
+            # The text may be the secret: it is not repeated.
+            variable = str(path[-1]).upper().replace("-", "_")
+            advice = f'write {{ env = "{variable}" }} and set that variable'
+            return reading.problem(path, f"a secret is not written into a profile: {advice}")
+        return inner.read(value, path, reading)
+
+    return read_secret
+
+
+def _exactly_one(*names: str) -> Callable[[Mapping[str, Any]], str | None]:
+    legal = ", ".join(names)
+    return lambda table: None if sum(name in table for name in names) == 1 else f"must have exactly one of: {legal}"
+
+
+def _request_rule(table: Mapping[str, Any]) -> str | None:
+    bodies = [name for name in ("form", "json", "text") if name in table]
+    if len(bodies) > 1:
+        return f"has more than one body: {', '.join(bodies)}"
+    basic = table.get("basic")
+    return "`basic` is [user, password]" if isinstance(basic, list) and len(basic) != 2 else None
+
+
+def _expires_rule(table: Mapping[str, Any]) -> str | None:
+    if "unit" in table and "at" not in table:
+        return "`unit` goes with `at`"
+    return _exactly_one("in", "at", "ttl")(table)
+
+
+def _inject_rule(table: Mapping[str, Any]) -> str | None:
+    return None if "name" in table else "missing key: name"
+
+
+def _when_rule(table: Mapping[str, Any]) -> str | None:
+    return None if table else "tests nothing: give status, header or body"
+
+
+_RULES: Mapping[type[Any], Callable[[Mapping[str, Any]], str | None]] = {
+    RequestTable: _request_rule,
+    ExtractTable: _exactly_one("pointer", "header"),
+    ExpiresTable: _expires_rule,
+    InjectTable: _inject_rule,
+    WhenTable: _when_rule,
+}
+"""What the keys of a table must be to each other."""
+# A type hint cannot name the class that it stands in.
+_HINTS: Mapping[tuple[type[Any], str], Any] = {(ExtractTable, "alternatives"): tuple[Pointer | ExtractTable, ...]}
+_SIMPLE: Mapping[Any, Kind] = {
+    str: Kind((TEXT,), as_it_is),
+    bool: Kind((BOOLEAN,), as_it_is),
+    int: Kind((INTEGER,), as_it_is),
+    float: Kind((INTEGER, FLOAT), number, "a number"),
+    Any: Kind((), as_it_is),
+}

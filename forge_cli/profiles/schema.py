@@ -1,0 +1,209 @@
+"""The tables of a profile as TOML says them: frozen dataclasses whose fields are the keys."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Annotated, Any, Literal
+
+from ..login.definition import Duration, InjectTable, InvalidateTable, Pointer, Size, StepTable, TemplateText, Tree, key
+
+Count = Annotated[int, "count"]
+"""A whole number, 0 or more."""
+Factor = Annotated[float, "factor"]
+"""A number, 1 or more."""
+Status = Annotated[int, "status"]
+"""An HTTP status, 100 to 599."""
+Plain = Annotated[Any, "plain"]
+"""Text, a number, true or false, in which no template is filled in."""
+StorageName = Annotated[str, "storage"]
+"""A row of the table of token storages."""
+Step = Annotated[StepTable, "step"]
+"""A login step; `kind` says which class of the table of step kinds reads it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class EnvSecret:
+    """A secret in an environment variable."""
+
+    env: str = key("the variable")
+
+
+@dataclass(frozen=True, kw_only=True)
+class FileSecret:
+    """A secret in a file."""
+
+    file: str = key("the file; relative to the profile file, `~` is the home directory")
+    pointer: Pointer | None = key("a place in a JSON file; without it the whole file", default=None)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PromptSecret:
+    """A secret that a person types."""
+
+    prompt: str = key("what to ask for")
+
+
+Secret = Annotated[EnvSecret | FileSecret | PromptSecret, "secret"]
+"""Where a secret is; never the secret itself."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClientCertTable:
+    """A client certificate for TLS."""
+
+    cert: str = key("the certificate file (PEM)")
+    password: TemplateText | None = key("the password of the key", default=None)
+    # Last, because from here on `key` is this field.
+    key: str | None = key("the key file, when it is not in the certificate file", default=None)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProxyTable:
+    """Proxies by the scheme of the request."""
+
+    http: TemplateText | None = key("the proxy for http URLs", default=None)
+    https: TemplateText | None = key("the proxy for https URLs", default=None)
+    no_proxy: tuple[str, ...] = key("hosts reached directly", default=())
+
+
+@dataclass(frozen=True, kw_only=True)
+class TimeoutTable:
+    """Time limits in seconds."""
+
+    connect: Duration = key("until connected", default=10.0)
+    idle: Duration = key("without a byte", default=60.0)
+    total: Duration | None = key("for everything: login, retries and body", default=None)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RetryTable:
+    """When a failed request is sent again, and how long to wait before."""
+
+    strategy: Literal["none", "simple", "exponential"] = key("how the delays grow", default="exponential")
+    max_retries: Count = key("attempts after the first", default=3)
+    base_delay: Duration = key("the first delay", default=0.5)
+    max_delay: Duration = key("the longest delay", default=20.0)
+    multiplier: Factor = key("each delay is this many times the one before", default=2.0)
+    jitter: bool = key("vary the delays", default=True)
+    statuses: tuple[Status, ...] = key("statuses that are sent again", default=(408, 429, 502, 503, 504))
+    unsafe_methods: bool = key("also POST and PATCH that may have arrived", default=False)
+    max_retry_after: Duration = key("the longest wait that a server may ask for", default=60.0)
+    max_elapsed: Duration | None = key("no new attempt after this long", default=None)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TokensTable:
+    """Where tokens are kept."""
+
+    storage: StorageName = key("the token storage", default="file")
+
+
+@dataclass(frozen=True, kw_only=True)
+class AuthTable:
+    """What every type of auth has."""
+
+    exclude: tuple[str, ...] = key("paths that get no credential; `*` stands for anything", default=())
+
+
+@dataclass(frozen=True, kw_only=True)
+class NoAuth(AuthTable):
+    """Send no credential."""
+
+    type: Literal["none"] = key("no credential", default="none")
+
+
+@dataclass(frozen=True, kw_only=True)
+class BearerAuth(AuthTable):
+    """Send a token that is already there."""
+
+    type: Literal["bearer"] = key("a bearer token", default="bearer")
+    token: TemplateText = key("the token")
+
+
+@dataclass(frozen=True, kw_only=True)
+class BasicAuth(AuthTable):
+    """Send a user name and a password (RFC 7617)."""
+
+    type: Literal["basic"] = key("user name and password", default="basic")
+    username: TemplateText = key("the user name")
+    password: TemplateText = key("the password")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ApiKeyAuth(AuthTable):
+    """Send a fixed key in a header, the query or a cookie."""
+
+    type: Literal["api-key"] = key("an API key", default="api-key")
+    in_: Literal["header", "query", "cookie"] = field(
+        default="header", metadata={"help": "where the key goes", "name": "in"}
+    )
+    name: TemplateText = key("the header, parameter or cookie")
+    # Last, because from here on `key` is this field.
+    key: TemplateText = key("the key")
+
+
+@dataclass(frozen=True, kw_only=True)
+class OAuth2Auth(AuthTable):
+    """Obtain a token from an OAuth 2.0 token endpoint (RFC 6749)."""
+
+    type: Literal["oauth2"] = key("OAuth 2.0", default="oauth2")
+    grant: Literal["client-credentials"] = key("the grant")
+    token_url: TemplateText = key("the token endpoint; may be relative to base_url")
+    client_id: TemplateText = key("the client")
+    client_secret: TemplateText | None = key("its secret", default=None)
+    client_auth: Literal["basic", "post", "none"] = key("how the client proves who it is", default="basic")
+    scope: TemplateText | None = key("scopes, separated by spaces", default=None)
+    audience: TemplateText | None = key("the API the token is for", default=None)
+    resource: TemplateText | tuple[TemplateText, ...] | None = key("the resource (RFC 8707)", default=None)
+    params: Mapping[str, TemplateText] = key("further parameters of the token request", default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PipelineAuth(AuthTable):
+    """Log in by steps, in the order of their references."""
+
+    type: Literal["pipeline"] = key("a login of several steps", default="pipeline")
+    steps: Mapping[str, Step] = key("the steps by name", default_factory=dict)
+    inject: tuple[InjectTable, ...] | None = key(
+        "where credentials go; default: `Authorization: Bearer` with the last step's token", default=None
+    )
+    invalidate: tuple[InvalidateTable, ...] | None = key(
+        "answers that mean a token is no longer good; [] also switches off the rule for 401", default=None
+    )
+
+
+Auth = NoAuth | BearerAuth | BasicAuth | ApiKeyAuth | OAuth2Auth | PipelineAuth
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProfileTable:
+    """One profile, its parents merged in."""
+
+    abstract: bool = key("may only be extended", default=False)
+    extends: str | None = key("the one parent", default=None)
+    base_url: TemplateText | None = key("what paths are relative to", default=None)
+    origins: tuple[TemplateText, ...] = key("further origins that receive this profile's credentials", default=())
+    query: Mapping[str, Tree] = key("query parameters of every request", default_factory=dict)
+    headers: Mapping[str, TemplateText] = key("header fields of every request", default_factory=dict)
+    vars: Mapping[str, Plain] = key("named values that are not secret", default_factory=dict)
+    verify: bool | str = key("check certificates; a text is a CA file", default=True)
+    client_cert: ClientCertTable | None = key("a client certificate", default=None)
+    proxy: TemplateText | ProxyTable | None = key("the proxy; default: from the environment", default=None)
+    redirects: Count = key("how many redirects to follow", default=10)
+    correlation_id: str | None = key("a header that gets a new id for each request", default=None)
+    timeout: TimeoutTable | Duration = key("time limits; a number is the total", default_factory=TimeoutTable)
+    max_body: Size = key("the largest answer kept in memory", default=100 * 1024 * 1024)
+    secrets: Mapping[str, Secret] = key("where each secret is", default_factory=dict)
+    retry: RetryTable = key("when to send again", default_factory=RetryTable)
+    auth: Auth = key("how to log in", default_factory=NoAuth)
+    tokens: TokensTable = key("where tokens are kept", default_factory=TokensTable)
+
+
+@dataclass(frozen=True, kw_only=True)
+class FileTable:
+    """The whole file; each entry of `profiles` is read by itself, as a `ProfileTable`."""
+
+    version: Literal[1] = key("the version of the format", default=1)
+    default_profile: str | None = key("the profile when none is named", default=None)
+    profiles: Mapping[str, Annotated[Any, "profile"]] = key("profiles by name", default_factory=dict)

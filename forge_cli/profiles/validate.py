@@ -1,0 +1,145 @@
+"""Every problem of a profile file at once, each with its place in the file."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
+from typing import Any
+
+from . import references
+from .document import BrokenFamily, Document, Place, lineage, merged
+from .kinds import Problem, Use, unknown
+from .reader import read
+from .schema import FileTable, ProfileTable
+
+_PROFILE_NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
+# A name becomes a file name, and Windows keeps these for devices, with any extension.
+_DEVICE = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?", re.IGNORECASE)
+_BARE = re.compile(r"[A-Za-z0-9_-]+")
+_HTTP = re.compile(r"https?://[^\s/\\?#]", re.IGNORECASE)
+
+
+def problems(document: Document) -> list[Problem]:
+    """All problems of the file and of all its profiles, in the order of their lines."""
+    found: list[Problem] = []
+    read(FileTable, document.data, (), found)
+    found += _default(document)
+    for name in document.profiles:
+        found += check(document, name)[1]
+    return ordered(document, found)
+
+
+def check(document: Document, name: str) -> tuple[ProfileTable | None, list[Problem]]:
+    """One profile merged with its parents, or None, and its problems; their paths begin at the file's root."""
+    try:
+        profile, origins = merged(document, name)
+    except BrokenFamily as exc:
+        return None, [Problem(("profiles", exc.profile, "extends"), exc.message)]
+    found: list[Problem] = []
+    templates: list[Use] = []
+    table = read(ProfileTable, profile, (), found, templates)
+    if profile.get("abstract") is True:
+        # Its children may declare what it refers to, and add what it lacks.
+        found = [problem for problem in found if not problem.missing]
+    else:
+        found += references.problems(profile, templates)
+        found += _addresses(profile)
+    placed = [Problem(_at_root(problem.path, name, origins), problem.message) for problem in found]
+    return table, [*_names(document, name), *placed]
+
+
+def check_family(document: Document, name: str) -> tuple[ProfileTable | None, list[Problem]]:
+    """One profile as `check` reads it, with the problems of its parents and of the file's version too."""
+    found: list[Problem] = []
+    read(FileTable, {"version": document.data.get("version", 1)}, (), found)
+    table, own = check(document, name)
+    found += own
+    with suppress(BrokenFamily):
+        for ancestor in lineage(document, name)[:-1]:
+            found += check(document, ancestor)[1]
+    return table, ordered(document, found)
+
+
+def ordered(document: Document, found: Iterable[Problem]) -> list[Problem]:
+    """Each problem once, in the order of their lines."""
+    once = list(dict.fromkeys(found))
+    return sorted(once, key=lambda problem: document.line(problem.path) or 0) if once else once
+
+
+def describe(document: Document, problem: Problem) -> str:
+    """One line for people: file, line, key, and what is wrong."""
+    line = document.line(problem.path)
+    where = f"{document.path}:{line}" if line else f"{document.path}"
+    return ": ".join(part for part in (where, spelled(problem.path), problem.message) if part)
+
+
+def spelled(path: Place) -> str:
+    """A path as people write it: ``profiles.dev.auth.inject[0].value``."""
+    text = ""
+    for part in path:
+        if isinstance(part, int):
+            text += f"[{part}]"
+        else:
+            text += ("." if text else "") + (part if _BARE.fullmatch(part) else json.dumps(part))
+    return text
+
+
+def _at_root(path: Place, name: str, origins: Mapping[Place, str]) -> Place:
+    """The path within the file: in the parent that the value comes from."""
+    inner = path
+    while inner and inner not in origins:
+        inner = inner[:-1]
+    return ("profiles", origins.get(inner, name), *path)
+
+
+def _default(document: Document) -> Iterator[Problem]:
+    name = document.data.get("default_profile")
+    if not isinstance(name, str):
+        return
+    if name not in document.profiles:
+        yield Problem(("default_profile",), f"unknown profile {name!r} {unknown(name, document.profiles)}")
+    elif document.profiles[name].get("abstract") is True:
+        yield Problem(("default_profile",), f"profile {name!r} is abstract: it may only be extended")
+
+
+def _names(document: Document, name: str) -> Iterator[Problem]:
+    path = ("profiles", name)
+    if _PROFILE_NAME.fullmatch(name) is None or name in (".", ".."):
+        yield Problem(path, "a profile name is 1 to 64 letters, digits, `.`, `_` and `-`")
+    elif _DEVICE.fullmatch(name):
+        yield Problem(path, "a profile name that Windows reserves")
+    twins = [other for other in document.spellings[name.lower()] if other != name]
+    if twins:
+        yield Problem(path, f"differs from {', '.join(map(repr, twins))} only in case")
+
+
+def _addresses(profile: Mapping[str, Any]) -> Iterator[Problem]:
+    base_url = profile.get("base_url")
+    origins = profile.get("origins")
+    urls: list[tuple[Place, Any]] = [(("base_url",), base_url)]
+    urls += [(("origins", index), origin) for index, origin in enumerate(origins if isinstance(origins, list) else ())]
+    for path, url in urls:
+        if isinstance(url, str) and not url.startswith("${") and _HTTP.match(url) is None:
+            yield Problem(path, "must begin with https:// or http:// and a host")
+    auth = profile.get("auth")
+    if not isinstance(auth, dict):
+        return
+    if base_url is None:
+        yield from (Problem(path, "relative, and the profile has no base_url") for path in _relative(auth))
+    if auth.get("type") == "oauth2" and auth.get("client_auth") != "none" and "client_secret" not in auth:
+        yield Problem(("auth",), 'missing key: client_secret (a public client says client_auth = "none")')
+
+
+def _relative(auth: Mapping[str, Any]) -> Iterator[Place]:
+    """The URLs of a login that are relative."""
+    places: list[tuple[Place, Any]] = [(("auth", "token_url"), auth.get("token_url"))]
+    steps = auth.get("steps")
+    for name, step in steps.items() if isinstance(steps, dict) else ():
+        for part in ((), ("refresh",)):
+            url: Any = step
+            for key in (*part, "request", "url"):
+                url = url.get(key) if isinstance(url, dict) else None
+            places.append((("auth", "steps", name, *part, "request", "url"), url))
+    return (path for path, url in places if isinstance(url, str) and "://" not in url and not url.startswith("${"))

@@ -1,0 +1,177 @@
+"""Secret values, and the one redactor that every text for people passes through."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+import threading
+from collections import OrderedDict
+from collections.abc import Iterable, Mapping
+from urllib.parse import quote, quote_plus
+
+MASK = "***"
+
+# A redactor lives as long as the process; a server that renews tokens all day must not grow it.
+_MOST_VALUES = 2000
+# Shorter values occur in ordinary text; masking every "dev" would hide more than it protects.
+_SHORTEST = 4
+
+_SENSITIVE_NAME = re.compile(
+    r"^(proxy-)?authorization$|^(set-)?cookie2?$|token|secret|passw|api[-_]?key|apikey|signature|credential"
+    r"|^x-amz-security|session[-_]?id|^auth$|assertion|client_secret|^code$|private[-_]?key",
+    re.IGNORECASE,
+)
+# What stands for a value that is not there hides nothing.
+_PLACEHOLDER = re.compile(r"<(token:[A-Za-z0-9_-]+|redacted)>")
+# Standard names that hold one of the words above and no secret.
+_HARMLESS = frozenset(
+    {"token_type", "token-type", "x-csrf-token-required", "idempotency-key", "token_endpoint", "subject_token_type"}
+)
+_FIELD = re.compile(
+    r"""(?P<key>(?P<quote>["']?)(?P<name>[A-Za-z0-9_.-]{2,64})(?P=quote)\s*(?:[:=])\s*)"""
+    r"""(?P<value>"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|[^\s,;&"'}\]]+)"""
+)
+
+
+class Secret:
+    """A text that prints as ``***``; ``reveal()`` is the only way to the value."""
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: str) -> None:
+        self._value = value
+        REDACTOR.add(value)
+
+    def reveal(self) -> str:
+        """Return the value itself."""
+        return self._value
+
+    def __repr__(self) -> str:
+        return "Secret(***)"
+
+    def __str__(self) -> str:
+        return MASK
+
+    def __format__(self, spec: str) -> str:
+        return MASK
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and other._value == self._value
+
+    def __hash__(self) -> int:
+        return hash((Secret, self._value))
+
+    def __bool__(self) -> bool:
+        return bool(self._value)
+
+
+class Redactor:
+    """Hides known secret values, in the spellings they travel in, from any text."""
+
+    def __init__(self) -> None:
+        self._values: OrderedDict[str, None] = OrderedDict()
+        self._pattern: re.Pattern[str] | None = None
+        self._lock = threading.Lock()
+
+    def add(self, value: str | bytes | Secret | None) -> None:
+        """Hide this value from now on. Empty and very short values are ignored."""
+        if isinstance(value, Secret):
+            value = value.reveal()
+        if isinstance(value, bytes):
+            value = value.decode("utf-8", "replace")
+        if value is None or len(value) < _SHORTEST:
+            return
+        with self._lock:
+            if value in self._values:
+                self._values.move_to_end(value)
+                return
+            self._values[value] = None
+            while len(self._values) > _MOST_VALUES:
+                self._values.popitem(last=False)
+            self._pattern = None
+
+    def text(self, text: str) -> str:
+        """The text with every known secret replaced by ``***``."""
+        pattern = self._compiled()
+        return pattern.sub(MASK, text) if pattern is not None else text
+
+    def body(self, text: str) -> str:
+        """The text of a body: known secrets and the values of token-like fields replaced."""
+        return _FIELD.sub(_mask_field, self.text(text))
+
+    def header(self, name: str, value: str) -> str:
+        """One header's value: masked by name, else by known values. A scheme word stays."""
+        if not sensitive(name):
+            return self.text(value)
+        scheme, space, rest = value.partition(" ")
+        if _PLACEHOLDER.fullmatch(rest or value):
+            return value
+        return f"{scheme} {MASK}" if space and rest and scheme.isalnum() and "authorization" in name.lower() else MASK
+
+    def headers(self, pairs: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+        """Header pairs, each value masked as ``header`` does."""
+        return [(name, self.header(name, value)) for name, value in pairs]
+
+    def url(self, url: str) -> str:
+        """A URL without its password, with sensitive query values and known secrets masked."""
+        url = re.sub(r"(?<=//)([^/@:?#]*):[^/@?#]*@", rf"\1:{MASK}@", url)
+        url = re.sub(r"(?<=[?&])([^=&#]+)=([^&#]*)", _mask_pair, url)
+        return self.text(url)
+
+    def _compiled(self) -> re.Pattern[str] | None:
+        with self._lock:
+            if self._pattern is None and self._values:
+                spellings = {spelling for value in self._values for spelling in _spellings(value)}
+                longest_first = sorted(spellings, key=len, reverse=True)
+                self._pattern = re.compile("|".join(map(re.escape, longest_first)))
+            return self._pattern
+
+
+def sensitive(name: str) -> bool:
+    """Whether a header, query or body field of this name usually carries a secret."""
+    return name.lower() not in _HARMLESS and _SENSITIVE_NAME.search(name) is not None
+
+
+def masked(token: str) -> str:
+    """A token as a table shows it: enough of the ends to tell two apart, never enough to use."""
+    return f"{token[:4]}…{token[-4:]}" if len(token) >= 20 else MASK
+
+
+def repr_mapping(values: Mapping[str, object] | None) -> str:
+    """The repr of a mapping with the values of sensitive names masked."""
+    if values is None:
+        return "None"
+    inner = ", ".join(f"{k!r}: {MASK!r}" if sensitive(str(k)) else f"{k!r}: {v!r}" for k, v in values.items())
+    return REDACTOR.text("{" + inner + "}")
+
+
+def _spellings(value: str) -> set[str]:
+    raw = value.encode("utf-8", "surrogatepass")
+    forms = {value, quote(raw, safe=""), quote_plus(raw), quote(raw), json.dumps(value)[1:-1]}
+    forms.add(json.dumps(value, ensure_ascii=False)[1:-1])
+    # A secret inside a longer base64 text starts at one of three offsets; the characters that
+    # depend on its neighbours are cut off, the middle is the same for any neighbour.
+    for offset in range(3):
+        for encode in (base64.b64encode, base64.urlsafe_b64encode):
+            text = encode(b"\0" * offset + raw).decode()
+            start = (0, 2, 3)[offset]
+            end = len(text.rstrip("=")) - (0 if (len(raw) + offset) % 3 == 0 else 1)
+            if end - start >= 8:
+                forms.add(text[start:end])
+    return {form for form in forms if len(form) >= _SHORTEST}
+
+
+def _mask_field(match: re.Match[str]) -> str:
+    name, value = match["name"], match["value"]
+    if not sensitive(name) or value.startswith(("{", "[")) or value in {"null", "true", "false"}:
+        return match[0]
+    edge = value[0] if value[0] in "\"'" else ""
+    return f"{match['key']}{edge}{MASK}{edge}"
+
+
+def _mask_pair(match: re.Match[str]) -> str:
+    return f"{match[1]}={MASK}" if sensitive(match[1]) else match[0]
+
+
+REDACTOR = Redactor()

@@ -1,0 +1,228 @@
+"""When a failed attempt is repeated, and after how long; likewise for a refused credential."""
+
+from __future__ import annotations
+
+import random
+import re
+from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, datetime
+from typing import Literal
+
+from .errors import ConnectionException, HttpStatusException, TimeoutException
+from .interfaces import AuthRetryStrategyInterface, RetryStrategyInterface
+from .models import HttpResponse, RequestContext
+from .registry import Registry
+
+RETRYABLE_STATUSES = frozenset({408, 429, 500, 502, 503, 504})
+_JITTER = 0.25
+_MONTHS = {name: number for number, name in enumerate("Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split(), 1)}
+_IMF_FIXDATE = re.compile(r"\w{3}, (\d{2}) (\w{3}) (\d{4}) (\d{2}):(\d{2}):(\d{2}) GMT")
+
+
+class NoRetryStrategy(RetryStrategyInterface):
+    """Every request is sent once."""
+
+    @property
+    def max_retries(self) -> int:
+        return 0
+
+    def should_retry(self, context: RequestContext, exception: Exception) -> bool:
+        return False
+
+    def get_delay(self, context: RequestContext) -> float:
+        return 0.0
+
+
+class SimpleRetryStrategy(RetryStrategyInterface):
+    """Repeat up to `max_retries` times, `delay` seconds apart.
+
+    `retryable_exceptions` limits it to these types (None: any); `retryable_status_codes` names statuses
+    that count as failures (None: none).
+    """
+
+    def __init__(
+        self,
+        max_retries: int = 3,
+        delay: float = 1.0,
+        retryable_exceptions: Iterable[type[Exception]] | None = None,
+        *,
+        retryable_status_codes: Iterable[int] | None = None,
+        max_retry_after: float = 60.0,
+        max_elapsed: float | None = None,
+    ) -> None:
+        self._max_retries = max_retries
+        self._delay = delay
+        self._exceptions = None if retryable_exceptions is None else tuple(retryable_exceptions)
+        self._statuses = frozenset(retryable_status_codes or ())
+        self.max_retry_after = max_retry_after
+        self.max_elapsed = max_elapsed
+
+    @property
+    def max_retries(self) -> int:
+        return self._max_retries
+
+    def is_retryable_status(self, code: int) -> bool:
+        return code in self._statuses
+
+    def should_retry(self, context: RequestContext, exception: Exception) -> bool:
+        if context.attempt >= self._max_retries:
+            return False
+        return self._exceptions is None or isinstance(exception, self._exceptions)
+
+    def get_delay(self, context: RequestContext) -> float:
+        return self._delay
+
+
+class ExponentialBackoffRetryStrategy(RetryStrategyInterface):
+    """Repeat after `base_delay` seconds, then `multiplier` times as long each time, at most `max_delay`.
+
+    `jitter` spreads each delay: True by ±25 %, ``"full"`` over the whole range from 0 (as the AWS
+    Architecture Blog's "Exponential Backoff And Jitter" recommends). A `Retry-After` longer than
+    `max_retry_after` seconds is not waited for; after `max_elapsed` seconds no attempt begins. An empty
+    set means: nothing.
+    """
+
+    def __init__(
+        self,
+        max_retries: int = 3,
+        base_delay: float = 1.0,
+        max_delay: float = 60.0,
+        multiplier: float = 2.0,
+        jitter: bool | Literal["full"] = True,
+        retryable_exceptions: Iterable[type[Exception]] | None = None,
+        retryable_status_codes: Iterable[int] | None = None,
+        *,
+        max_retry_after: float = 60.0,
+        max_elapsed: float | None = None,
+        uniform: Callable[[float, float], float] = random.uniform,
+    ) -> None:
+        self._max_retries = max_retries
+        self._exceptions = (
+            (HttpStatusException, TimeoutException, ConnectionException)
+            if retryable_exceptions is None
+            else tuple(retryable_exceptions)
+        )
+        self._statuses = RETRYABLE_STATUSES if retryable_status_codes is None else frozenset(retryable_status_codes)
+        self._delays = _Backoff(base_delay, max_delay, multiplier, jitter, uniform)
+        self.max_retry_after = max_retry_after
+        self.max_elapsed = max_elapsed
+
+    @property
+    def max_retries(self) -> int:
+        return self._max_retries
+
+    def is_max_retry(self, context: RequestContext) -> bool:
+        """Whether this was the last attempt allowed."""
+        return context.attempt >= self._max_retries
+
+    def is_retryable_status(self, code: int) -> bool:
+        return code in self._statuses
+
+    def should_retry(self, context: RequestContext, exception: Exception) -> bool:
+        return not self.is_max_retry(context) and isinstance(exception, self._exceptions)
+
+    def get_delay(self, context: RequestContext) -> float:
+        return self._delays.after(context.attempt)
+
+
+class _Backoff:
+    def __init__(
+        self,
+        base: float,
+        cap: float,
+        multiplier: float,
+        jitter: bool | Literal["full"],
+        uniform: Callable[[float, float], float],
+    ) -> None:
+        self._base, self._cap, self._multiplier, self._jitter, self._uniform = base, cap, multiplier, jitter, uniform
+
+    def after(self, attempt: int) -> float:
+        try:
+            delay = min(self._cap, self._base * self._multiplier**attempt)
+        except OverflowError:
+            delay = self._cap
+        if self._jitter == "full":
+            return self._uniform(0.0, delay)
+        if self._jitter:
+            # Spread below the cap as well: many clients at the cap must not come back as one.
+            low, high = delay * (1 - _JITTER), min(self._cap, delay * (1 + _JITTER))
+            return max(0.0, self._uniform(low, high))
+        return max(0.0, delay)
+
+
+class _AuthCodes:
+    """Which statuses mean that the credential was refused."""
+
+    def __init__(self, auth_error_codes: Iterable[int] | None) -> None:
+        self._codes = frozenset({401} if auth_error_codes is None else auth_error_codes)
+
+    def is_auth_error(self, response: HttpResponse) -> bool:
+        return response.status_code in self._codes
+
+
+class NoAuthRetryStrategy(_AuthCodes, AuthRetryStrategyInterface):
+    """A refused credential is final; 401 is still reported as refused."""
+
+    def __init__(self, auth_error_codes: Iterable[int] | None = None) -> None:
+        super().__init__(auth_error_codes)
+
+    @property
+    def max_retries(self) -> int:
+        return 0
+
+    def should_retry(self, response: HttpResponse, attempt: int) -> bool:
+        return False
+
+    def get_delay(self, attempt: int) -> float:
+        return 0.0
+
+
+class SimpleAuthRetryStrategy(_AuthCodes, AuthRetryStrategyInterface):
+    """Renew and send again up to `max_retries` times, after `delay` seconds."""
+
+    def __init__(self, max_retries: int = 1, delay: float = 0.0, auth_error_codes: Iterable[int] | None = None) -> None:
+        super().__init__(auth_error_codes)
+        self._max_retries = max_retries
+        self._delay = delay
+
+    @property
+    def max_retries(self) -> int:
+        return self._max_retries
+
+    def should_retry(self, response: HttpResponse, attempt: int) -> bool:
+        return attempt < self._max_retries and self.is_auth_error(response)
+
+    def get_delay(self, attempt: int) -> float:
+        return self._delay
+
+
+def retry_after(headers: Mapping[str, str], now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> float | None:
+    """Seconds that a `Retry-After` field asks for (RFC 9110, section 10.2.3); None for none or nonsense."""
+    value = (headers.get("Retry-After") or "").strip()
+    if value.isascii() and value.isdigit():
+        return float(value[:12])
+    moment = _http_date(value)
+    return None if moment is None else max(0.0, (moment - now()).total_seconds())
+
+
+def _http_date(text: str) -> datetime | None:
+    match = _IMF_FIXDATE.fullmatch(text)
+    if match is None or match[2] not in _MONTHS:
+        return None
+    day, _, year, hour, minute, second = match.groups()
+    try:
+        return datetime(
+            int(year), _MONTHS[match[2]], int(day), int(hour), int(minute), min(int(second), 59), tzinfo=UTC
+        )
+    except ValueError:
+        return None
+
+
+RETRIES = Registry(
+    "retry strategy",
+    {
+        "none": "forge_cli.retry:NoRetryStrategy",
+        "simple": "forge_cli.retry:SimpleRetryStrategy",
+        "exponential": "forge_cli.retry:ExponentialBackoffRetryStrategy",
+    },
+)

@@ -1,0 +1,1 @@
+"""Obtaining, keeping and renewing tokens."""

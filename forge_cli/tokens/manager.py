@@ -1,0 +1,86 @@
+"""Decides when a service's token is obtained, kept and renewed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ..interfaces import TokenManagerInterface, TokenProviderInterface, TokenStorageInterface
+from ..models import Deadline, TokenData
+from .pipeline import Pipeline
+from .storage.memory import InMemoryTokenStorage
+
+
+class TokenManager(TokenManagerInterface):
+    """One service's token, obtained once however many threads ask.
+
+    It is kept in `storage` under ``auth_token:<service_name>``, with what it was made for beside it
+    where the provider says that (`fingerprint`). The provider's exceptions pass through unchanged.
+    """
+
+    def __init__(self, provider: TokenProviderInterface, storage: TokenStorageInterface | None = None) -> None:
+        super().__init__(provider, storage if storage is not None else InMemoryTokenStorage())
+        self._step = _ProviderStep(provider)
+        self._pipeline = Pipeline([self._step], self._storage)
+
+    def get_token(self) -> TokenData:
+        """The token at hand, or a new one when there is none that can be used."""
+        return self._pipeline.obtain([self._step.name])[self._step.name]
+
+    def invalidate_token(self) -> None:
+        """Forget the token."""
+        self._pipeline.clear()
+
+    def force_refresh(self) -> TokenData:
+        """Renew now, with the refresh token where there is one. The old token stays until the new one is there."""
+        return self._pipeline.renew([self._step.name])[self._step.name]
+
+    def replace(self, used: TokenData) -> TokenData:
+        """Renew the token that was refused, or return the one that somebody else has obtained since."""
+        name = self._step.name
+        return self._pipeline.renew([name], stale={name: used})[name]
+
+
+class _ProviderStep:
+    """A provider as the only step of a login."""
+
+    needs: Sequence[str] = ()
+    unbound: frozenset[str] = frozenset()
+    refresh_needs: frozenset[str] = frozenset()
+    ends_with_parents = False
+    skew = None
+    stored = True
+
+    def __init__(self, provider: Any) -> None:
+        self._provider = provider
+
+    @property
+    def name(self) -> str:
+        return str(self._provider.service_name)
+
+    @property
+    def key(self) -> str:
+        return f"auth_token:{self.name}"
+
+    @property
+    def fingerprint(self) -> str | None:
+        made_for = getattr(self._provider, "fingerprint", None)
+        return made_for if isinstance(made_for, str) else None
+
+    def preflight(self) -> None:
+        return None
+
+    def ask(self) -> None:
+        return None
+
+    def refreshable(self, current: TokenData) -> bool:
+        return bool(current.refresh_token) or hasattr(type(self._provider), "renew_token")
+
+    def login(self, given: Mapping[str, TokenData], deadline: Deadline | None) -> TokenData:
+        token: TokenData = self._provider.fetch_token()
+        return token
+
+    def refresh(self, current: TokenData, given: Mapping[str, TokenData], deadline: Deadline | None) -> TokenData:
+        own = hasattr(type(self._provider), "renew_token")
+        token: TokenData = self._provider.renew_token(current) if own else self._provider.refresh_token(current)
+        return token

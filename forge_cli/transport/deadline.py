@@ -1,0 +1,219 @@
+"""Time limits by the wall clock over name resolution, connecting, TLS, sending and every read."""
+
+from __future__ import annotations
+
+import http.client
+import ipaddress
+import queue
+import socket
+import ssl
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import urllib3.connection
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
+from urllib3.util.connection import allowed_gai_family
+
+from ..models import Deadline
+
+# One socket call sends at most this much, so that a slow but steady upload is not idle.
+_SEND_BYTES = 65536
+# "100 Continue" and its kind before the answer; real servers send one or two.
+_MOST_INFORMATIONAL = 20
+
+Lookup = Callable[..., list[Any]]
+
+
+class _Limits(threading.local):
+    """What holds for the exchange that this thread is at, and how far it came."""
+
+    deadline: Deadline | None = None
+    idle: float | None = None
+    target: str | None = None
+    sent: bool = False
+
+
+LIMITS = _Limits()
+
+
+@contextmanager
+def limited(deadline: Deadline | None, idle: float | None, target: str | None = None) -> Iterator[None]:
+    """Put these limits, in seconds, on the socket calls of this thread; `target` replaces the request target."""
+    before = LIMITS.deadline, LIMITS.idle, LIMITS.target
+    LIMITS.deadline, LIMITS.idle, LIMITS.target = deadline, idle, target
+    try:
+        yield
+    finally:
+        LIMITS.deadline, LIMITS.idle, LIMITS.target = before
+
+
+def allowance() -> float | None:
+    """The seconds that the next socket call may take. TimeoutError when the deadline has passed."""
+    if LIMITS.deadline is None:
+        return LIMITS.idle
+    left = LIMITS.deadline.remaining()
+    if left <= 0:
+        raise TimeoutError("the deadline has passed")
+    return left if LIMITS.idle is None else min(left, LIMITS.idle)
+
+
+class _TimedSocket(socket.socket):
+    """Sets what is left of the limits before each call that may block."""
+
+    def recv_into(self, *args: Any, **kwargs: Any) -> int:
+        self.settimeout(allowance())
+        return super().recv_into(*args, **kwargs)
+
+    def recv(self, *args: Any, **kwargs: Any) -> bytes:
+        self.settimeout(allowance())
+        return super().recv(*args, **kwargs)
+
+    def send(self, *args: Any, **kwargs: Any) -> int:
+        self.settimeout(allowance())
+        return super().send(*args, **kwargs)
+
+    def sendall(self, data: Any, flags: int = 0) -> None:
+        with memoryview(data).cast("B") as view:
+            done = 0
+            while done < len(view):
+                done += self.send(view[done : done + _SEND_BYTES], flags)
+
+
+class TimedTlsSocket(_TimedSocket, ssl.SSLSocket):
+    """The same over TLS; to be set as a context's ``sslsocket_class``."""
+
+    def do_handshake(self, block: bool = False) -> None:
+        self.settimeout(allowance())
+        super().do_handshake(block)
+
+
+class _Response(http.client.HTTPResponse):
+    """Skips every informational answer (RFC 9110, section 15.2), and not endlessly many."""
+
+    def _read_status(self) -> tuple[str, int, str]:
+        for _ in range(_MOST_INFORMATIONAL):
+            version, status, reason = super()._read_status()  # type: ignore[misc]  # not in the public interface
+            if not 100 <= status < 200 or status == 101:
+                return version, status, reason
+            http.client.parse_headers(self.fp)
+        raise http.client.HTTPException("too many informational responses")
+
+
+class _TimedConnection(urllib3.connection.HTTPConnection):
+    """A connection made of such sockets, that knows whether a byte of the request has left."""
+
+    response_class = _Response
+
+    def connect(self) -> None:
+        """Connect within the connect timeout: name, TCP, proxy and TLS together."""
+        deadline = LIMITS.deadline
+        if isinstance(self.timeout, int | float):
+            deadline = Deadline.earliest(deadline, Deadline(self.timeout))
+        try:
+            with limited(deadline, None, LIMITS.target):
+                super().connect()
+        finally:
+            # What was sent so far went to a proxy, or was the TLS handshake.
+            LIMITS.sent = False
+
+    def send(self, data: Any) -> None:
+        if self.sock is None:
+            self.connect()
+        LIMITS.sent = True
+        super().send(data)
+
+    def putrequest(self, method: str, url: str, skip_host: bool = False, skip_accept_encoding: bool = False) -> None:
+        # The library encodes targets its own way; what was prepared, and perhaps signed, is sent as it is.
+        target = url if LIMITS.target is None else LIMITS.target
+        super().putrequest(method, target, skip_host=skip_host, skip_accept_encoding=skip_accept_encoding)
+
+    def _new_conn(self) -> socket.socket:
+        try:
+            return _connect(self._dns_host, self.port, self.socket_options or ())
+        except socket.gaierror as exc:
+            raise NameResolutionError(self.host, self, exc) from exc
+        except TimeoutError as exc:
+            raise ConnectTimeoutError(self, "connecting took too long") from exc
+        except OSError as exc:
+            raise NewConnectionError(self, "no connection") from exc
+
+
+class _TimedTlsConnection(_TimedConnection, urllib3.connection.HTTPSConnection):
+    pass
+
+
+class _Pool(HTTPConnectionPool):
+    ConnectionCls = _TimedConnection
+
+
+class _TlsPool(HTTPSConnectionPool):
+    ConnectionCls = _TimedTlsConnection
+
+    def _validate_conn(self, conn: Any) -> None:
+        # The library's own method also warns of each unverified request; that is said once, by forge.
+        if conn.is_closed:
+            conn.connect()
+
+
+POOLS: dict[str, type[HTTPConnectionPool]] = {"http": _Pool, "https": _TlsPool}
+
+
+def resolve(host: str, port: int, seconds: float | None, lookup: Lookup = socket.getaddrinfo) -> list[Any]:
+    """The addresses of a host, as `socket.getaddrinfo` gives them. TimeoutError after these seconds.
+
+    A lookup cannot be interrupted, so it runs in a thread that is left behind when it takes too long.
+    """
+    family = allowed_gai_family()
+    if seconds is None or _is_literal(host):
+        return lookup(host, port, family, socket.SOCK_STREAM)
+    answers: queue.SimpleQueue[list[Any] | Exception] = queue.SimpleQueue()
+
+    def ask() -> None:
+        try:
+            answers.put(lookup(host, port, family, socket.SOCK_STREAM))
+        except Exception as exc:  # it is raised where the answer is awaited
+            answers.put(exc)
+
+    threading.Thread(target=ask, name="forge-resolve", daemon=True).start()
+    try:
+        answer = answers.get(timeout=seconds)
+    except queue.Empty:
+        raise TimeoutError("the name was not resolved in time") from None
+    if isinstance(answer, Exception):
+        raise answer
+    return answer
+
+
+def _is_literal(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+def _connect(host: str, port: int, options: Any) -> socket.socket:
+    """A socket connected to one of the host's addresses, within the thread's limits."""
+    addresses = resolve(host.strip("[]"), port, allowance())
+    failure: OSError = OSError("the name has no address")
+    for later, (family, kind, protocol, _, where) in zip(range(len(addresses) - 1, -1, -1), addresses, strict=True):
+        sock = _TimedSocket(family, kind, protocol)
+        try:
+            left = allowance()
+            # Half of the time for each address but the last: a dead first one must not use it up.
+            sock.settimeout(left / 2 if later and left is not None else left)
+            for option in options:
+                sock.setsockopt(*option)
+            sock.connect(where)
+        except OSError as exc:
+            failure = exc
+            sock.close()
+        else:
+            return sock
+    try:
+        raise failure
+    finally:
+        del failure  # it refers to this frame through its traceback

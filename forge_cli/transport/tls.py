@@ -1,0 +1,60 @@
+"""TLS settings: which authorities and which client certificate."""
+
+from __future__ import annotations
+
+import os
+import ssl
+
+from requests.certs import where
+from urllib3.util.ssl_ import create_urllib3_context
+
+from ..errors import RequestBuildException
+from .deadline import TimedTlsSocket
+
+ClientCert = tuple[str, str | None, str | None]
+"""The certificate's file, the key's file when it is another one, and the key's password."""
+
+
+def context(verify: bool | str, cert: ClientCert | None) -> ssl.SSLContext:
+    """TLS settings for connections; `verify` is a switch, or the file or directory of authorities.
+
+    RequestBuildException when a file cannot be used.
+    """
+    made = create_urllib3_context()
+    made.sslsocket_class = TimedTlsSocket
+    if verify is False:
+        made.check_hostname = False
+        made.verify_mode = ssl.CERT_NONE
+    else:
+        _load_authorities(made, where() if verify is True else verify)
+    if cert is not None:
+        _load_client_cert(made, cert)
+    return made
+
+
+def _load_authorities(made: ssl.SSLContext, path: str) -> None:
+    try:
+        if os.path.isdir(path):
+            made.load_verify_locations(capath=path)
+        else:
+            made.load_verify_locations(cafile=path)
+    except OSError as exc:  # among them ssl.SSLError
+        raise RequestBuildException(f"the CA bundle {path!r} cannot be used: {_reason(exc)}") from exc
+
+
+def _load_client_cert(made: ssl.SSLContext, cert: ClientCert) -> None:
+    file, key, password = cert
+    try:
+        # Without a password OpenSSL would ask for one on the terminal.
+        made.load_cert_chain(file, key, password or "")
+    except OSError as exc:
+        hint = "check the files, that they belong together, and the key's password"
+        raise RequestBuildException(
+            f"the client certificate {file!r} cannot be used: {_reason(exc)}", hint=hint
+        ) from exc
+
+
+def _reason(exc: OSError) -> str:
+    if isinstance(exc, ssl.SSLError):
+        return (exc.reason or "not PEM").replace("_", " ").lower()
+    return (exc.strerror or type(exc).__name__).lower()

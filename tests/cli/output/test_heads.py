@@ -1,0 +1,53 @@
+"""Heads of messages: HTTP/1.1 lines without secrets and without control characters."""
+
+from __future__ import annotations
+
+from forge_cli.cli.output.heads import request_head, response_head
+from forge_cli.models import Headers, PreparedRequest
+from forge_cli.redact import Redactor
+
+
+def known(*secrets: str) -> Redactor:
+    redactor = Redactor()
+    for secret in secrets:
+        redactor.add(secret)
+    return redactor
+
+
+def test_a_request_head_is_what_goes_over_the_wire_without_its_secrets() -> None:
+    headers = Headers([("Accept", "*/*"), ("Authorization", "Bearer user-token-1"), ("X-Id", "a user-token-1")])
+    prepared = PreparedRequest("POST", "https://h:8443/a/user-token-1?q=1&api_key=key-1234", headers)
+    assert request_head(prepared, False, known("user-token-1")) == (
+        "POST /a/***?q=1&api_key=*** HTTP/1.1\nHost: h:8443\nAccept: */*\nAuthorization: Bearer ***\nX-Id: a ***\n"
+    )
+
+
+def test_a_request_keeps_its_own_host_field() -> None:
+    prepared = PreparedRequest("GET", "http://user:pass-1234@h", Headers({"host": "other"}))
+    assert request_head(prepared, False, known()) == "GET / HTTP/1.1\nhost: other\n"
+
+
+def test_a_response_head_cannot_drive_the_terminal() -> None:
+    headers = Headers(
+        [("X-A", "\x1b]0;x\x07\u202e"), ("X-B\x1b", "a\r\nb"), ("Set-Cookie", "sid=session-1"), ("X-A", "2")]
+    )
+    assert response_head("HTTP/1.1", 200, "\x1b[2JOK", headers, False, known()) == (
+        "HTTP/1.1 200 \\x1b[2JOK\nX-A: \\x1b]0;x\\x07\\u202e\nX-B\\x1b: a\\r\\nb\nSet-Cookie: ***\nX-A: 2\n"
+    )
+
+
+def test_heads_are_coloured_by_status() -> None:
+    codes = {status: response_head("HTTP/1.1", status, "", Headers(), True, known()) for status in (200, 302, 404, 500)}
+    assert codes == {
+        200: "HTTP/1.1 \x1b[32m200\x1b[0m\n",
+        302: "HTTP/1.1 \x1b[33m302\x1b[0m\n",
+        404: "HTTP/1.1 \x1b[31m404\x1b[0m\n",
+        500: "HTTP/1.1 \x1b[31m500\x1b[0m\n",
+    }
+
+
+def test_a_coloured_request_has_the_same_text() -> None:
+    prepared = PreparedRequest("GET", "http://h/", Headers({"A": "b"}))
+    assert request_head(prepared, True, known()) == (
+        "\x1b[1;32mGET\x1b[0m \x1b[1m/\x1b[0m HTTP/1.1\n\x1b[36mHost\x1b[0m: h\n\x1b[36mA\x1b[0m: b\n"
+    )

@@ -1,0 +1,177 @@
+from __future__ import annotations
+
+import errno
+import os
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from forge_cli import files
+from forge_cli.errors import LockTimeout, StorageError
+
+
+class Time:
+    """A clock that only sleeping moves."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self.pauses: list[float] = []
+
+    def clock(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.pauses.append(seconds)
+        self.now += seconds
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / ".locks" / "a.lock"
+
+
+@pytest.fixture
+def no_locks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on a file system that keeps no locks, which no test machine has at hand."""
+
+    def refuse(fd: int, operation: int) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr("fcntl.flock", refuse)
+
+
+def test_a_held_lock_is_refused_after_the_timeout_and_named(path: Path) -> None:
+    time = Time()
+    with (
+        files.lock(path, 1),
+        pytest.raises(LockTimeout, match=f"{path} for 1 s"),
+        files.lock(path, 1, clock=time.clock, sleep=time.sleep),
+    ):
+        pass
+    assert time.now == pytest.approx(1)
+
+
+def test_a_free_lock_is_had_without_waiting(path: Path) -> None:
+    time = Time()
+    for _ in range(2):
+        with files.lock(path, 0, clock=time.clock, sleep=time.sleep):
+            pass
+    assert time.pauses == []
+
+
+def test_waiting_is_told_once_and_tries_often(path: Path) -> None:
+    time, told = Time(), list[float]()
+    with (
+        files.lock(path, 1),
+        pytest.raises(LockTimeout),
+        files.lock(path, 5, on_wait=told.append, clock=time.clock, sleep=time.sleep),
+    ):
+        pass
+    assert told == [pytest.approx(2, abs=0.06)]
+    assert max(time.pauses) == 0.05
+
+
+def test_an_error_inside_frees_the_lock(path: Path) -> None:
+    with pytest.raises(ZeroDivisionError), files.lock(path, 0):
+        _ = 1 / 0
+    with files.lock(path, 0):
+        pass
+
+
+@pytest.mark.parametrize("locks", ["kernel", "lease"])
+def test_threads_take_turns(path: Path, locks: str, request: pytest.FixtureRequest) -> None:
+    if locks == "lease":
+        request.getfixturevalue("no_locks")
+    inside, most = [0], [0]
+
+    def work() -> None:
+        for _ in range(3):
+            with files.lock(path, 30):
+                inside[0] += 1
+                most[0] = max(most[0], inside[0])
+                time.sleep(0)
+                inside[0] -= 1
+
+    threads = [threading.Thread(target=work) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert most == [1]
+
+
+def test_a_fork_does_not_keep_a_lock_that_was_released(path: Path) -> None:
+    reader, writer = os.pipe()
+    with files.lock(path, 0):
+        pid = os.fork()
+        if pid == 0:
+            os.read(reader, 1)
+            os._exit(0)
+    with files.lock(path, 0):
+        pass
+    os.write(writer, b".")
+    os.waitpid(pid, 0)
+    os.close(reader)
+    os.close(writer)
+
+
+@pytest.mark.usefixtures("no_locks")
+def test_without_locks_a_lease_is_used_and_told(path: Path) -> None:
+    time, told = Time(), list[str]()
+    with files.lock(path, 0, notice=told.append):
+        assert path.with_name("a.lock.lease").stat().st_mode & 0o777 == 0o600
+        with pytest.raises(LockTimeout), files.lock(path, 1, clock=time.clock, sleep=time.sleep):
+            pass
+    assert told == [f"{path.parent} is on a file system without locks: a lease file is used instead"]
+    assert not path.with_name("a.lock.lease").exists()
+
+
+@pytest.mark.usefixtures("no_locks")
+@pytest.mark.parametrize("age", [1000, -1000], ids=["old", "from the future"])
+def test_the_lease_of_a_dead_process_ends_with_its_age(path: Path, age: float) -> None:
+    lease = path.with_name("a.lock.lease")
+    path.parent.mkdir(mode=0o700)
+    lease.write_text("someone")
+    os.utime(lease, (time.time() - age, time.time() - age))
+    with files.lock(path, 1):
+        assert lease.read_text() != "someone"
+    assert list(path.parent.iterdir()) == [path]
+
+
+@pytest.mark.usefixtures("no_locks")
+def test_a_lease_that_someone_else_took_over_is_left_to_them(path: Path) -> None:
+    with files.lock(path, 1):
+        path.with_name("a.lock.lease").write_text("someone")
+    assert path.with_name("a.lock.lease").read_text() == "someone"
+
+
+def test_a_failure_of_the_lock_itself_is_a_storage_error(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(fd: int, operation: int) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr("fcntl.flock", fail)
+    with pytest.raises(StorageError, match=f"cannot lock {path}: input/output error"), files.lock(path, 1):
+        pass
+
+
+@pytest.mark.usefixtures("no_locks")
+def test_a_lease_begun_while_an_old_one_is_being_ended_goes_back(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lease = path.with_name("a.lock.lease")
+    path.parent.mkdir(mode=0o700)
+    lease.write_text("dead")
+    os.utime(lease, (1, 1))
+    rename = Path.rename
+
+    def overtaken(self: Path, target: Path) -> Path:
+        self.unlink()
+        self.write_text("someone quicker")
+        return rename(self, target)
+
+    monkeypatch.setattr(Path, "rename", overtaken)
+    clock = Time()
+    with pytest.raises(LockTimeout), files.lock(path, 1, clock=clock.clock, sleep=clock.sleep):
+        pass
+    assert lease.read_text() == "someone quicker"
+    assert sorted(each.name for each in path.parent.iterdir()) == ["a.lock", "a.lock.lease"]

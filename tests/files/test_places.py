@@ -1,0 +1,90 @@
+from __future__ import annotations
+
+import errno
+import os
+from pathlib import Path
+
+import platformdirs
+import pytest
+
+from forge_cli import files
+from forge_cli.errors import StorageError
+
+
+@pytest.mark.parametrize(
+    ("environ", "expected"),
+    [
+        pytest.param({"FORGE_CONFIG_DIR": "/a/b", "XDG_CONFIG_HOME": "/x", "HOME": "/h"}, "/a/b", id="own variable"),
+        pytest.param({"XDG_CONFIG_HOME": "/x", "HOME": "/h"}, "/x/forge", id="XDG"),
+        pytest.param({"XDG_CONFIG_HOME": "x", "HOME": "/h"}, "/h/.config/forge", id="relative XDG is ignored"),
+        pytest.param({"XDG_CONFIG_HOME": "", "HOME": "/h"}, "/h/.config/forge", id="empty XDG"),
+        pytest.param({"FORGE_CONFIG_DIR": "", "HOME": "/h"}, "/h/.config/forge", id="empty own variable"),
+    ],
+)
+def test_the_first_variable_that_says_something_decides(environ: dict[str, str], expected: str) -> None:
+    assert files.config_dir(environ, platform="linux") == Path(expected)
+
+
+@pytest.mark.parametrize("environ", [{}, {"HOME": ""}], ids=["unset", "empty"])
+def test_without_a_home_the_error_names_the_variable_that_helps(environ: dict[str, str]) -> None:
+    with pytest.raises(StorageError) as caught:
+        files.config_dir(environ, platform="linux")
+    assert "FORGE_CONFIG_DIR" in (caught.value.hint or "")
+
+
+@pytest.mark.parametrize("platform", ["darwin", "win32"])
+def test_elsewhere_the_platform_decides_unless_forge_is_told(platform: str) -> None:
+    assert files.config_dir({}, platform=platform) == Path(platformdirs.user_config_dir("forge", appauthor=False))
+    assert files.config_dir({"FORGE_CONFIG_DIR": "/a"}, platform=platform) == Path("/a")
+
+
+def test_missing_directories_are_made_private(tmp_path: Path) -> None:
+    files.private_directory(tmp_path / "a" / "b")
+    assert [each.stat().st_mode & 0o777 for each in (tmp_path / "a", tmp_path / "a" / "b")] == [0o700, 0o700]
+
+
+def test_a_loose_directory_is_repaired_and_told(tmp_path: Path) -> None:
+    told: list[str] = []
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a").chmod(0o755)
+    files.private_directory(tmp_path / "a", notice=told.append)
+    files.private_directory(tmp_path / "a", notice=told.append)
+    assert (tmp_path / "a").stat().st_mode & 0o777 == 0o700
+    assert told == [f"{tmp_path / 'a'} was open to other users: its mode is now 0700"]
+
+
+def test_a_directory_that_all_users_share_is_refused_and_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a").chmod(0o1777)
+    with pytest.raises(StorageError, match="shared by all users"):
+        files.private_directory(tmp_path / "a")
+    assert (tmp_path / "a").stat().st_mode & 0o7777 == 0o1777
+
+
+def test_a_file_where_a_directory_should_be_is_an_error_with_a_hint(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(b"")
+    with pytest.raises(StorageError) as caught:
+        files.private_directory(tmp_path / "a" / "b")
+    assert caught.value.hint is not None
+    assert files.unwritable(caught.value)
+
+
+def test_only_a_place_that_refuses_counts_as_unwritable(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "a")
+    with pytest.raises(StorageError) as caught:
+        files.read_private(tmp_path / "a")
+    assert not files.unwritable(caught.value)
+
+
+def test_where_modes_cannot_be_changed_that_is_said_and_the_file_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(fd: int, mode: int) -> None:
+        raise OSError(errno.EPERM, "Operation not permitted")
+
+    told: list[str] = []
+    (tmp_path / "a").write_bytes(b"x")
+    (tmp_path / "a").chmod(0o644)
+    monkeypatch.setattr("os.fchmod", refuse)
+    assert files.read_private(tmp_path / "a", notice=told.append) == b"x"
+    assert told == [f"{tmp_path / 'a'} may be open to other users, and its mode cannot be changed"]
