@@ -14,7 +14,7 @@ from ..models import Deadline, HttpRequest, HttpResponse, TokenData, random_uuid
 from .definition import StepTable
 from .expiry import duration
 from .scope import Scope, outputs_of
-from .template import Reference, references
+from .template import Reference, references, required
 from .work import Result, Work
 
 _STANDARD = ("token", "token_type", "refresh_token", "scope")
@@ -58,17 +58,24 @@ class LoginStep:
         self._wire = wire
         self._now = now
 
-    def preflight(self) -> None:
+    def preflight(self, *, refreshing: bool = False) -> None:
         """Look at every secret and variable that the step will use; only prompts wait until it runs."""
-        for reference in references(_plain(self.table)):
+        for reference in required(self._used(refreshing)):
             if reference[0] == "secrets":
                 self._scope.secrets.check(reference[1])
+            elif reference[0] in ("env", "vars"):
+                self._scope.resolve(reference)
 
     def ask(self) -> None:
         """Ask for the secrets that a person types."""
-        for reference in references(_plain(self.table)):
+        for reference in references(self._used(refreshing=False)):
             if reference[0] == "secrets" and self._scope.secrets.source(reference[1])[0] == "prompt":
                 self._scope.secrets.get(reference[1])
+
+    def _used(self, refreshing: bool) -> Any:
+        """What a refresh, or else a login, is made from."""
+        plain = _plain(self.table)
+        return plain.get("refresh") if refreshing else {**plain, "refresh": None}
 
     def refreshable(self, current: TokenData) -> bool:
         table = getattr(self.table, "refresh", None)

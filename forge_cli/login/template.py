@@ -372,17 +372,32 @@ def fill(tree: Any, resolve: Resolve) -> Any:
 
 def references(tree: Any) -> tuple[Reference, ...]:
     """Every reference in the strings of a tree once, in order. TemplateError: a string is no template."""
-    found: dict[Reference, None] = {}
+    return tuple(dict.fromkeys(reference for text in _texts(tree) for reference in parse(text).references))
+
+
+def required(tree: Any) -> tuple[Reference, ...]:
+    """Every reference in a tree that must have a value: those for which no ``??`` offers another."""
+    found = dict.fromkeys(
+        reference
+        for text in _texts(tree)
+        for part in parse(text).parts
+        if not isinstance(part, str) and len(part) == 1
+        for reference in part[0].references()
+    )
+    return tuple(found)
+
+
+def _texts(tree: Any) -> Iterator[str]:
+    """Every string in a tree, in order."""
     pending = [tree]
     while pending:
         node = pending.pop()
         if isinstance(node, str):
-            found.update(dict.fromkeys(parse(node).references))
+            yield node
         elif isinstance(node, Mapping):
             pending += reversed(list(node.values()))
         elif isinstance(node, list | tuple):
             pending += reversed(node)
-    return tuple(found)
 
 
 def nearest(word: str, choices: Iterable[str]) -> str | None:

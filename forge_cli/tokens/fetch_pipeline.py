@@ -152,7 +152,7 @@ class _FetcherStep:
         self.fingerprint = made_for if isinstance(made_for, str) else None
         self.key = f"{prefix}:{self.name}" if prefix else self.name
 
-    def preflight(self) -> None:
+    def preflight(self, *, refreshing: bool = False) -> None:
         return None
 
     def ask(self) -> None:

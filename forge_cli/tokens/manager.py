@@ -67,7 +67,7 @@ class _ProviderStep:
         made_for = getattr(self._provider, "fingerprint", None)
         return made_for if isinstance(made_for, str) else None
 
-    def preflight(self) -> None:
+    def preflight(self, *, refreshing: bool = False) -> None:
         return None
 
     def ask(self) -> None:

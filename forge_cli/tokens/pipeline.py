@@ -46,7 +46,7 @@ class Step(Protocol):
         """False for a token that is computed anew each time and kept nowhere."""
         ...
 
-    def preflight(self) -> None:
+    def preflight(self, *, refreshing: bool = False) -> None:
         """Raise now what would be missing later: called before the first request of a login."""
 
     def ask(self) -> None:
@@ -230,7 +230,8 @@ class Pipeline:
     def _walk(self, names: Iterable[str], run: _Run) -> dict[str, TokenData]:
         wanted = list(names)
         for name in self._to_run(wanted, run):
-            self.steps[name].preflight()
+            step, current = self.steps[name], self._read(name, run)
+            step.preflight(refreshing=current is not None and not run.from_scratch and step.refreshable(current))
         return {name: self._ensure(name, run) for name in wanted}
 
     def _to_run(self, names: Iterable[str], run: _Run) -> list[str]:

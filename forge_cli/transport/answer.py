@@ -102,7 +102,9 @@ class Answer:
                 return
             self._received += len(data)
             yield data
-            if attempt.deadline is not None and attempt.deadline.remaining() <= 0 and raw.length_remaining != 0:
+            if raw.length_remaining == 0:
+                return
+            if attempt.deadline is not None and attempt.deadline.remaining() <= 0:
                 raise timed_out(attempt)
 
     def _foreign_chunks(self, size: int) -> Iterator[bytes]:

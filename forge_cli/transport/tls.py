@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import ssl
 
-from requests.certs import where
+from requests.utils import DEFAULT_CA_BUNDLE_PATH
 from urllib3.util.ssl_ import create_urllib3_context
 
 from ..errors import RequestBuildException
@@ -26,7 +26,7 @@ def context(verify: bool | str, cert: ClientCert | None) -> ssl.SSLContext:
         made.check_hostname = False
         made.verify_mode = ssl.CERT_NONE
     else:
-        _load_authorities(made, where() if verify is True else verify)
+        _load_authorities(made, DEFAULT_CA_BUNDLE_PATH if verify is True else verify)
     if cert is not None:
         _load_client_cert(made, cert)
     return made

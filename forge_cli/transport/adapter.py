@@ -1,0 +1,111 @@
+"""The HTTP library's adapter and session, with timed connections and one set of TLS settings."""
+
+from __future__ import annotations
+
+import ssl
+import threading
+from typing import Any
+
+import requests
+from requests.adapters import HTTPAdapter
+from requests.cookies import RequestsCookieJar
+
+from . import tls
+from .deadline import LIMITS, POOLS
+from .environment import Environment
+
+# More than the pools that are kept anyway.
+_MOST_POOLS = 1000
+
+
+class Adapter(HTTPAdapter):
+    """Connections for one transport, whose TLS settings and route to each origin never change."""
+
+    def __init__(self, sizes: tuple[int, int], verify: bool | str, cert: tls.ClientCert | None, ambient: Environment):
+        self._verify = verify
+        self._cert = cert
+        self._ambient = ambient
+        self._contexts: dict[bool, ssl.SSLContext] = {}
+        self._pools: dict[tuple[str, str, bool], Any] = {}
+        self._lock = threading.Lock()
+        super().__init__(*sizes, max_retries=0)
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        super().init_poolmanager(*args, **kwargs)
+        self.poolmanager.pool_classes_by_scheme = POOLS
+
+    def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:
+        if proxy not in self.proxy_manager and proxy.lower().startswith("https:"):
+            kwargs["proxy_ssl_context"] = self.context(with_cert=False)
+        manager = super().proxy_manager_for(proxy, **kwargs)
+        if not proxy.lower().startswith("socks"):
+            manager.pool_classes_by_scheme = POOLS
+        return manager
+
+    def get_connection_with_tls_context(self, request: Any, verify: Any, proxies: Any = None, cert: Any = None) -> Any:
+        """The pool for a request. Finding it anew takes the library a tenth of a small request's time."""
+        scheme, _, rest = request.url.partition("://")
+        key = scheme, rest.partition("/")[0], cert is not None
+        pool = self._pools.get(key)
+        if pool is None or pool.pool is None:  # the library closes pools that are not used for long
+            pool = super().get_connection_with_tls_context(request, verify, proxies=proxies, cert=cert)
+            if len(self._pools) >= _MOST_POOLS:
+                self._pools.clear()
+            self._pools[key] = pool
+        return pool
+
+    def build_connection_pool_key_attributes(self, request: Any, verify: Any, cert: Any = None) -> Any:
+        place, _ = super().build_connection_pool_key_attributes(request, verify, cert)
+        settings = {"ssl_context": self.context(with_cert=cert is not None)} if place["scheme"] == "https" else {}
+        return place, settings
+
+    def cert_verify(self, conn: Any, url: Any, verify: Any, cert: Any) -> None:
+        """Nothing: the TLS settings are in the context, which is part of the pool's key."""
+
+    def request_url(self, request: Any, proxies: Any) -> str:
+        target = LIMITS.target
+        if target is None:
+            return super().request_url(request, proxies)
+        # The connection sends the real target; this one is for the library's log, which must not show a query.
+        return "/" if target.startswith("/") else target
+
+    def build_response(self, req: Any, resp: Any) -> requests.Response:
+        """Only what is read later; the library's own method also parses the cookies a second time."""
+        response = requests.Response()
+        response.status_code, response.reason = resp.status, resp.reason
+        response.raw = resp
+        response.request = req
+        response.url = req.url
+        return response
+
+    def context(self, *, with_cert: bool) -> ssl.SSLContext:
+        """The TLS settings with or without the client certificate. RequestBuildException for unusable files."""
+        with self._lock:
+            if with_cert not in self._contexts:
+                verify = authorities(self._verify, self._ambient)
+                self._contexts[with_cert] = tls.context(verify, self._cert if with_cert else None)
+            return self._contexts[with_cert]
+
+
+class ThreadSession(requests.Session):
+    """A session that shares its adapter and cookies, reads no environment, and follows nothing."""
+
+    def __init__(self, adapter: HTTPAdapter, jar: RequestsCookieJar) -> None:
+        super().__init__()
+        self.trust_env = False
+        self.cookies = jar
+        self.mount("https://", adapter)
+        self.mount("http://", adapter)
+
+    def get_redirect_target(self, resp: Any) -> None:
+        # Otherwise the library reads a redirect's whole body, whatever its size, to offer the next request.
+        return None
+
+    def close(self) -> None:
+        # Its adapter is in use by other threads.
+        self.adapters.clear()
+
+
+def authorities(verify: bool | str, ambient: Environment) -> bool | str:
+    """What to verify against: what was asked for, else the environment's CA files, else the usual ones."""
+    return verify if verify is not True else ambient.ca_bundle or True

@@ -1,0 +1,93 @@
+"""The HTTP library's request, made from a prepared one without the library's own preparation."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import requests
+from requests.cookies import get_cookie_header
+from urllib3._collections import HTTPHeaderDict
+from urllib3.util import SKIP_HEADER
+
+from ..errors import RequestBuildException
+from ..models import PreparedRequest
+from .decode import accept_encoding
+from .redirects import Address
+
+
+def outgoing(prepared: PreparedRequest, there: Address, *, forwarded: bool) -> requests.PreparedRequest:
+    """The request for the wire. RequestBuildException when the body does not fit its Content-Length.
+
+    `forwarded` says that a proxy reads the request itself, not only its bytes.
+    """
+    fields = HTTPHeaderDict()
+    for name, value in prepared.headers.pairs:
+        # The library writes Latin-1; this way the bytes are UTF-8.
+        fields.add(name, value if value.isascii() else value.encode("utf-8").decode("latin-1"))
+    if not forwarded:
+        fields.discard("Proxy-Authorization")  # it is for proxies, and none would see it
+    fields.setdefault("Accept-Encoding", accept_encoding())
+    fields.setdefault("User-Agent", SKIP_HEADER)  # otherwise the library names itself
+    request = requests.PreparedRequest()
+    request.method = prepared.method
+    request.url = f"{there}{there.target}"
+    request.headers = fields  # type: ignore[assignment]  # as good a mapping, and it keeps repeated fields
+    request.body = _body(prepared.body, fields)  # type: ignore[assignment]  # an iterator will do
+    return request
+
+
+def _body(body: Any, fields: HTTPHeaderDict) -> bytes | Iterator[bytes] | None:
+    if body is None:
+        return None
+    content = body if isinstance(body, bytes) else body.open()
+    length = len(content) if isinstance(content, bytes) else body.length
+    if length is None or "Transfer-Encoding" in fields:
+        return content if isinstance(content, bytes) else _measured(content, None)
+    announced = fields.setdefault("Content-Length", str(length))
+    if announced != str(length):
+        # The rest would be taken for the next request on the connection, or be waited for.
+        raise RequestBuildException(f"Content-Length says {announced}, and the body has {length} bytes")
+    return content if isinstance(content, bytes) else _measured(content, length)
+
+
+def _measured(chunks: Iterable[bytes], length: int | None) -> Iterator[bytes]:
+    """The chunks; RequestBuildException when they cannot be read or are not as long as announced."""
+    sent = 0
+    try:
+        for chunk in chunks:
+            sent += len(chunk)
+            if length is not None and sent > length:
+                break
+            yield chunk
+    except OSError as exc:
+        raise RequestBuildException(f"the body cannot be read: {(exc.strerror or type(exc).__name__).lower()}") from exc
+    finally:
+        close = getattr(chunks, "close", None)
+        if close is not None:
+            close()
+    if length is not None and sent != length:
+        raise RequestBuildException(
+            f"the body is not the {length} bytes that were announced", hint="was the file changed?"
+        )
+
+
+def close_body(request: requests.PreparedRequest) -> None:
+    """Close the body: after an early answer it may be sent only in part, and its file still be open."""
+    close = getattr(request.body, "close", None)
+    if close is not None:
+        close()
+
+
+def add_cookies(request: requests.PreparedRequest, jar: Any) -> None:
+    """Add the jar's cookies for this URL behind those that the request names itself."""
+    if jar is None or next(iter(jar), None) is None:
+        return
+    explicit = request.headers.pop("Cookie", None)
+    found: str | None = get_cookie_header(jar, request)  # type: ignore[no-untyped-call]
+    if explicit is not None and found is not None:
+        taken = {pair.partition("=")[0].strip() for pair in explicit.split(";")}
+        found = "; ".join(pair for pair in found.split("; ") if pair.partition("=")[0] not in taken)
+    cookies = "; ".join(filter(None, (explicit, found)))
+    if cookies:
+        request.headers["Cookie"] = cookies
