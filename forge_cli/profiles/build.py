@@ -128,6 +128,11 @@ class Profile:
         )
 
     @property
+    def total_timeout(self) -> float | None:
+        """Seconds that everything one command does may take, None without a limit."""
+        return self._timeout.total
+
+    @property
     def _timeout(self) -> TimeoutTable:
         timeout = self.settings.table.timeout
         return timeout if isinstance(timeout, TimeoutTable) else TimeoutTable(total=timeout)

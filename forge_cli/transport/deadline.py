@@ -33,7 +33,7 @@ class _Limits(threading.local):
     deadline: Deadline | None = None
     idle: float | None = None
     target: str | None = None
-    sent: bool = False
+    sent: bool = True
 
 
 LIMITS = _Limits()

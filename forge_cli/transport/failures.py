@@ -9,11 +9,11 @@ import re
 import socket
 import ssl
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 import requests
-from urllib3.exceptions import InvalidHeader, ProxyError
+from urllib3.exceptions import ConnectTimeoutError, InvalidHeader, NameResolutionError, NewConnectionError, ProxyError
 
 from ..errors import (
     ConnectionException,
@@ -46,6 +46,8 @@ class Attempt:
 def failure(exc: Exception, attempt: Attempt) -> HttpClientException:
     """The exception to raise for one that a session's `send` raised."""
     causes = tuple(_causes(exc))
+    if any(isinstance(cause, ConnectTimeoutError | NameResolutionError | NewConnectionError) for cause in causes):
+        attempt = replace(attempt, sent=False)
     if isinstance(exc, requests.Timeout) or _first(causes, TimeoutError) is not None:
         return timed_out(attempt)
     refused = next((match for cause in causes if (match := _TUNNEL.search(str(cause)))), None)

@@ -114,7 +114,7 @@ class Transport:
         session = self.session
         add_cookies(request, self.cookies)
         started = time.monotonic()
-        LIMITS.sent = self._injected is not None
+        LIMITS.sent = True  # until a connection that knows better says otherwise
         if deadline is not None and deadline.remaining() <= 0:
             raise timed_out(self._attempt(route, deadline, sent=False))
         try:
