@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from base64 import b64encode
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from fnmatch import fnmatchcase
 from typing import Any
 from urllib.parse import urlsplit
@@ -87,16 +87,17 @@ class TokenAuthHook(_HeaderHook):
         """Renew the token that was refused, unless somebody else has done so already."""
         if not self.is_auth_error(response):
             return False
-        replace: Any = getattr(self._token_manager, "replace", None)
+        manager: Any = self._token_manager
         used = context.metadata.get(_USED)
-        if replace is None or used is None:
+        # Looked up on the class: an object that answers to any name has no such method of its own.
+        if used is None or not hasattr(type(manager), "replace"):
             return self.refresh_auth()
-        return self._renewed(lambda: replace(used))
+        return self._renewed(lambda: manager.replace(used))
 
     def refresh_auth(self) -> bool:
         return self._renewed(self._token_manager.force_refresh)
 
-    def _renewed(self, renew: Any) -> bool:
+    def _renewed(self, renew: Callable[[], object]) -> bool:
         try:
             renew()
         except Exception:  # whatever a provider raises: the 401 in hand is the answer then

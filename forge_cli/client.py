@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+import math
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -42,7 +43,7 @@ from .models import (
     RequestContext,
     decode_text,
 )
-from .redact import REDACTOR
+from .redact import REDACTOR, sensitive
 from .retry import NoRetryStrategy, retry_after
 from .transport.redirects import next_request, origin
 
@@ -53,6 +54,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 _T = TypeVar("_T")
+Origin = tuple[str, str, int]
 
 _IDEMPOTENT = frozenset({"GET", "HEAD", "PUT", "DELETE", "OPTIONS", "TRACE"})  # RFC 9110, section 9.2.2
 # Asking again cannot change these.
@@ -65,12 +67,32 @@ _MAX_RETRY_AFTER = 60.0
 
 @dataclass(frozen=True)
 class _Draft:
-    """A request ready to go, and whether it carries the client's credential."""
+    """A request ready to go.
+
+    `authenticated` is whether it carries the client's credential; `ours` whether it goes to an origin that
+    may see what the client has of its own; `homes` are the origins that may see what is in the request.
+    """
 
     request: HttpRequest
     prepared: PreparedRequest
     authenticated: bool
-    allowed: Callable[[str], bool]
+    ours: bool
+    homes: frozenset[Origin]
+
+    def allowed(self, url: str) -> bool:
+        return origin(url) in self.homes
+
+
+@dataclass
+class _Run:
+    """One request of a caller's, over all its attempts. `answered`: this attempt has had an answer of any kind."""
+
+    context: RequestContext
+    strategy: RetryStrategyInterface
+    started: float
+    stream: bool
+    draft: _Draft | None = None
+    answered: bool = False
 
 
 class StreamedResponse:
@@ -93,22 +115,23 @@ class StreamedResponse:
         self._head: list[bytes] = []
         self._rest: Iterator[bytes] | None = None
         self._content: bytes | None = None
+        self._ended: float | None = None
+        self._value: HttpResponse | None = None
 
     def iter_bytes(self, chunk_size: int = 65536) -> Iterator[bytes]:
         """The decoded body, in pieces of at most `chunk_size` bytes."""
-        if self._content is not None:
-            for start in range(0, len(self._content), chunk_size):
-                yield self._content[start : start + chunk_size]
-            return
-        while self._head:
-            yield self._head.pop(0)
-        yield from self._chunks(chunk_size)
+        for piece in self._pieces():
+            if len(piece) <= chunk_size:
+                yield piece
+                continue
+            for start in range(0, len(piece), chunk_size):
+                yield piece[start : start + chunk_size]
 
     def read(self, limit: int | None = None) -> bytes:
         """The whole body. IncompleteResponseException when it is longer than `limit` bytes."""
         if self._content is None:
             pieces, size = [], 0
-            for piece in self.iter_bytes():
+            for piece in self._pieces():
                 pieces.append(piece)
                 size += len(piece)
                 if limit is not None and size > limit:
@@ -116,26 +139,28 @@ class StreamedResponse:
                     raise IncompleteResponseException(
                         f"the body is larger than {limit} bytes", hint="save it to a file, or raise max_body"
                     )
-            self._content = b"".join(pieces)
-        return self._content
+            self._finish(b"".join(pieces))
+        return self._content or b""
 
     def peek(self, limit: int = _PEEKED) -> bytes | None:
         """The body when it is no longer than `limit`, else None; nothing is lost for later reading."""
         if self._content is not None:
             return self._content
         size = sum(map(len, self._head))
-        for piece in self._chunks(65536):
+        for piece in self._unread():
             self._head.append(piece)
             size += len(piece)
             if size > limit:
                 return None
-        self._content = b"".join(self._head)
+        self._finish(b"".join(self._head))
         self._head.clear()
         return self._content
 
     def response(self) -> HttpResponse:
         """The answer as a value, with what has been read of the body."""
-        return HttpResponse(
+        if self._value is not None:
+            return self._value
+        value = HttpResponse(
             self.status_code,
             self.headers,
             self._content or b"",
@@ -146,16 +171,20 @@ class StreamedResponse:
             self.reason,
             self.history,
         )
+        if self._content is not None:
+            self._value = value
+        return value
 
     def replace(self, value: HttpResponse) -> None:
-        """Take status, headers and body from a response that a hook returned."""
+        """Take the place of this answer: what a hook returned is what the caller gets."""
+        self._value = value
         self.status_code, self.headers, self._content = value.status_code, value.headers, value.content
         self.url, self.encoding, self.reason = value.url, value.encoding, value.reason
 
     @property
     def elapsed_ms(self) -> float:
-        """Milliseconds since the request was sent."""
-        return (time.monotonic() - self._answer.started) * 1000
+        """Milliseconds from sending until the whole body was read, or until now."""
+        return ((self._ended or time.monotonic()) - self._answer.started) * 1000
 
     def close(self) -> None:
         """Give the connection back, or drop it when the body is not read to its end."""
@@ -167,9 +196,21 @@ class StreamedResponse:
             self.peek(_DRAINED)
         self.close()
 
-    def _chunks(self, size: int) -> Iterator[bytes]:
+    def _finish(self, content: bytes) -> None:
+        self._content = content
+        self._ended = time.monotonic()
+
+    def _pieces(self) -> Iterator[bytes]:
+        if self._content is not None:
+            yield self._content
+            return
+        while self._head:
+            yield self._head.pop(0)
+        yield from self._unread()
+
+    def _unread(self) -> Iterator[bytes]:
         if self._rest is None:
-            self._rest = self._answer.iter_bytes(size)
+            self._rest = self._answer.iter_bytes()
         return self._rest
 
 
@@ -199,6 +240,8 @@ class HttpClient(HttpClientInterface, HttpSessionInterface):
         self._closed = False
         urls = (self._config.base_url, *self._config.origins)
         self._origins = frozenset(origin(url) for url in urls if "://" in url)
+        self._prefix = self._config.base_url.rstrip("/") + "/"
+        self._default_names = frozenset(name.lower() for name in self._config.default_headers)
 
     @property
     def config(self) -> HttpClientConfig:
@@ -221,7 +264,8 @@ class HttpClient(HttpClientInterface, HttpSessionInterface):
     def request(self, request: HttpRequest, *, deadline: Deadline | None = None) -> HttpResponse:
         """Send a request and read its answer. A 4xx or 5xx is returned, unless `raise_for_status` is set.
 
-        `deadline` ends everything, as `max_elapsed` does, for this request. MaxRetryException, with the last failure as `original_exception`, when no attempt was answered.
+        `deadline` ends everything, as `max_elapsed` does, for this request. MaxRetryException, with the
+        last failure as `original_exception`, when no attempt was answered.
         """
         response = self._run(request, deadline, stream=False).response()
         return response.raise_for_status() if self._config.raise_for_status else response
@@ -336,48 +380,41 @@ class HttpClient(HttpClientInterface, HttpSessionInterface):
         self._check_open()
         strategy = request.retry_strategy or self._config.retry_strategy or NoRetryStrategy()
         context = self._context(request, strategy, deadline)
-        started = self._clock()
+        run = _Run(context, strategy, self._clock(), stream)
         while True:
             error: HttpClientException
             try:
-                response = self._after(self._attempt(context, stream=stream), context, stream=stream)
-                response.attempts = context.attempt + 1
+                response = self._after(self._attempt(run), run)
                 failure = _status_failure(strategy, response)
-                if failure is None or not self._again(failure, strategy, context, started, response):
+                if failure is None or not self._again(failure, run, response):
+                    response.attempts = context.attempt + 1
                     return response
                 error = failure
             except HttpClientException as exc:
                 error = exc
+                exc.context.setdefault("request", context.request)
                 self._report(exc, context)
-                if not self._again(exc, strategy, context, started):
-                    raise self._final(exc, context) from exc
+                if not self._again(exc, run):
+                    raise _final(exc, context) from exc
             logger.debug("attempt %d failed: %s", context.attempt + 1, type(error).__name__)
             context.increment_attempt()
 
-    def _again(
-        self,
-        error: HttpClientException,
-        strategy: RetryStrategyInterface,
-        context: RequestContext,
-        started: float,
-        response: StreamedResponse | None = None,
-    ) -> bool:
+    def _again(self, error: HttpClientException, run: _Run, response: StreamedResponse | None = None) -> bool:
         """Decide on one more attempt, and wait for it."""
-        if (
-            isinstance(error, _PERMANENT)
-            or not self._repeatable(error, context)
-            or not strategy.should_retry(context, error)
-        ):
+        strategy, context = run.strategy, run.context
+        if isinstance(error, _PERMANENT) or not self._repeatable(error, run):
+            return False
+        if not strategy.should_retry(context, error):
             return False
         delay = strategy.get_delay(context)
         asked = retry_after(response.headers) if response is not None else None
         if asked is not None:
-            most = getattr(strategy, "max_retry_after", _MAX_RETRY_AFTER)
+            most = _number(strategy, "max_retry_after", _MAX_RETRY_AFTER)
             if asked > most:
                 return self._stop(f"the server asks for {_span(asked)}, more than the {_span(most)} allowed")
             delay = max(delay, asked)
-        limit = getattr(strategy, "max_elapsed", None)
-        if limit is not None and self._clock() - started + delay > limit:
+        limit = _number(strategy, "max_elapsed", math.inf)
+        if self._clock() - run.started + delay > limit:
             return self._stop(f"no time left for another attempt within {_span(limit)}")
         if context.deadline is not None and delay >= context.deadline.remaining():
             wish = f"the server asks for {_span(asked)}; " if asked is not None else ""
@@ -393,48 +430,47 @@ class HttpClient(HttpClientInterface, HttpSessionInterface):
         self._tell(RetryStopped(reason))
         return False
 
-    def _repeatable(self, error: HttpClientException, context: RequestContext) -> bool:
+    def _repeatable(self, error: HttpClientException, run: _Run) -> bool:
         """Whether sending again can do no harm (RFC 9110, section 9.2.2)."""
-        draft: _Draft | None = context.metadata.get("draft")
-        if draft is None:
+        if run.draft is None:
             return True
-        prepared = draft.prepared
+        prepared = run.draft.prepared
         if not getattr(prepared.body, "replayable", True):
             return False
         return (
             self._config.retry_unsafe_methods
             or prepared.method in _IDEMPOTENT
             or "idempotency-key" in prepared.headers
-            or error.context.get("sent") is False
+            # After a redirect it is only the last hop that was not sent.
+            or (error.context.get("sent") is False and not run.answered)
         )
 
-    def _attempt(self, context: RequestContext, *, stream: bool) -> StreamedResponse:
+    def _attempt(self, run: _Run) -> StreamedResponse:
         """One attempt, and again as often as a refused credential can be renewed."""
-        tries = 0
+        tries, run.answered = 0, False
         while True:
-            draft = self._draft(context)
-            context.metadata["draft"] = draft
-            response, renewed = self._follow(draft, context, tries, stream=stream)
+            run.draft = self._draft(run.context)
+            response, renewed = self._follow(run.draft, run, tries)
             if not renewed:
                 return response
             tries += 1
-            context.metadata["auth_retry"] = tries
+            run.context.metadata["auth_retry"] = tries
 
-    def _follow(
-        self, draft: _Draft, context: RequestContext, tries: int, *, stream: bool
-    ) -> tuple[StreamedResponse, bool]:
+    def _follow(self, draft: _Draft, run: _Run, tries: int) -> tuple[StreamedResponse, bool]:
         """Send, and follow redirects. True when the credential was renewed and the request is to be repeated."""
-        deadline = self._deadline(draft.prepared, context)
+        deadline = self._deadline(draft.prepared, run.context)
+        replayable = getattr(draft.prepared.body, "replayable", True)
         history: list[HttpResponse] = []
         seen = {draft.prepared.url}
         while True:
             response = self._send(draft, deadline, tuple(history))
-            if draft.authenticated and self._renewed(response, context, tries):
+            run.answered = True
+            if draft.authenticated and replayable and self._renewed(response, run.context, tries):
                 response.discard()
                 return response, True
             following = self._next(draft, response, len(history), seen)
             if following is None:
-                if not stream:
+                if not run.stream:
                     response.read(self._config.max_body)
                 return response, False
             response.discard()
@@ -464,100 +500,113 @@ class HttpClient(HttpClientInterface, HttpSessionInterface):
         seen.add(prepared.url)
         stays = draft.allowed(prepared.url)
         self._tell(Redirecting(response.status_code, prepared.url, not stays and _carries_secrets(draft.prepared)))
-        return dataclasses.replace(draft, prepared=prepared, authenticated=draft.authenticated and stays)
+        return dataclasses.replace(
+            draft, prepared=prepared, authenticated=draft.authenticated and stays, ours=draft.ours and stays
+        )
 
     def _send(self, draft: _Draft, deadline: Deadline | None, history: tuple[HttpResponse, ...]) -> StreamedResponse:
         self._tell(Sending(draft.prepared))
-        answer = self._opened().send(draft.prepared, deadline)
+        answer = self._opened().send(draft.prepared, deadline, present_cert=draft.ours)
         self._tell(Received(answer.status, answer.reason, answer.headers, answer.http_version))
         return StreamedResponse(answer, draft.request, history)
 
     def _renewed(self, response: StreamedResponse, context: RequestContext, tries: int) -> bool:
         """Whether the answer says that the credential is no longer good, and it has been renewed."""
         hook = self._config.auth_hook
-        draft: _Draft = context.metadata["draft"]
-        if hook is None or not getattr(draft.prepared.body, "replayable", True):
+        if hook is None:
             return False
-        if (
-            getattr(hook, "reads_body", False) is True
-            and "json" in (response.headers.get("Content-Type") or "").lower()
-        ):
+        if getattr(hook, "reads_body", False) is True and "json" in response.headers.get("Content-Type", "").lower():
             response.peek()
         value = response.response()
-        if not hook.retry_strategy.should_retry(value, tries):
+        refused, own = hook.is_auth_error(value), _has_own(hook, "recover")
+        if not (refused or own) or not hook.retry_strategy.should_retry(value, tries):
             return False
-        delay = hook.retry_strategy.get_delay(tries)
+        delay = hook.retry_strategy.get_delay(tries) if refused else 0.0
+        if context.deadline is not None and delay >= context.deadline.remaining():
+            return False
         if delay > 0:
             self._sleep(delay)
-        # Looked up on the class: an object that answers to any name has no such method of its own.
-        if hasattr(type(hook), "recover"):
-            return bool(hook.recover(value, context))
-        return hook.is_auth_error(value) and hook.refresh_auth()
+        return bool(hook.recover(value, context)) if own else bool(hook.refresh_auth())
 
     def _draft(self, context: RequestContext) -> _Draft:
         """Hooks, then authentication, then the bytes."""
         request = context.request
         for request_hook in self._config.request_hooks:
             request = _returned(request_hook, request_hook.before_request(request, context))
-        url = build_url(self._config.base_url, request.url)
-        ours = not self._config.base_url or origin(url) in self._origins
-        plain = request
-        hook = self._config.auth_hook
-        authenticated = hook is not None and ours and hook.should_authenticate(request)
-        if hook is not None and authenticated:
-            request = self._authenticate(hook, request, context)
-        prepared = encode(
-            request,
-            base_url=self._config.base_url,
-            defaults=self._config.default_headers if ours else None,
-            params=self._config.default_params if ours else None,
-            cookies=self._config.cookies if ours else None,
-        )
+        ours = self._is_ours(build_url(self._config.base_url, request.url))
         if not ours:
-            self._tell(Foreign(prepared.url))
-        headers, queries = _added(plain, request)
-        prepared = dataclasses.replace(
-            prepared,
-            credentials=headers | {name.lower() for name in self._config.default_headers} if ours else headers,
-            query_credentials=queries,
-            timeout=request.timeout or self._config.default_timeout,
-        )
-        if hook is not None and authenticated and hasattr(type(hook), "finish"):
-            before, prepared = prepared, hook.finish(prepared, context)
+            request = _without_added_secrets(context.request, request)
+        plain, hook = request, self._config.auth_hook if ours else None
+        if hook is not None and not hook.should_authenticate(request):
+            hook = None
+        if hook is not None:
+            request = self._authenticated(hook, hook.before_request, request, context)
+        prepared = self._encoded(plain, request, ours)
+        if hook is not None and _has_own(hook, "finish"):
+            before, prepared = prepared, self._authenticated(hook, hook.finish, prepared, context)
             changed = {n.lower() for n, v in prepared.headers.pairs if before.headers.get(n) != v}
             prepared = dataclasses.replace(prepared, credentials=prepared.credentials | changed)
-        first = origin(prepared.url)
-        homes = self._origins | ({first} if not self._config.base_url else set()) if ours else {first}
-        return _Draft(request, prepared, authenticated, lambda target: origin(target) in homes)
+        if not ours:
+            self._tell(Foreign(prepared.url))
+        return _Draft(request, prepared, hook is not None, ours, self._homes(prepared.url, ours))
 
-    def _authenticate(self, hook: AuthHookInterface, request: HttpRequest, context: RequestContext) -> HttpRequest:
+    def _is_ours(self, url: str) -> bool:
+        base = self._config.base_url
+        # Most URLs are of the base: what follows its slash cannot change the host.
+        return not base or url.startswith(self._prefix) or origin(url) in self._origins
+
+    def _homes(self, url: str, ours: bool) -> frozenset[Origin]:
+        if ours and self._config.base_url:
+            return self._origins
+        first = frozenset({origin(url)})
+        return self._origins | first if ours else first
+
+    def _encoded(self, plain: HttpRequest, request: HttpRequest, ours: bool) -> PreparedRequest:
+        """The bytes of `request`, which is `plain` and what authentication added."""
+        config = self._config
+        headers, queries = _added(plain, request)
+        if not ours:
+            return encode(request, timeout=config.default_timeout, credentials=headers, query_credentials=queries)
+        return encode(
+            request,
+            base_url=config.base_url,
+            defaults=config.default_headers,
+            params=config.default_params,
+            cookies=config.cookies,
+            timeout=config.default_timeout,
+            credentials=headers | self._default_names,
+            query_credentials=queries.union(config.default_params),
+        )
+
+    def _authenticated(
+        self, hook: AuthHookInterface, step: Callable[[_T, RequestContext], _T], value: _T, context: RequestContext
+    ) -> _T:
         try:
-            return _returned(hook, hook.before_request(request, context))
+            return _returned(hook, step(value, context))
         except AuthenticationException:
             raise
         except HttpClientException as exc:
-            raise AuthenticationException(
-                f"Authentication hook failed: {exc.message}", exc, {"request": request}
-            ) from exc
+            message, cause = f"Authentication hook failed: {exc.message}", exc
+            raise AuthenticationException(message, cause, {"request": context.request}) from exc
         except ForgeError:
             raise  # a missing secret, a bad profile, a store that cannot be read: not an answer of the network
         except Exception as exc:
-            text = REDACTOR.body(f"{type(exc).__name__}: {exc}")
-            raise AuthenticationException(f"Authentication hook failed: {text}", exc, {"request": request}) from exc
+            message = f"Authentication hook failed: {REDACTOR.body(f'{type(exc).__name__}: {exc}')}"
+            raise AuthenticationException(message, exc, {"request": context.request}) from exc
 
-    def _after(self, response: StreamedResponse, context: RequestContext, *, stream: bool) -> StreamedResponse:
+    def _after(self, response: StreamedResponse, run: _Run) -> StreamedResponse:
         """Response hooks; one that fails is logged and passed over."""
         if not self._config.response_hooks:
             return response
         value = response.response()
         for hook in self._config.response_hooks:
             try:
-                result = hook.after_response(value, context)
+                result = hook.after_response(value, run.context)
             except Exception as exc:  # a hook that only watches must not lose the answer
                 logger.warning("response hook %s failed: %s", type(hook).__name__, type(exc).__name__)
                 continue
             value = _returned(hook, result)
-        if not stream:
+        if not run.stream:
             response.replace(value)
         return response
 
@@ -567,11 +616,6 @@ class HttpClient(HttpClientInterface, HttpSessionInterface):
                 hook.on_error(error, context)
             except Exception as exc:  # a hook that only watches must not hide the error
                 logger.warning("error hook %s failed: %s", type(hook).__name__, type(exc).__name__)
-
-    def _final(self, error: HttpClientException, context: RequestContext) -> MaxRetryException:
-        used_up = context.attempt >= context.max_retries
-        message = f"Max retries ({context.max_retries}) exceeded" if used_up else "Request failed and was not retried"
-        return MaxRetryException(message, context.attempt + 1, error, {"request": context.request}, hint=error.hint)
 
     def _context(
         self, request: HttpRequest, strategy: RetryStrategyInterface, deadline: Deadline | None = None
@@ -645,9 +689,23 @@ def http_client(base_url: str = "", **kwargs: Any) -> Iterator[HttpClient]:
         client.close()
 
 
+def _final(error: HttpClientException, context: RequestContext) -> MaxRetryException:
+    attempts, most = context.attempt + 1, context.max_retries
+    if context.attempt >= most:
+        message = f"Max retries ({most}) exceeded"
+    elif attempts == 1:
+        message = "Request failed and was not retried"
+    else:
+        message = f"Request failed after {attempts} attempts and was not retried again"
+    return MaxRetryException(message, attempts, error, {"request": context.request}, hint=error.hint)
+
+
 def _status_failure(strategy: RetryStrategyInterface, response: StreamedResponse) -> HttpStatusException | None:
-    listed = getattr(strategy, "is_retryable_status", None)
-    if listed is None or not listed(response.status_code):
+    # Looked up on the class: an object that answers to any name lists no statuses.
+    if not hasattr(type(strategy), "is_retryable_status"):
+        return None
+    listing: Any = strategy
+    if not listing.is_retryable_status(response.status_code):
         return None
     return HttpStatusException(f"HTTP {response.status_code}", response.status_code, _preview(response))
 
@@ -663,12 +721,31 @@ def _reason(error: HttpClientException) -> str:
     return error.message.partition(": ")[2] or error.message
 
 
+def _number(strategy: RetryStrategyInterface, name: str, default: float) -> float:
+    """A limit that a strategy may have or not."""
+    value = getattr(strategy, name, None)
+    return value if isinstance(value, int | float) else default
+
+
+def _has_own(hook: AuthHookInterface, name: str) -> bool:
+    """Whether the hook's class has this optional member, and not only inherits the default."""
+    member = getattr(type(hook), name, None)
+    return member is not None and member is not getattr(AuthHookInterface, name)
+
+
 def _returned(hook: object, result: _T | None) -> _T:
     if result is None:
         raise RequestBuildException(
             f"hook {type(hook).__name__} returned nothing", hint="return the object it was given"
         )
     return result
+
+
+def _without_added_secrets(before: HttpRequest, after: HttpRequest) -> HttpRequest:
+    """The request without the credentials that request hooks put into its headers."""
+    old, new = before.headers or {}, after.headers or {}
+    kept = {name: value for name, value in new.items() if old.get(name) == value or not sensitive(name)}
+    return after if len(kept) == len(new) else dataclasses.replace(after, headers=kept)
 
 
 def _added(before: HttpRequest, after: HttpRequest) -> tuple[frozenset[str], frozenset[str]]:

@@ -7,17 +7,20 @@ import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, BinaryIO, cast
-from urllib.parse import quote, urlencode, urlsplit, urlunsplit
+from urllib.parse import quote, urlencode
 
 from . import __version__
 from .auth import basic
 from .errors import RequestBuildException
 from .models import TOKEN, Headers, HttpRequest, Part, PreparedRequest, iter_params
+from .transport.redirects import address
 
 USER_AGENT = f"forge/{__version__}"
 FORM = "application/x-www-form-urlencoded"
 JSON = "application/json"
+_ACCEPT_JSON = f"{JSON}, */*;q=0.5"
 
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
 _ABSOLUTE = re.compile(r"https?://", re.IGNORECASE)
@@ -25,6 +28,7 @@ _ABSOLUTE = re.compile(r"https?://", re.IGNORECASE)
 _SAFE = "!#$%&'()*+,/:;=?@[]~"
 _STRAY_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_BREAK = re.compile(r"[\r\n\0]")
 _CHUNK = 65536
 
 
@@ -36,42 +40,33 @@ def build_url(base_url: str, url: str) -> str:
     """
     if _CONTROL.search(url) or url != url.strip():
         raise RequestBuildException("the URL holds control characters or spaces at its ends", hint="quote and trim it")
-    if _ABSOLUTE.match(url):
-        return url
-    if _SCHEME.match(url):
-        raise RequestBuildException(
-            f"{url.split(':', 1)[0]}: is neither http:// nor https://",
-            hint="give a path such as /users, or a URL that starts with http:// or https://",
-        )
+    if not url.startswith("/"):
+        if _ABSOLUTE.match(url):
+            return url
+        if _SCHEME.match(url):
+            raise RequestBuildException(
+                f"{url.split(':', 1)[0]}: is neither http:// nor https://",
+                hint="give a path such as /users, or a URL that starts with http:// or https://",
+            )
     return f"{base_url.rstrip('/')}/{url.lstrip('/')}" if base_url else url
 
 
 def normal_url(url: str, params: Iterable[tuple[str, str]] = ()) -> str:
     """The URL percent-encoded, with the parameters added to its query and without its fragment."""
-    try:
-        parts = urlsplit(url)
-        host, port = parts.hostname or "", parts.port
-    except ValueError as exc:
-        raise RequestBuildException(f"the URL does not parse: {exc}") from None
-    if parts.scheme not in ("http", "https") or not host:
+    place, given = _place_and_query(url)
+    query = "&".join(part for part in (given, urlencode(list(params))) if part)
+    return f"{place}?{query}" if query else place
+
+
+@lru_cache(maxsize=128)
+def _place_and_query(url: str) -> tuple[str, str]:
+    if _ABSOLUTE.match(url) is None:
         raise RequestBuildException(
             "the URL has no host", hint="give an absolute URL, or a profile with a base_url: --profile NAME"
         )
-    netloc = f"[{host}]" if ":" in host else _ascii_host(host)
-    if port is not None:
-        netloc = f"{netloc}:{port}"
-    path = _escape(_without_dots(parts.path.replace("\\", "%5C"))) or "/"
-    query = "&".join(part for part in (_escape(parts.query), urlencode(list(params))) if part)
-    return urlunsplit((parts.scheme, netloc, path, query, ""))
-
-
-def _ascii_host(host: str) -> str:
-    if re.search(r"[\s\\<>^`{|}%\"]", host):
-        raise RequestBuildException("the host name in the URL has a character that no host name has")
-    try:
-        return host if host.isascii() else host.encode("idna").decode("ascii")
-    except UnicodeError:
-        raise RequestBuildException("the host name in the URL is not a valid name") from None
+    there = address(url)
+    path, _, query = there.rest.partition("#")[0].partition("?")
+    return f"{there}{_escape(_without_dots(path)) or '/'}", _escape(query)
 
 
 def _escape(text: str) -> str:
@@ -100,42 +95,37 @@ def encode(
     defaults: Mapping[str, Any] | None = None,
     params: Any = None,
     cookies: Mapping[str, str] | None = None,
+    timeout: float | None = None,
+    credentials: frozenset[str] = frozenset(),
+    query_credentials: frozenset[str] = frozenset(),
 ) -> PreparedRequest:
     """The request as bytes: `defaults` are headers, `params` a query, below the request's own.
 
-    RequestBuildException for a bad URL or header, two bodies, or JSON that is none.
+    `timeout` in seconds holds where the request has none; the rest is passed on. RequestBuildException
+    for a bad URL or header, two bodies, or JSON that is none.
     """
-    url = build_url(base_url, request.url)
-    url, auth = _without_userinfo(url, request.auth)
-    pairs = [*iter_params(params), *iter_params(request.params)]
-    body, content_type, parts = _body(request)
-    headers = _headers(request.headers, defaults)
-    fallback = {"User-Agent": USER_AGENT, "Accept": f"{JSON}, */*;q=0.5" if content_type == JSON else "*/*"}
-    if content_type is not None:
-        fallback["Content-Type"] = content_type
-    own = Headers(fallback).without(*_mentioned(request.headers, defaults))
-    headers = Headers([*own.pairs, *headers.pairs])
-    if auth is not None and "authorization" not in headers:
-        headers = headers.with_field("Authorization", basic(*auth))
-    jar = {**(cookies or {}), **(request.cookies or {})}
-    if jar:
-        given = headers.get("Cookie")
-        text = "; ".join(f"{name}={value}" for name, value in jar.items())
-        headers = headers.with_field("Cookie", f"{given}; {text}" if given else text)
-    headers = _with_length(headers, str(request.method), body)
-    for name, value in headers.pairs:
-        _check_header(name, value)
+    url, auth = _without_userinfo(build_url(base_url, request.url), request.auth)
+    method = str(getattr(request.method, "value", request.method))
+    try:
+        body, content_type, parts = _body(request)
+        fields = _fields(request.headers, defaults, content_type)
+        if auth is not None and not _names(request.headers, "authorization"):
+            fields["authorization"] = [("Authorization", basic(*auth))]
+        _add_cookies(fields, {**(cookies or {}), **(request.cookies or {})})
+        _add_length(fields, method, body)
+        url = normal_url(url, [*iter_params(params), *iter_params(request.params)])
+    except UnicodeEncodeError:
+        # The original quotes the whole text.
+        raise RequestBuildException("the request holds a lone surrogate, which UTF-8 cannot express") from None
+    headers = Headers([pair for field in fields.values() for pair in field])
     return PreparedRequest(
-        str(request.method.value if hasattr(request.method, "value") else request.method),
-        normal_url(url, pairs),
-        headers,
-        body,
-        parts,
-        timeout=request.timeout,
+        method, url, headers, body, parts, credentials, query_credentials, request.timeout or timeout
     )
 
 
 def _without_userinfo(url: str, auth: tuple[str, str] | None) -> tuple[str, tuple[str, str] | None]:
+    if "@" not in url:
+        return url, auth
     head, separator, rest = url.partition("://")
     authority = re.match(r"[^/?#\\]*", rest)
     if not separator or authority is None or "@" not in authority[0]:
@@ -152,29 +142,57 @@ def _unquote(text: str) -> str:
     )
 
 
-def _mentioned(*layers: Mapping[str, Any] | None) -> set[str]:
-    return {name for layer in layers for name in (layer or ())}
+def _fields(
+    own: Mapping[str, Any] | None, defaults: Mapping[str, Any] | None, content_type: str | None
+) -> dict[str, list[tuple[str, str]]]:
+    """The fields by lower-case name: forge's own, below the defaults, below the request's.
+
+    None leaves a field out, a list repeats it.
+    """
+    fields = {
+        "user-agent": [("User-Agent", USER_AGENT)],
+        "accept": [("Accept", _ACCEPT_JSON if content_type == JSON else "*/*")],
+    }
+    if content_type is not None:
+        fields["content-type"] = [("Content-Type", content_type)]
+    for layer in (defaults, own):
+        for name, value in _grouped(layer):
+            values = value if isinstance(value, list | tuple) else (value,)
+            fields[name.lower()] = [_checked(name, _header_text(item)) for item in values if item is not None]
+    return fields
 
 
-def _headers(own: Mapping[str, Any] | None, defaults: Mapping[str, Any] | None) -> Headers:
-    """Defaults and the request's own fields; None leaves a field out, a list repeats it."""
-    pairs: list[tuple[str, str]] = []
-    replaced = {name.lower() for name in own or ()}
-    for layer, hidden in ((defaults, replaced), (own, set[str]())):
-        for name, value in layer.pairs if isinstance(layer, Headers) else (layer or {}).items():
-            if name.lower() in hidden or value is None:
-                continue
-            pairs.extend((name, str(item)) for item in (value if isinstance(value, list | tuple) else (value,)))
-    return Headers(pairs)
+def _grouped(layer: Mapping[str, Any] | None) -> Iterable[tuple[str, Any]]:
+    if isinstance(layer, Headers):
+        return [(name, layer.get_all(name)) for name in layer]
+    return layer.items() if layer else ()
 
 
-def _with_length(headers: Headers, method: str, body: Any) -> Headers:
-    if "content-length" in headers or "transfer-encoding" in headers:
-        return headers
+def _header_text(value: Any) -> str:
+    if isinstance(value, str):
+        return value
+    return value.decode("latin-1") if isinstance(value, bytes) else str(value)
+
+
+def _names(headers: Mapping[str, Any] | None, wanted: str) -> bool:
+    return any(name.lower() == wanted for name in headers or ())
+
+
+def _add_cookies(fields: dict[str, list[tuple[str, str]]], jar: Mapping[str, str]) -> None:
+    if jar:
+        given = [value for _, value in fields.get("cookie", ())]
+        text = "; ".join([*given, *(f"{name}={value}" for name, value in jar.items())])
+        fields["cookie"] = [_checked("Cookie", text)]
+
+
+def _add_length(fields: dict[str, list[tuple[str, str]]], method: str, body: Any) -> None:
+    if fields.get("content-length") or fields.get("transfer-encoding"):
+        return
     length = 0 if body is None and method in ("POST", "PUT", "PATCH") else _length(body)
     if length is not None:
-        return headers.with_field("Content-Length", str(length))
-    return headers if body is None else headers.with_field("Transfer-Encoding", "chunked")
+        fields["content-length"] = [("Content-Length", str(length))]
+    elif body is not None:
+        fields["transfer-encoding"] = [("Transfer-Encoding", "chunked")]
 
 
 def _length(body: Any) -> int | None:
@@ -183,20 +201,28 @@ def _length(body: Any) -> int | None:
     return len(body) if isinstance(body, bytes) else cast("int | None", body.length)
 
 
-def _check_header(name: str, value: str) -> None:
+def _checked(name: str, value: str) -> tuple[str, str]:
     if TOKEN.fullmatch(name) is None:
         raise RequestBuildException(f"{name!r} is not a header name", hint="letters, digits and - only")
-    if "\r" in value or "\n" in value or "\0" in value:
+    if _BREAK.search(value) is not None:
         raise RequestBuildException(f"the value of header {name!r} holds a line break or NUL")
+    if not value.isascii():
+        value.encode()  # UnicodeEncodeError for what no header can hold
+    return name, value
 
 
 def _body(request: HttpRequest) -> tuple[Any, str | None, tuple[Part, ...]]:
     """The encoded body, the content type that goes with it, and the parts it was made from."""
+    if request.data is None and request.json_data is None and request.content is None and not request.files:
+        return None, None, ()
     given = [name for name in ("json_data", "content") if getattr(request, name) is not None]
     if request.data is not None or request.files:
         given.append("files" if request.files else "data")
     if len(given) > 1:
         raise RequestBuildException(f"a request has one body: {' and '.join(given)} cannot be sent together")
+    form = isinstance(request.data, Mapping) or _is_pairs(request.data)
+    if request.files and request.data is not None and not form:
+        raise RequestBuildException("beside files, data is a form: a mapping or pairs", hint="add the text as a field")
     if request.json_data is not None:
         return _json(request.json_data), JSON, ()
     if request.files:
@@ -204,7 +230,7 @@ def _body(request: HttpRequest) -> tuple[Any, str | None, tuple[Part, ...]]:
         return Multipart(pieces), f"multipart/form-data; boundary={boundary}", parts
     if request.content is not None:
         return _raw(request.content), None, ()
-    if isinstance(request.data, Mapping) or _is_pairs(request.data):
+    if form:
         return urlencode(list(iter_params(request.data))).encode(), FORM, ()
     return (None if request.data is None else _raw(request.data)), None, ()
 

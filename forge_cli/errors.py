@@ -10,6 +10,7 @@ ForgeError                             .hint: the one next thing to try
 │  ├─ RequestBuildException            the request cannot be sent as asked
 │  ├─ RedirectException                a redirect was refused, or there were too many
 │  ├─ IncompleteResponseException      the answer broke off, is badly encoded, or too large
+│  ├─ CircuitOpenException             not sent: its origin failed too often of late; .retry_after
 │  ├─ AuthenticationException          a credential could not be had; .service_name
 │  │  ├─ TokenRefreshException
 │  │  ├─ StepFailed                    a login step was answered, and the answer is a refusal
@@ -116,6 +117,22 @@ class RedirectException(HttpClientException):
 
 class IncompleteResponseException(HttpClientException):
     """The answer broke off, does not decode, or is larger than allowed."""
+
+
+class CircuitOpenException(HttpClientException):
+    """Nothing was sent: its origin failed too often of late. ``retry_after`` seconds from now it may be asked again."""
+
+    def __init__(
+        self,
+        message: str,
+        original_exception: BaseException | None = None,
+        context: Mapping[str, Any] | None = None,
+        *,
+        retry_after: float = 0.0,
+        hint: str | None = None,
+    ) -> None:
+        super().__init__(message, original_exception, context, hint=hint)
+        self.retry_after = retry_after
 
 
 class AuthenticationException(HttpClientException):

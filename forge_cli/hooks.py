@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import re
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ logger = logging.getLogger(__name__)
 
 _MASKED_HEADERS = frozenset({"authorization", "x-api-key", "api-key", "cookie", "set-cookie"})
 _BODY_SHOWN = 500
+_WHOLE_NUMBER = re.compile(r"-?[0-9]{1,18}")
 
 
 @dataclass(frozen=True)
@@ -181,6 +183,6 @@ class RateLimitResponseHook(ResponseHookInterface):
             ("X-RateLimit-Reset", "rate_limit_reset"),
         ):
             text = (response.headers.get(header) or "").strip()
-            if text.lstrip("-").isdigit():
+            if _WHOLE_NUMBER.fullmatch(text):
                 context.metadata[name] = int(text)
         return response

@@ -69,6 +69,8 @@ class Headers(FrozenDict):
 
     __slots__ = ("_index", "pairs")
 
+    pairs: tuple[tuple[str, str], ...]
+
     def __init__(self, fields: Mapping[str, str] | Iterable[tuple[str, str]] = ()) -> None:
         if isinstance(fields, Headers):
             fields = fields.pairs
@@ -169,7 +171,10 @@ class HttpRequest:
 
     def with_headers(self, headers: Mapping[str, str]) -> HttpRequest:
         """A copy with these headers merged in; the argument wins."""
-        return dataclasses.replace(self, headers={**(self.headers or {}), **headers})
+        # Every hook of every request does this; `dataclasses.replace` would check all fields again.
+        copy = object.__new__(type(self))
+        copy.__dict__.update(self.__dict__, headers=FrozenDict({**(self.headers or {}), **headers}))
+        return copy
 
     def to_dict(self) -> dict[str, Any]:
         """Every field by name; mappings as plain dicts, other values as they are."""
@@ -177,11 +182,10 @@ class HttpRequest:
 
     def to_curl(self, *, redact: bool = False) -> str:
         """The request as one line of curl, with its values; `redact` masks those that look secret."""
-        text = to_curl(self)
-        return REDACTOR.text(to_curl(self, mask=True)) if redact else text
+        return REDACTOR.text(to_curl(self, mask=True)) if redact else to_curl(self)
 
     def __repr__(self) -> str:
-        shown = [f"method={self.method!s}", f"url={REDACTOR.url(self.url)!r}"]
+        shown = [f"method={getattr(self.method, 'value', self.method)}", f"url={REDACTOR.url(self.url)!r}"]
         for name in ("headers", "params", "data", "json_data", "cookies"):
             value = getattr(self, name)
             if value is not None:
@@ -301,7 +305,7 @@ def decode_text(content: bytes, charset: str | None = None) -> str:
     if charset:
         try:
             return content.decode(charset, "replace").removeprefix("\ufeff")
-        except (LookupError, UnicodeError):
+        except (LookupError, ValueError):
             pass  # an unknown charset: as without one
     for mark, name in ((b"\xef\xbb\xbf", "utf-8-sig"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16")):
         if content.startswith(mark):
@@ -326,7 +330,11 @@ class Deadline:
     @staticmethod
     def earliest(*deadlines: Deadline | None) -> Deadline | None:
         """The one that comes first, None when there is none."""
-        return min((d for d in deadlines if d is not None), key=lambda d: d.remaining(), default=None)
+        first: Deadline | None = None
+        for deadline in deadlines:
+            if deadline is not None and (first is None or deadline.remaining() < first.remaining()):
+                first = deadline
+        return first
 
 
 @dataclass
@@ -380,7 +388,7 @@ class TokenData:
     @property
     def is_expired(self) -> bool:
         """Whether it ends within 30 seconds. False when the end is unknown."""
-        return self.expires_at is not None and datetime.now(UTC) >= aware(self.expires_at) - _EXPIRY_MARGIN
+        return self.expires_at is not None and datetime.now(UTC) + _EXPIRY_MARGIN >= aware(self.expires_at)
 
     def fresh(self, now: datetime, skew: float | None = None) -> bool:
         """Whether it can be used at `now`, `skew` seconds before its end.
@@ -401,7 +409,7 @@ class TokenData:
                 else _LONGEST_SKEW / _SKEW_SHARE
             )
             skew = min(_LONGEST_SKEW, max(0.0, life) * _SKEW_SHARE)
-        return now < end - timedelta(seconds=skew)
+        return now + timedelta(seconds=skew) < end
 
     @property
     def authorization_header(self) -> str:
@@ -447,8 +455,11 @@ class TokenData:
 
 
 def aware(moment: datetime) -> datetime:
-    """The moment in UTC; a naive one is local time."""
-    return moment.astimezone(UTC)
+    """The moment in UTC; a naive one is local time. The first and the last there are stay within the calendar."""
+    try:
+        return moment.astimezone(UTC)
+    except (OverflowError, ValueError):
+        return (datetime.max if moment.year > 1970 else datetime.min).replace(tzinfo=UTC)
 
 
 def local(moment: datetime) -> datetime:
@@ -540,13 +551,14 @@ def _hashable(value: Any) -> Any:
     try:
         hash(value)
     except TypeError:
-        return repr(value)
+        # Whatever it is, an equal request has an equal one: any constant will do.
+        return None
     return value
 
 
 def iter_params(params: Params | None) -> Iterator[tuple[str, str]]:
     """Query or form parameters as pairs of text: lists repeated, None left out, booleans lower case."""
-    if params is None:
+    if not params:
         return
     items = params.items() if isinstance(params, Mapping) else params
     for name, value in items:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Literal
 
-from .errors import ConnectionException, HttpStatusException, TimeoutException
+from .errors import ConnectionException, HttpStatusException, IncompleteResponseException, TimeoutException
 from .interfaces import AuthRetryStrategyInterface, RetryStrategyInterface
 from .models import HttpResponse, RequestContext
 from .registry import Registry
@@ -97,11 +97,7 @@ class ExponentialBackoffRetryStrategy(RetryStrategyInterface):
         uniform: Callable[[float, float], float] = random.uniform,
     ) -> None:
         self._max_retries = max_retries
-        self._exceptions = (
-            (HttpStatusException, TimeoutException, ConnectionException)
-            if retryable_exceptions is None
-            else tuple(retryable_exceptions)
-        )
+        self._exceptions = None if retryable_exceptions is None else tuple(retryable_exceptions)
         self._statuses = RETRYABLE_STATUSES if retryable_status_codes is None else frozenset(retryable_status_codes)
         self._delays = _Backoff(base_delay, max_delay, multiplier, jitter, uniform)
         self.max_retry_after = max_retry_after
@@ -119,10 +115,19 @@ class ExponentialBackoffRetryStrategy(RetryStrategyInterface):
         return code in self._statuses
 
     def should_retry(self, context: RequestContext, exception: Exception) -> bool:
-        return not self.is_max_retry(context) and isinstance(exception, self._exceptions)
+        if self.is_max_retry(context):
+            return False
+        return _transient(exception) if self._exceptions is None else isinstance(exception, self._exceptions)
 
     def get_delay(self, context: RequestContext) -> float:
         return self._delays.after(context.attempt)
+
+
+def _transient(exception: Exception) -> bool:
+    """A listed status, a limit that passed, or a connection that failed or broke within the body."""
+    if isinstance(exception, IncompleteResponseException):
+        return "received" in exception.context
+    return isinstance(exception, HttpStatusException | TimeoutException | ConnectionException)
 
 
 class _Backoff:

@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import errno
 import importlib
+import io
 import os
 import signal
 import sys
 import traceback
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any, NamedTuple, NoReturn
 
 import click
 
 from .. import __version__
-from ..errors import ForgeError, ProfileError
-from ..redact import REDACTOR
+from ..errors import ForgeError, HttpClientException, ProfileError
 from .context import Context
-from .exit_codes import MEANINGS, ExitCode, cause_of, exit_code_of
+from .exit_codes import HINTS, MEANINGS, ExitCode, cause_of, exit_code_of
 from .options import global_options
-from .output.text import visible
 
 
 class Entry(NamedTuple):
@@ -98,13 +98,15 @@ class Terminated(BaseException):
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code. Nothing below this prints an error or exits."""
+    _mend_streams()
     context = Context(program=_program())
     try:
         _on_terminate()
-        result = forge.main(
-            args=None if argv is None else list(argv), prog_name=context.program, standalone_mode=False, obj=context
-        )
-        sys.stdout.flush()
+        # Not `forge.main`: that has ideas of its own about closed pipes, interrupts and exit codes.
+        arguments = list(sys.argv[1:] if argv is None else argv)
+        with context.resources, forge.make_context(context.program, arguments, obj=context) as ctx:
+            result = forge.invoke(ctx)
+        context.stdout.flush()
         return int(result or 0)
     except (Exception, KeyboardInterrupt, Terminated) as exc:
         return _report(exc, context)
@@ -115,15 +117,16 @@ def _report(exc: BaseException, context: Context) -> int:
     match exc:
         case click.exceptions.Exit():
             return exc.exit_code
-        case KeyboardInterrupt() | click.exceptions.Abort():
+        case KeyboardInterrupt():
+            context.end_line()
             return ExitCode.INTERRUPTED
         case Terminated():
             return ExitCode.TERMINATED
+        case click.exceptions.NoArgsIsHelpError():
+            context.stderr.write(f"{exc.format_message()}\n")
+            return ExitCode.USAGE
         case click.UsageError():
             return _usage(exc, context)
-        case click.ClickException():
-            context.warn(exc.format_message())
-            return ExitCode.USAGE
         case ForgeError():
             return _failure(exc, context)
         case BrokenPipeError():
@@ -131,7 +134,7 @@ def _report(exc: BaseException, context: Context) -> int:
             return ExitCode.PIPE_CLOSED
         case OSError(errno=errno.ENOSPC | errno.EIO | errno.EBADF | errno.EDQUOT | errno.EFBIG):
             _discard_stdout()
-            context.warn(f"the output cannot be written: {exc.strerror}")
+            context.error(f"the output cannot be written: {(exc.strerror or '').lower()}")
             return ExitCode.LOCAL_IO
         case _:
             return _bug(exc, context)
@@ -141,26 +144,25 @@ def _failure(exc: ForgeError, context: Context) -> int:
     if context.debug:
         context.warn("".join(traceback.format_exception(exc)))
     cause = cause_of(exc)
-    if context.silent < 2:
-        lines = [cause.message]
-        lines += [f"  {problem}" for problem in cause.problems] if isinstance(cause, ProfileError) else []
-        hint = cause.hint or exc.hint
-        lines += [f"  {hint}"] if hint else []
-        context.warn("\n".join(lines))
+    step = cause.context.get("step") if isinstance(cause, HttpClientException) else None
+    lines = [cause.message if step is None else f"login step '{step}': {cause.message}"]
+    lines += [f"  {problem}" for problem in cause.problems] if isinstance(cause, ProfileError) else []
+    hint = cause.hint or exc.hint or HINTS.get(exit_code_of(cause))
+    lines += [f"  {hint}"] if hint else []
+    context.error("\n".join(lines))
     return exit_code_of(cause)
 
 
 def _usage(exc: click.UsageError, context: Context) -> int:
-    if context.silent < 2:
-        where = exc.ctx.command_path if exc.ctx is not None else context.program
-        context.warn(f"{exc.format_message()}\n  see `{where} --help`")
+    where = exc.ctx.command_path if exc.ctx is not None else context.program
+    text = exc.format_message().rstrip(".")
+    context.error(f"{text[:1].lower()}{text[1:]}\n  see `{where} --help`")
     return ExitCode.USAGE
 
 
 def _bug(exc: BaseException, context: Context) -> int:
     """An error that nobody foresaw. Its texts may quote secrets, so they pass the redactor too."""
-    text = REDACTOR.text("".join(traceback.format_exception(exc)))
-    context.warn(f"this is a bug in forge, please report it\n{visible(text)}")
+    context.warn("this is a bug in forge, please report it\n" + "".join(traceback.format_exception(exc)))
     return ExitCode.BUG
 
 
@@ -170,23 +172,31 @@ def _program() -> str:
     return name if name in ("forge", "forge-http") else "forge"
 
 
+def _mend_streams() -> None:
+    """See that standard output and error are there, and can take any character."""
+    # The next file that is opened would otherwise become a closed stream's descriptor.
+    if sys.stdin is None:
+        os.open(os.devnull, os.O_RDONLY)
+    if sys.stdout is None:
+        sys.stdout = os.fdopen(os.open(os.devnull, os.O_RDONLY), "w")  # writing to it fails, as it should
+    if sys.stderr is None:
+        sys.stderr = os.fdopen(os.open(os.devnull, os.O_WRONLY), "w")
+    if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.encoding.lower() != "utf-8":
+        sys.stdout.reconfigure(errors="backslashreplace")
+
+
 def _on_terminate() -> None:
     def terminate(number: int, frame: Any) -> NoReturn:
         raise Terminated
 
-    try:
+    # Outside the main thread it is somebody else's program, and their signals.
+    with suppress(ValueError):
         signal.signal(signal.SIGTERM, terminate)
-    except ValueError:
-        pass  # not the main thread: somebody else's program, and their signals
 
 
 def _discard_stdout() -> None:
     """Let nothing that is still buffered fail a second time when Python ends."""
-    try:
+    with suppress(OSError):
         sys.stdout.flush()
-    except OSError:
-        pass
-    try:
+    with suppress(OSError, ValueError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    except (OSError, ValueError):
-        pass

@@ -6,6 +6,7 @@ import getpass
 import os
 import sys
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -14,7 +15,6 @@ from typing import Any, TextIO
 from ..errors import ProfileError, UsageError
 from ..files import config_dir
 from ..hooks import Listener
-from ..models import Deadline
 from ..profiles.build import Profile
 from ..profiles.load import Document, ProfileSettings, Source, find, load_document, profile, select
 from ..redact import REDACTOR
@@ -37,6 +37,9 @@ class Context:
     stdin: TextIO | None = field(default_factory=lambda: sys.stdin)
     stdout: TextIO = field(default_factory=lambda: sys.stdout)
     stderr: TextIO = field(default_factory=lambda: sys.stderr)
+    resources: ExitStack = field(default_factory=ExitStack)
+    """What is open until the command ends."""
+    _stdin_reader: str | None = None
 
     @cached_property
     def source(self) -> Source:
@@ -58,9 +61,7 @@ class Context:
         name = select(self.document, self.profile_name, self.environ)
         return profile(self.document, name, overrides_vars=self.variables)
 
-    def profile(
-        self, *, listener: Listener | None = None, strict: bool = False, deadline: Deadline | None = None
-    ) -> Profile:
+    def profile(self, *, listener: Listener | None = None, strict: bool = False) -> Profile:
         """The chosen profile, ready for use."""
         return self._ready(self.settings(), listener, strict)
 
@@ -79,20 +80,47 @@ class Context:
         if not self.silent:
             self.warn(text)
 
+    def error(self, text: str) -> None:
+        """Say why the command failed; `-ss` leaves it out."""
+        if self.silent < 2:
+            self.warn(text)
+
     def warn(self, text: str) -> None:
         """Tell the person something that nothing silences."""
-        self._write(self.stderr, f"{self.program}: {visible(REDACTOR.text(text))}\n")
+        self._tell(f"{self.program}: {visible(REDACTOR.text(text))}\n")
+
+    def end_line(self) -> None:
+        """End the line in which a terminal shows `^C`."""
+        if _is_terminal(self.stderr):
+            self._tell("\n")
+
+    def read_stdin(self, reader: str) -> bytes:
+        """All of standard input, for the one `reader` that asks for it. UsageError for a second, and when it is closed."""
+        if self.stdin is None:
+            raise UsageError(f"{reader}: standard input is closed", hint="give it by a file: @FILE")
+        if self._stdin_reader is not None:
+            raise UsageError(
+                f"{self._stdin_reader} and {reader} both read standard input", hint="give one of them by a file: @FILE"
+            )
+        self._stdin_reader = reader
+        content: bytes = getattr(self.stdin, "buffer", self.stdin).read()
+        return content
 
     @property
     def interactive(self) -> bool:
         """Whether somebody can be asked: a terminal, and neither `--no-input` nor CI forbids it."""
-        ci = self.environ.get("CI", "").lower() not in ("", "0", "false")
-        off = self.no_input or self.environ.get("FORGE_NO_INPUT", "").lower() not in ("", "0", "false") or ci
+        off = self.no_input or any(
+            self.environ.get(name, "").lower() not in ("", "0", "false") for name in ("FORGE_NO_INPUT", "CI")
+        )
         return not off and _is_terminal(self.stdin) and _is_terminal(self.stderr)
 
     def ask(self, text: str) -> str:
-        """Ask for a secret on the terminal, without echo."""
-        return getpass.getpass(f"{text}: ", self.stderr)
+        """Ask for a secret on the terminal, without echo. UsageError when the person ends the input instead."""
+        try:
+            return getpass.getpass(f"{text}: ", self.stderr)
+        except EOFError:
+            self.end_line()
+            raise UsageError("nothing was entered", hint="type it when asked") from None
 
     @property
     def _named(self) -> bool:
@@ -108,12 +136,11 @@ class Context:
         if self.variables:
             raise UsageError("--var goes with a profile, and none is chosen", hint="choose one: --profile NAME")
 
-    def _write(self, stream: TextIO, text: str) -> None:
-        try:
-            stream.write(text)
-            stream.flush()
-        except (OSError, ValueError):
-            pass  # a notice that nobody can read is no reason to fail
+    def _tell(self, text: str) -> None:
+        # A notice that nobody can read is no reason to fail.
+        with suppress(OSError, ValueError):
+            self.stderr.write(text)
+            self.stderr.flush()
 
 
 def _is_terminal(stream: Any) -> bool:

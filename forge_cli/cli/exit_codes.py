@@ -62,6 +62,15 @@ MEANINGS: dict[ExitCode, str] = {
     ExitCode.TERMINATED: "terminated (SIGTERM)",
 }
 
+HINTS: dict[ExitCode, str] = {
+    ExitCode.REDIRECT_REFUSED: "--no-follow shows the redirect",
+    ExitCode.NO_CONNECTION: "check the address, the network and the proxy; `-v` shows how far it came",
+    ExitCode.LOCAL_IO: "check the permissions and the space of the place it names",
+    ExitCode.BROKEN_RESPONSE: "try again; if it stays, the server or a proxy cuts its answers",
+    ExitCode.TIMEOUT: "raise the limit with --timeout, or `timeout` in the profile",
+}
+"""What to try next, after an error that does not say so itself."""
+
 EXIT_CODES: dict[type[BaseException], ExitCode] = {
     HttpClientException: ExitCode.NO_CONNECTION,
     ConnectionException: ExitCode.NO_CONNECTION,

@@ -10,8 +10,8 @@ from typing import Any, BinaryIO
 
 from ..client import HttpClient
 from ..config import HttpClientConfig
-from ..errors import UsageError
-from ..hooks import Listener
+from ..errors import NeedsPerson, UsageError
+from ..hooks import Foreign, Listener
 from ..interfaces import AuthHookInterface
 from ..models import HttpRequest
 from ..profiles.build import Profile, retry_strategy
@@ -22,7 +22,7 @@ from .context import Context
 from .items import Items, header, parse
 
 _ABSOLUTE = re.compile(r"https?://", re.IGNORECASE)
-_CONNECT, _IDLE = 10.0, 60.0
+_CONNECT, _IDLE, _REDIRECTS = 10.0, 60.0, 10
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,14 +52,6 @@ class RequestOptions:
     no_auth: bool = False
 
 
-@dataclass(frozen=True)
-class Given:
-    """A secret from the command line: its value, and the shell words that give it without showing it."""
-
-    value: str
-    expression: str | None
-
-
 def build_request(
     context: Context, method: str, url: str, words: tuple[str, ...], options: RequestOptions
 ) -> HttpRequest:
@@ -84,7 +76,7 @@ def build_request(
 def _pair(text: str) -> tuple[str, str]:
     name, equals, value = text.partition("=")
     if not equals:
-        raise UsageError(f"--query {text!r} is not NAME=VALUE")
+        raise UsageError(f"--query {text!r} is not NAME=VALUE", hint="quote it for the shell: -q 'name=value'")
     return name, value
 
 
@@ -100,81 +92,86 @@ def _body(context: Context, items: Items, options: RequestOptions) -> tuple[dict
     if options.data is not None:
         if items.fields or items.files or items.body:
             raise UsageError("--data and request items both give a body", hint="give it once")
-        return {
-            "content": _data(context, options.data)
-        }, "application/json" if options.json else "application/x-www-form-urlencoded"
+        content_type = "application/json" if options.json else "application/x-www-form-urlencoded"
+        return {"content": _data(context, options.data)}, content_type
     if items.body is not None:
-        content = _stdin(context) if items.body == "-" else _file(items.body)
-        return {"content": content}, _kind(options, "application/json")
+        content_type = "application/x-www-form-urlencoded" if options.form else "application/json"
+        return {"content": _content(context, items.body)}, content_type
     if items.files or options.multipart:
-        return {
-            "data": items.form(),
-            "files": {
-                f.name: (f.filename, _stdin(context) if f.path == "-" else _file(f.path), f.content_type)
-                for f in items.files
-            },
-        }, None
+        return {"files": _parts(context, items)}, None
     if options.form:
         return ({"data": items.form()} if items.fields else {}), None
     text = items.json_text()
     return ({} if text is None else {"content": text}), None if text is None else "application/json"
 
 
-def _kind(options: RequestOptions, default: str) -> str:
-    return "application/x-www-form-urlencoded" if options.form else default
+def _parts(context: Context, items: Items) -> dict[str, list[Any]]:
+    """The parts of a multipart body: fields have no file name. A name may be given more than once."""
+    parts: dict[str, list[Any]] = {}
+    for name, value in items.form():
+        parts.setdefault(name, []).append((None, value, None))
+    for file in items.files:
+        content = _content(context, file.path)
+        parts.setdefault(file.name, []).append((file.filename, content, file.content_type))
+    return parts
 
 
 def _data(context: Context, text: str) -> Any:
     if text == "@-":
-        return _stdin(context)
-    return _file(text[1:]) if text.startswith("@") else text
-
-
-def _stdin(context: Context) -> Any:
-    if context.stdin is None:
-        raise UsageError("standard input is closed, so `-` gives nothing")
-    return getattr(context.stdin, "buffer", context.stdin).read()
-
-
-def _file(path: str) -> BinaryIO:
+        return context.read_stdin("--data")
+    if text.startswith("@"):
+        return _file(context, text[1:])
     try:
-        return open(os.path.expanduser(path), "rb")
+        return text.encode()
+    except UnicodeEncodeError:
+        raise UsageError("--data is not UTF-8", hint="@FILE sends any bytes") from None
+
+
+def _content(context: Context, path: str) -> Any:
+    return context.read_stdin("@-") if path == "-" else _file(context, path)
+
+
+def _file(context: Context, path: str) -> BinaryIO:
+    """The file, open until the command ends: a retry reads it again."""
+    try:
+        return context.resources.enter_context(open(os.path.expanduser(path), "rb"))
     except OSError as exc:
-        raise UsageError(f"cannot read {path!r}: {exc.strerror}") from None
+        reason = (exc.strerror or "").lower()
+        raise UsageError(f"cannot read {path!r}: {reason}", hint="@ takes the path of a file, @- standard input") from None
 
 
-def secret(context: Context, option: str, text: str) -> Given:
+def secret(context: Context, option: str, text: str) -> str:
     """A secret given as a literal, ``env:NAME``, ``@FILE`` or ``-``. A literal works, and warns."""
     if text.startswith("env:"):
         name = text[4:]
-        value = context.environ.get(name)
+        value = context.environ.get(name, "")
         if not value:
             raise UsageError(f"{option}: the environment variable {name} is not set", hint=f"export {name}=…")
-        given = Given(value, f"${{{name}}}" if not name.isidentifier() else f"${name}")
     elif text.startswith("@"):
-        with _file(text[1:]) as file:
-            given = Given(file.read().decode("utf-8", "replace").rstrip("\r\n"), None)
+        value = _line(option, _file(context, text[1:]).read())
     elif text == "-":
-        given = Given(bytes(_stdin(context)).decode("utf-8", "replace").rstrip("\r\n"), None)
+        value = _line(option, context.read_stdin(option))
     else:
         context.notice(f"{option}: a secret on the command line can be seen by others: use env:NAME, @FILE or -")
-        given = Given(text, None)
-    REDACTOR.add(given.value)
-    return given
+        value = text
+    REDACTOR.add(value)
+    return value
 
 
-def credential(
-    context: Context,
-    request: HttpRequest,
-    options: RequestOptions,
-    wrap: Callable[[Given], str] = lambda given: given.value,
-) -> HttpRequest:
-    """The request with what `-u` or `--bearer` says. `wrap` chooses how a secret appears."""
+def _line(option: str, content: bytes) -> str:
+    try:
+        return content.decode().rstrip("\r\n")
+    except UnicodeDecodeError:
+        # The exception quotes the bytes.
+        raise UsageError(f"{option}: the secret is not UTF-8 text", hint="save it as one line of text") from None
+
+
+def credential(context: Context, request: HttpRequest, options: RequestOptions) -> HttpRequest:
+    """The request with what `-u` or `--bearer` says."""
     if options.user is not None and options.bearer is not None:
         raise UsageError("--user and --bearer cannot go together", hint="choose one")
     if options.bearer is not None:
-        given = secret(context, "--bearer", options.bearer)
-        return request.with_headers({"Authorization": f"Bearer {wrap(given)}"})
+        return request.with_headers({"Authorization": f"Bearer {secret(context, '--bearer', options.bearer)}"})
     if options.user is not None:
         return replace(request, auth=_user(context, options.user))
     return request
@@ -182,20 +179,19 @@ def credential(
 
 def _user(context: Context, text: str) -> tuple[str, str]:
     if text.startswith(("env:", "@")) or text == "-":
-        user, colon, password = secret(context, "--user", text).value.partition(":")
+        user, colon, password = secret(context, "--user", text).partition(":")
         if not colon:
-            raise UsageError("--user: what it refers to is not USER:PASS")
-        REDACTOR.add(password)
-        return user, password
-    user, colon, password = text.partition(":")
-    if colon:
-        secret(context, "--user", password) if password else None
-        return user, password
-    if not context.interactive:
-        raise UsageError(
-            "--user: no password, and nobody can be asked", hint="use --user env:NAME with USER:PASS in it"
-        )
-    password = context.ask(f"Password for {user}")
+            raise UsageError("--user: what it refers to is not USER:PASS", hint="write both, with a colon between")
+    else:
+        user, colon, password = text.partition(":")
+        if colon:
+            password = secret(context, "--user", password)
+        elif context.interactive:
+            password = context.ask(f"Password for {user}")
+        else:
+            raise NeedsPerson(
+                "--user: no password, and nobody can be asked", hint="use --user env:NAME with USER:PASS in it"
+            )
     REDACTOR.add(password)
     return user, password
 
@@ -213,44 +209,59 @@ def build_client(
     profile = context.profile_if_any(listener=listener) if absolute else context.profile(listener=listener)
     explicit = options.no_auth or options.user is not None or options.bearer is not None
     if profile is None:
+        retry = RetryTable()
         config = HttpClientConfig(
-            default_timeout=None,
-            connect_timeout=_CONNECT,
-            idle_timeout=_IDLE,
-            retry_strategy=retry_strategy(RetryTable()),
+            default_timeout=None, connect_timeout=_CONNECT, idle_timeout=_IDLE, retry_strategy=retry_strategy(retry)
         )
     else:
+        retry = profile.settings.table.retry
         config = profile.config(hook(profile) if hook is not None else None, None if text is None else text(profile))
-        foreign = absolute and (not config.base_url or origin(request.url) not in _origins(config))
-        if foreign:
+        if absolute and not _at_home(request.url, config):
             if listener is not None and config.base_url and not explicit:
-                context.notice("the URL is not of this profile's origins: sent without its headers and credentials")
-            config = replace(config, base_url="", origins=(), default_headers={}, default_params={}, auth_hook=None)
+                listener(Foreign(request.url))
+            config = _for_strangers(config)
     if explicit:
         config = replace(config, auth_hook=None)
-    return HttpClient(replace(config, **_overrides(context, config, options)), listener=listener)
+    return HttpClient(replace(config, **_overrides(context, config, retry, options)), listener=listener)
 
 
-def _origins(config: HttpClientConfig) -> set[tuple[str, str, int]]:
-    return {origin(url) for url in (config.base_url, *config.origins)}
+def _at_home(url: str, config: HttpClientConfig) -> bool:
+    """Whether the URL is of the profile's origins. A profile without a base_url has none."""
+    return bool(config.base_url) and origin(url) in {origin(known) for known in (config.base_url, *config.origins)}
 
 
-def _overrides(context: Context, config: HttpClientConfig, options: RequestOptions) -> dict[str, Any]:
+def _for_strangers(config: HttpClientConfig) -> HttpClientConfig:
+    """The profile's retry, timeouts and proxy, and nothing that is meant for its own API."""
+    return replace(
+        config,
+        base_url="",
+        origins=(),
+        default_headers={},
+        default_params={},
+        auth_hook=None,
+        request_hooks=(),
+        client_cert=None,
+        verify_ssl=True,
+    )
+
+
+def _overrides(
+    context: Context, config: HttpClientConfig, retry: RetryTable, options: RequestOptions
+) -> dict[str, Any]:
     """The fields of the config that the options decide."""
     found: dict[str, Any] = {"post_to_get": bool(options.follow)}
     if options.follow is not None:
-        found["allow_redirects"] = options.follow
+        found |= {"allow_redirects": options.follow, "max_redirects": config.max_redirects or _REDIRECTS}
     if options.max_redirects is not None:
-        found |= {"max_redirects": options.max_redirects, "allow_redirects": options.max_redirects > 0}
+        found |= {"allow_redirects": options.max_redirects > 0, "max_redirects": options.max_redirects}
     if options.timeout is not None:
         found["max_elapsed"] = options.timeout
     if options.connect_timeout is not None:
         found["connect_timeout"] = options.connect_timeout
     retries = options.retry if options.retry is not None else _retries(context)
     if retries is not None:
-        found["retry_strategy"] = retry_strategy(
-            RetryTable(strategy="exponential" if retries else "none", max_retries=retries)
-        )
+        strategy = "exponential" if retry.strategy == "none" else retry.strategy
+        found["retry_strategy"] = retry_strategy(replace(retry, strategy=strategy, max_retries=retries))
     if options.retry_unsafe:
         found["retry_unsafe_methods"] = True
     verify = _verify(options)
@@ -258,6 +269,8 @@ def _overrides(context: Context, config: HttpClientConfig, options: RequestOptio
         found["verify_ssl"] = verify
     if options.proxy is not None:
         found["proxies"] = {"http": options.proxy, "https": options.proxy}
+    if options.cert_key is not None and options.cert is None:
+        raise UsageError("--cert-key is the key of a certificate, and none is given", hint="name it with --cert")
     if options.cert is not None:
         found["client_cert"] = (options.cert, options.cert_key, None)
     if found.get("verify_ssl", config.verify_ssl) is False:
@@ -269,8 +282,8 @@ def _retries(context: Context) -> int | None:
     text = context.environ.get("FORGE_RETRY")
     if not text:
         return None
-    if not text.isdigit():
-        raise UsageError(f"FORGE_RETRY is {text!r}, not a whole number")
+    if re.fullmatch("[0-9]{1,6}", text) is None:
+        raise UsageError(f"FORGE_RETRY is {text!r}, not a whole number", hint="FORGE_RETRY=0 turns retries off")
     return int(text)
 
 

@@ -7,8 +7,10 @@ and `profile show` read the fields, their types and their ``help``.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Annotated, Any, Literal
+from dataclasses import MISSING, FrozenInstanceError, dataclass, field, fields
+from typing import Annotated, Any, Literal, TypeVar, dataclass_transform
+
+T = TypeVar("T")
 
 TemplateText = Annotated[str, "template"]
 """A string in which ``${…}`` is filled in."""
@@ -29,7 +31,57 @@ def key(help: str, **options: Any) -> Any:
     return field(metadata={"help": help}, **options)
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(key, field))
+def table(cls: type[T]) -> type[T]:
+    """A frozen dataclass of keyword fields.
+
+    `dataclass(frozen=True)` compiles seven methods for each class, which for all the tables together takes
+    longer than everything else a start does; these few serve every table.
+    """
+    made = dataclass(init=False, repr=False, eq=False, kw_only=True)(cls)
+    for name, method in _METHODS.items():
+        setattr(made, name, method)
+    return made
+
+
+def _init(self: Any, **values: Any) -> None:
+    for each in fields(self):
+        if each.name in values:
+            value = values.pop(each.name)
+        elif each.default is not MISSING:
+            value = each.default
+        elif each.default_factory is not MISSING:
+            value = each.default_factory()
+        else:
+            raise TypeError(f"{type(self).__name__} needs {each.name!r}")
+        self.__dict__[each.name] = value
+    if values:
+        raise TypeError(f"{type(self).__name__} has no {', '.join(values)}")
+
+
+def _refuse(self: Any, name: str, *value: Any) -> None:
+    raise FrozenInstanceError(f"{type(self).__name__}.{name} cannot be changed")
+
+
+def _equal(self: Any, other: object) -> Any:
+    return self.__dict__ == other.__dict__ if type(other) is type(self) else NotImplemented
+
+
+def _shown(self: Any) -> str:
+    return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in self.__dict__.items())})"
+
+
+_METHODS = {
+    "__init__": _init,
+    "__setattr__": _refuse,
+    "__delattr__": _refuse,
+    "__eq__": _equal,
+    "__hash__": None,
+    "__repr__": _shown,
+}
+
+
+@table
 class RequestTable:
     """The request of a step: what it is sent with, and nothing from the profile but transport settings."""
 
@@ -45,7 +97,7 @@ class RequestTable:
     timeout: Duration | None = key("seconds for one attempt", default=None)
 
 
-@dataclass(frozen=True, kw_only=True)
+@table
 class SuccessTable:
     """What an answer must be to count as a success."""
 
@@ -54,7 +106,7 @@ class SuccessTable:
     header: Mapping[str, Predicate] = key("header name -> test", default_factory=dict)
 
 
-@dataclass(frozen=True, kw_only=True)
+@table
 class ExtractTable:
     """Where one output is in the answer: exactly one of `pointer` and `header`."""
 
@@ -65,7 +117,7 @@ class ExtractTable:
     default: Any = key("what it is when it is absent", default=None)
 
 
-@dataclass(frozen=True, kw_only=True)
+@table
 class ExpiresTable:
     """When the token ends: exactly one of `in`, `at` and `ttl`."""
 
@@ -81,7 +133,7 @@ Expires = Literal["never"] | ExpiresTable
 Extract = Mapping[str, Pointer | ExtractTable]
 
 
-@dataclass(frozen=True, kw_only=True)
+@table
 class RefreshTable:
     """How a token is renewed without logging in again. What is left out is the step's own."""
 
@@ -92,7 +144,7 @@ class RefreshTable:
     on_failure: Literal["login", "error"] = key("what a refusal leads to", default="login")
 
 
-@dataclass(frozen=True, kw_only=True)
+@table
 class StepTable:
     """What every kind of step has."""
 
@@ -103,7 +155,7 @@ class StepTable:
     expires: Expires | None = key("when the token ends", default=None)
 
 
-@dataclass(frozen=True, kw_only=True)
+@table
 class InjectTable:
     """Where a credential goes in a request."""
 
@@ -112,7 +164,7 @@ class InjectTable:
     value: TemplateText = key("the credential")
 
 
-@dataclass(frozen=True, kw_only=True)
+@table
 class WhenTable:
     """Tests on an answer; all must hold."""
 
@@ -121,7 +173,7 @@ class WhenTable:
     body: Mapping[Pointer, Predicate] = key("JSON pointer -> test", default_factory=dict)
 
 
-@dataclass(frozen=True, kw_only=True)
+@table
 class InvalidateTable:
     """Which answers mean that a step's token is no longer good."""
 

@@ -3,10 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Annotated, Any, Literal
 
-from ..login.definition import Duration, InjectTable, InvalidateTable, Pointer, Size, StepTable, TemplateText, Tree, key
+from ..login.definition import (
+    Duration,
+    InjectTable,
+    InvalidateTable,
+    Pointer,
+    Size,
+    StepTable,
+    TemplateText,
+    Tree,
+    key,
+    table,
+)
 
 Count = Annotated[int, "count"]
 """A whole number, 0 or more."""
@@ -22,14 +33,14 @@ Step = Annotated[StepTable, "step"]
 """A login step; `kind` says which class of the table of step kinds reads it."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@table
 class EnvSecret:
     """A secret in an environment variable."""
 
     env: str = key("the variable")
 
 
-@dataclass(frozen=True, kw_only=True)
+@table
 class FileSecret:
     """A secret in a file."""
 
@@ -37,7 +48,7 @@ class FileSecret:
     pointer: Pointer | None = key("a place in a JSON file; without it the whole file", default=None)
 
 
-@dataclass(frozen=True, kw_only=True)
+@table
 class PromptSecret:
     """A secret that a person types."""
 
@@ -48,7 +59,7 @@ Secret = Annotated[EnvSecret | FileSecret | PromptSecret, "secret"]
 """Where a secret is; never the secret itself."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@table
 class ClientCertTable:
     """A client certificate for TLS."""
 
@@ -58,7 +69,7 @@ class ClientCertTable:
     key: str | None = key("the key file, when it is not in the certificate file", default=None)
 
 
-@dataclass(frozen=True, kw_only=True)
+@table
 class ProxyTable:
     """Proxies by the scheme of the request."""
 
@@ -67,7 +78,7 @@ class ProxyTable:
     no_proxy: tuple[str, ...] = key("hosts reached directly", default=())
 
 
-@dataclass(frozen=True, kw_only=True)
+@table
 class TimeoutTable:
     """Time limits in seconds."""
 
@@ -76,7 +87,7 @@ class TimeoutTable:
     total: Duration | None = key("for everything: login, retries and body", default=None)
 
 
-@dataclass(frozen=True, kw_only=True)
+@table
 class RetryTable:
     """When a failed request is sent again, and how long to wait before."""
 
@@ -92,28 +103,28 @@ class RetryTable:
     max_elapsed: Duration | None = key("no new attempt after this long", default=None)
 
 
-@dataclass(frozen=True, kw_only=True)
+@table
 class TokensTable:
     """Where tokens are kept."""
 
     storage: StorageName = key("the token storage", default="file")
 
 
-@dataclass(frozen=True, kw_only=True)
+@table
 class AuthTable:
     """What every type of auth has."""
 
     exclude: tuple[str, ...] = key("paths that get no credential; `*` stands for anything", default=())
 
 
-@dataclass(frozen=True, kw_only=True)
+@table
 class NoAuth(AuthTable):
     """Send no credential."""
 
     type: Literal["none"] = key("no credential", default="none")
 
 
-@dataclass(frozen=True, kw_only=True)
+@table
 class BearerAuth(AuthTable):
     """Send a token that is already there."""
 
@@ -121,7 +132,7 @@ class BearerAuth(AuthTable):
     token: TemplateText = key("the token")
 
 
-@dataclass(frozen=True, kw_only=True)
+@table
 class BasicAuth(AuthTable):
     """Send a user name and a password (RFC 7617)."""
 
@@ -130,7 +141,7 @@ class BasicAuth(AuthTable):
     password: TemplateText = key("the password")
 
 
-@dataclass(frozen=True, kw_only=True)
+@table
 class ApiKeyAuth(AuthTable):
     """Send a fixed key in a header, the query or a cookie."""
 
@@ -143,7 +154,7 @@ class ApiKeyAuth(AuthTable):
     key: TemplateText = key("the key")
 
 
-@dataclass(frozen=True, kw_only=True)
+@table
 class OAuth2Auth(AuthTable):
     """Obtain a token from an OAuth 2.0 token endpoint (RFC 6749)."""
 
@@ -159,7 +170,7 @@ class OAuth2Auth(AuthTable):
     params: Mapping[str, TemplateText] = key("further parameters of the token request", default_factory=dict)
 
 
-@dataclass(frozen=True, kw_only=True)
+@table
 class PipelineAuth(AuthTable):
     """Log in by steps, in the order of their references."""
 
@@ -176,7 +187,7 @@ class PipelineAuth(AuthTable):
 Auth = NoAuth | BearerAuth | BasicAuth | ApiKeyAuth | OAuth2Auth | PipelineAuth
 
 
-@dataclass(frozen=True, kw_only=True)
+@table
 class ProfileTable:
     """One profile, its parents merged in."""
 
@@ -200,7 +211,7 @@ class ProfileTable:
     tokens: TokensTable = key("where tokens are kept", default_factory=TokensTable)
 
 
-@dataclass(frozen=True, kw_only=True)
+@table
 class FileTable:
     """The whole file; each entry of `profiles` is read by itself, as a `ProfileTable`."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 from ..interfaces import TokenManagerInterface, TokenProviderInterface, TokenStorageInterface
@@ -20,25 +21,25 @@ class TokenManager(TokenManagerInterface):
 
     def __init__(self, provider: TokenProviderInterface, storage: TokenStorageInterface | None = None) -> None:
         super().__init__(provider, storage if storage is not None else InMemoryTokenStorage())
-        self._step = _ProviderStep(provider)
-        self._pipeline = Pipeline([self._step], self._storage)
+        step = _ProviderStep(provider)
+        self._name = step.name
+        self._pipeline = Pipeline([step], self._storage)
 
     def get_token(self) -> TokenData:
         """The token at hand, or a new one when there is none that can be used."""
-        return self._pipeline.obtain([self._step.name])[self._step.name]
+        return self._pipeline.obtain([self._name])[self._name]
 
     def invalidate_token(self) -> None:
         """Forget the token."""
-        self._pipeline.clear()
+        self._pipeline.clear([self._name])
 
     def force_refresh(self) -> TokenData:
         """Renew now, with the refresh token where there is one. The old token stays until the new one is there."""
-        return self._pipeline.renew([self._step.name])[self._step.name]
+        return self._pipeline.renew([self._name])[self._name]
 
     def replace(self, used: TokenData) -> TokenData:
         """Renew the token that was refused, or return the one that somebody else has obtained since."""
-        name = self._step.name
-        return self._pipeline.renew([name], stale={name: used})[name]
+        return self._pipeline.renew([self._name], stale={self._name: used})[self._name]
 
 
 class _ProviderStep:
@@ -53,14 +54,10 @@ class _ProviderStep:
 
     def __init__(self, provider: Any) -> None:
         self._provider = provider
-
-    @property
-    def name(self) -> str:
-        return str(self._provider.service_name)
-
-    @property
-    def key(self) -> str:
-        return f"auth_token:{self.name}"
+        # A provider with a cache of its own must be told which token is no longer good.
+        self._renews = hasattr(type(provider), "renew_token")
+        self.name = str(provider.service_name)
+        self.key = f"auth_token:{self.name}"
 
     @property
     def fingerprint(self) -> str | None:
@@ -74,13 +71,14 @@ class _ProviderStep:
         return None
 
     def refreshable(self, current: TokenData) -> bool:
-        return bool(current.refresh_token) or hasattr(type(self._provider), "renew_token")
+        # Of a token that has ended the provider's own cache knows just as well.
+        return current.fresh(datetime.now(UTC)) if self._renews else bool(current.refresh_token)
 
     def login(self, given: Mapping[str, TokenData], deadline: Deadline | None) -> TokenData:
         token: TokenData = self._provider.fetch_token()
         return token
 
     def refresh(self, current: TokenData, given: Mapping[str, TokenData], deadline: Deadline | None) -> TokenData:
-        own = hasattr(type(self._provider), "renew_token")
-        token: TokenData = self._provider.renew_token(current) if own else self._provider.refresh_token(current)
+        renew = self._provider.renew_token if self._renews else self._provider.refresh_token
+        token: TokenData = renew(current)
         return token

@@ -14,9 +14,6 @@ from . import tls
 from .deadline import LIMITS, POOLS
 from .environment import Environment
 
-# More than the pools that are kept anyway.
-_MOST_POOLS = 1000
-
 
 class Adapter(HTTPAdapter):
     """Connections for one transport, whose TLS settings and route to each origin never change."""
@@ -26,6 +23,7 @@ class Adapter(HTTPAdapter):
         self._cert = cert
         self._ambient = ambient
         self._contexts: dict[bool, ssl.SSLContext] = {}
+        self._most_pools = sizes[0]
         self._pools: dict[tuple[str, str, bool], Any] = {}
         self._lock = threading.Lock()
         super().__init__(*sizes, max_retries=0)
@@ -47,10 +45,10 @@ class Adapter(HTTPAdapter):
         scheme, _, rest = request.url.partition("://")
         key = scheme, rest.partition("/")[0], cert is not None
         pool = self._pools.get(key)
-        if pool is None or pool.pool is None:  # the library closes pools that are not used for long
+        if pool is None:
             pool = super().get_connection_with_tls_context(request, verify, proxies=proxies, cert=cert)
-            if len(self._pools) >= _MOST_POOLS:
-                self._pools.clear()
+            if len(self._pools) >= self._most_pools:
+                self._pools.clear()  # the library closes a pool when nobody holds it any more
             self._pools[key] = pool
         return pool
 
@@ -77,6 +75,12 @@ class Adapter(HTTPAdapter):
         response.request = req
         response.url = req.url
         return response
+
+    def close(self) -> None:
+        pools, self._pools = self._pools, {}
+        for pool in pools.values():
+            pool.close()
+        super().close()
 
     def context(self, *, with_cert: bool) -> ssl.SSLContext:
         """The TLS settings with or without the client certificate. RequestBuildException for unusable files."""

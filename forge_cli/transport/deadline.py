@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import http.client
 import ipaddress
 import queue
@@ -88,6 +89,13 @@ class TimedTlsSocket(_TimedSocket, ssl.SSLSocket):
     def do_handshake(self, block: bool = False) -> None:
         self.settimeout(allowance())
         super().do_handshake(block)
+
+    def send(self, *args: Any, **kwargs: Any) -> int:
+        try:
+            return super().send(*args, **kwargs)
+        except ssl.SSLEOFError:
+            # As without TLS: the library then looks for what the server said before it closed.
+            raise BrokenPipeError(errno.EPIPE, "the connection was closed") from None
 
 
 class _Response(http.client.HTTPResponse):

@@ -12,6 +12,7 @@ from ..errors import IncompleteResponseException
 
 # Nobody compresses more often; each coding multiplies what a hostile server makes us do.
 _MOST_CODINGS = 5
+_GZIP_MAGIC = b"\x1f\x8b\x08"
 _GZIP_HEADER = 10  # the shortest one, in bytes (RFC 1952, section 2.3)
 
 Chunks = Iterable[bytes]
@@ -51,28 +52,29 @@ def decoded(chunks: Chunks, content_encoding: str, piece: int = 65536) -> Iterat
 
 def _gunzip(chunks: Chunks, piece: int) -> Iterator[bytes]:
     """gzip, in one or more members (RFC 1952); what follows the last one is ignored."""
-    member, seen, total = _gzip_member(), 0, 0
-    finished = garbage = produced = False
+    member, start, seen, total = _gzip_member(), b"", 0, 0
+    finished = garbage = False
     for chunk in chunks:
         total += len(chunk)
         data = b"" if garbage else chunk
         while data:
             seen += len(data)
+            if len(start) < len(_GZIP_MAGIC):
+                start = (start + data)[: len(_GZIP_MAGIC)]
             try:
                 output = member.decompress(data, piece)
             except zlib.error:
-                if produced or not finished:
+                if start == _GZIP_MAGIC or not finished:
                     raise _damaged("gzip", total) from None
                 garbage = True
                 break
             data = member.unconsumed_tail
             seen -= len(data)
             if output:
-                produced = True
                 yield output
             if member.eof:
                 data = member.unused_data
-                member, finished, produced, seen = _gzip_member(), True, False, 0
+                member, finished, start, seen = _gzip_member(), True, b"", 0
     # A few bytes after a complete member are padding, not a member that was cut.
     if total and not garbage and not (finished and seen < _GZIP_HEADER):
         raise _cut("gzip", total)
@@ -129,10 +131,10 @@ def _unbrotli(chunks: Chunks, piece: int) -> Iterator[bytes]:
             except brotli.error:
                 raise _damaged("br", total) from None
             data = b""
-            if output:
-                yield output
-            else:
+            if not output:
                 break
+            # The library takes its limit as a wish.
+            yield from (output[start : start + piece] for start in range(0, len(output), piece))
     if total and not engine.is_finished():
         raise _cut("br", total)
 

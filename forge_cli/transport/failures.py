@@ -54,7 +54,8 @@ def failure(exc: Exception, attempt: Attempt) -> HttpClientException:
     if refused is not None:
         return _connection(f"{attempt.where} refused the tunnel with status {refused[1]}", attempt)
     tls = _first(causes, ssl.SSLError)
-    if isinstance(exc, requests.exceptions.SSLError) or (tls and not (attempt.sent and _ended(tls))):
+    ended = tls is not None and attempt.sent and _ended(tls)
+    if not ended and (tls is not None or isinstance(exc, requests.exceptions.SSLError)):
         return _ssl(tls, attempt)
     broken = _not_http(causes)
     if broken is not None:

@@ -56,7 +56,7 @@ class Peer:
         self.sock.close()
 
 
-Script = Callable[[Peer], None]
+Script = Callable[[Peer], object]
 
 
 class RawServer:
@@ -68,6 +68,7 @@ class RawServer:
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._listener.getsockname()[1]
         self.scheme = "https" if context is not None else "http"
+        self._open: list[socket.socket] = []
         self._threads = [threading.Thread(target=self._accept)]
         self._threads[0].start()
 
@@ -82,6 +83,9 @@ class RawServer:
         # Closing a listener does not wake its accept; a last connection does.
         with contextlib.suppress(OSError):
             socket.create_connection(("127.0.0.1", self.port), 1).close()
+        for sock in self._open:
+            with contextlib.suppress(OSError):
+                sock.shutdown(socket.SHUT_RDWR)
         for thread in self._threads:
             thread.join(5)
         self._listener.close()
@@ -102,6 +106,7 @@ class RawServer:
         with contextlib.suppress(OSError):
             if self._context is not None:
                 sock = self._context.wrap_socket(sock, server_side=True)
+            self._open.append(sock)
             self._script(Peer(sock, self))
         sock.close()
 

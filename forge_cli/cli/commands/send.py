@@ -129,22 +129,29 @@ def _write(context: Context, response: StreamedResponse, *, verbose: bool) -> No
 
 
 def _verdict(context: Context, response: StreamedResponse, listener: Notices) -> int:
-    """The exit code of the final response, and one line about anything but success."""
+    """The exit code of the final response, and what should be said about anything but success."""
     code = status_code(response.status_code)
     if code == ExitCode.SUCCESS:
         return code
     text = f"{response.status_code} {response.reason}".rstrip()
-    if code == ExitCode.REDIRECT:
-        location = response.headers.get("Location")
-        text += f", not followed: {REDACTOR.url(location)}" if location else ""
-        text += "\n  -L follows it" if location else ""
-    if response.attempts > 1:
+    location = response.headers.get("Location")
+    if code == ExitCode.REDIRECT and location:
+        text += f", not followed: {REDACTOR.url(location)}\n  -L follows it"
+    elif response.attempts > 1:
         text += f" after {response.attempts} attempts"
-    if response.status_code == 401 and listener.stripped_by is not None:
-        text += "\n  the request was redirected to another origin without credentials: see `origins` in the profile"
-    if context.silent < 2:
-        context.warn(text)
+    if response.status_code == 401:
+        text += f"\n  {_why_refused(response, listener)}"
+    context.error(text)
     return code
+
+
+def _why_refused(response: StreamedResponse, listener: Notices) -> str:
+    """What to try after a 401."""
+    if listener.stripped_by is not None:
+        return "the request was redirected to another origin without credentials: see `origins` in the profile"
+    if listener.credential_sent:
+        return "the server refuses this credential: `-v` shows the request, `forge token explain` a profile's login"
+    return "no credential was sent: --profile, --user and --bearer give one"
 
 
 def _print(context: Context, client: HttpClient, message: HttpRequest) -> int:

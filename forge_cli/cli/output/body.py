@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
-import tempfile
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import BinaryIO, TextIO
@@ -44,9 +45,11 @@ def show(response: StreamedResponse, stream: TextIO, *, color: bool, head: bool)
     if _binary(content, kind, response.encoding):
         return f"{len(content)} bytes of {kind or 'binary data'} not shown: save them with -o FILE"
     text = decode_text(content, response.encoding)
+    last = ""
     for chunk in pretty_chunks(text, color=color) if _may_be_json(text, kind) else (visible(text),):
         stream.write(chunk)
-    if not text.endswith("\n"):
+        last = chunk
+    if not last.endswith("\n"):
         stream.write("\n")
     stream.flush()
     return None
@@ -68,36 +71,38 @@ def output_file(path: str) -> Iterator[BinaryIO]:
 
     StorageError, before anything is sent, when it cannot be made.
     """
+    path = os.path.realpath(os.path.expanduser(path))
     if os.path.exists(path) and not os.path.isfile(path):
-        with _opened(path) as file:  # a device or a pipe: nothing to replace
+        with _translated(path):
+            file = open(path, "wb")  # noqa: SIM115  # closed by the next line
+        with file:  # a device or a pipe: nothing to replace
             yield file
         return
-    folder, name = os.path.split(os.path.abspath(path))
+    folder, name = os.path.split(path)
+    part = os.path.join(folder, f".{name[:200]}.{os.urandom(4).hex()}.part")
+    with _translated(path):
+        if os.path.exists(path) and not os.access(path, os.W_OK):
+            raise PermissionError(errno.EACCES, "Permission denied")
+        file = open(part, "xb")  # noqa: SIM115  # closed by the next line
     try:
-        descriptor, temporary = tempfile.mkstemp(suffix=".part", prefix=f".{name}.", dir=folder)
-    except OSError as exc:
-        raise StorageError(f"cannot write {path!r}: {exc.strerror}", hint="choose another file with -o") from exc
-    try:
-        with os.fdopen(descriptor, "wb") as file:
+        with file:
             yield file
-        os.chmod(temporary, 0o666 & ~_umask())
-        os.replace(temporary, path)
+        with _translated(path):
+            if os.path.exists(path):
+                os.chmod(part, stat.S_IMODE(os.stat(path).st_mode))
+            os.replace(part, path)
     except BaseException:
-        os.unlink(temporary)
+        os.unlink(part)
         raise
 
 
-def _opened(path: str) -> BinaryIO:
+@contextmanager
+def _translated(path: str) -> Iterator[None]:
     try:
-        return open(path, "wb")
+        yield
     except OSError as exc:
-        raise StorageError(f"cannot write {path!r}: {exc.strerror}", hint="choose another file with -o") from exc
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+        reason = (exc.strerror or "").lower()
+        raise StorageError(f"cannot write {path!r}: {reason}", hint="choose another file with -o") from exc
 
 
 def _binary(content: bytes, kind: str, charset: str | None) -> bool:

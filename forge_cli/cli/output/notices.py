@@ -6,7 +6,8 @@ from collections.abc import Callable
 from typing import Any, TextIO
 
 from ...hooks import Foreign, Received, Redirecting, Retrying, RetryStopped, Sending, StepEvent
-from ...redact import REDACTOR
+from ...models import PreparedRequest
+from ...redact import REDACTOR, sensitive
 from .heads import request_head, response_head
 
 
@@ -20,13 +21,14 @@ class Notices:
         self._color = color
         self._step: str | None = None
         self.stripped_by: str | None = None
+        self.credential_sent = False
 
     def __call__(self, event: Any) -> None:
         match event:
             case StepEvent():
                 self._step = event.step
-            case Sending() if self._shown:
-                self._show("> ", request_head(event.prepared, self._color, REDACTOR))
+            case Sending():
+                self._sending(event.prepared)
             case Received() if self._shown:
                 head = response_head(
                     event.http_version, event.status, event.reason, event.headers, self._color, REDACTOR
@@ -43,6 +45,13 @@ class Notices:
                 self._redirect(event)
             case Foreign():
                 self._say("the URL is not of this profile's origins: sent without its headers and credentials")
+
+    def _sending(self, prepared: PreparedRequest) -> None:
+        if self._step is None:
+            names = (name for name, _ in prepared.headers.pairs)
+            self.credential_sent = bool(prepared.query_credentials) or any(map(sensitive, names))
+        if self._shown:
+            self._show("> ", request_head(prepared, self._color, REDACTOR))
 
     def _redirect(self, event: Redirecting) -> None:
         url = REDACTOR.url(event.url)

@@ -5,13 +5,12 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from ...errors import StepFailed
 from ...models import HttpRequest, HttpResponse
 from ...redact import REDACTOR
-from ..definition import Expires, Extract, ExtractTable, RefreshTable, RequestTable, StepTable, SuccessTable, key
+from ..definition import Expires, Extract, ExtractTable, RefreshTable, RequestTable, StepTable, SuccessTable, key, table
 from ..expiry import duration, ends
 from ..extract import Missing, outputs
 from ..predicate import failed_test
@@ -21,7 +20,7 @@ from ..work import Result, Work
 _BODY_SHOWN = 500
 
 
-@dataclass(frozen=True, kw_only=True)
+@table
 class HttpStep(StepTable):
     """Send a request; the outputs, one of them `token`, are in the answer."""
 

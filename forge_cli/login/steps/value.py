@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import ClassVar
 
 from ...redact import REDACTOR
-from ..definition import StepTable, TemplateText, key
+from ..definition import StepTable, TemplateText, key, table
 from ..expiry import End
 from ..work import Result, Work
 
 
-@dataclass(frozen=True, kw_only=True)
+@table
 class ValueStep(StepTable):
     """Hand a computed value on as the token. It is never stored."""
 

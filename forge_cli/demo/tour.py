@@ -1,0 +1,195 @@
+"""The guided run of `forge demo`: what is typed, what it prints, and what the API saw meanwhile."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TextIO
+
+from .api import DemoApi
+from .stage import Stage
+
+_STEPS = {
+    "/v1/devices/token": "device",
+    "/v1/apps/token": "app",
+    "/v1/users/login": "user",
+    "/v1/users/refresh": "user, by its refresh token",
+}
+"""What a request for a token is called, by its path."""
+
+_DEVICE, _APP, _LOGIN, _RENEW = (f"200 {path}" for path in _STEPS)
+_STRONG, _FAINT, _BAD, _PLAIN = "\x1b[1m", "\x1b[2m", "\x1b[31m", "\x1b[0m"
+
+
+@dataclass(frozen=True)
+class Scene:
+    """One command. `answers` are those that the API should give meanwhile; `before` happens first."""
+
+    title: str
+    command: str
+    told: str
+    answers: Mapping[str, int] = field(default_factory=dict)
+    before: Callable[[DemoApi], None] | None = None
+    in_shell: bool = False
+
+
+SCENES = (
+    Scene(
+        "The login, before anything has happened",
+        "token explain",
+        "Three steps: a device token buys an app token, and that one buys the user's token, which\n"
+        "is what requests carry. The order comes from what each step refers to.",
+    ),
+    Scene(
+        "The first request logs in",
+        "get /users",
+        "All three steps ran, then the request. Each token was written to disk, with its own end.",
+        {_DEVICE: 1, _APP: 1, _LOGIN: 1, "200 /users": 1},
+    ),
+    Scene(
+        "The second one does not",
+        "get /users",
+        "Another process, the same tokens: nothing but the request was sent.",
+        {"200 /users": 1},
+    ),
+    Scene(
+        "The user's token is refused before its time",
+        "get /users -v",
+        "The 401 made forge forget the token it had sent. This step has a refresh token, so one\n"
+        "request renewed it, without device or app, and `/users` was asked once more.",
+        {"401 /users": 1, _RENEW: 1, "200 /users": 1},
+        before=DemoApi.expire_user,
+    ),
+    Scene(
+        "The app's token is refused",
+        "get /strict",
+        "The API answered 401 with APP_TOKEN_EXPIRED, and the profile says what that means: two of\n"
+        "three steps ran again, then the request. The device token is still good.",
+        {"401 /strict": 1, _APP: 1, _LOGIN: 1, "200 /strict": 1},
+    ),
+    Scene(
+        "The API is busy",
+        "get /flaky",
+        "Two answers were 503 with `Retry-After: 1`, so forge waited a second, twice. Such notices go\n"
+        "to stderr; stdout has the last answer alone.",
+        {"503 /flaky": 2, "200 /flaky": 1},
+    ),
+    Scene(
+        "What is stored",
+        "token show",
+        "Masked, and nothing was sent. `token show --raw` prints the token itself, for a script,\n"
+        "renewed first if need be.",
+    ),
+    Scene(
+        "The same request for a colleague",
+        "curl GET /users",
+        "A cURL command without a secret in it: it asks for the token when it runs.",
+    ),
+    Scene(
+        "... and it runs",
+        "curl GET /users | sh",
+        "This request was sent by curl, with the token that forge keeps.",
+        {"200 /users": 1},
+        in_shell=True,
+    ),
+)
+
+
+class Tour:
+    """Plays the scenes. On a terminal the commands write to it themselves, as they would by hand."""
+
+    def __init__(self, stage: Stage, out: TextIO, *, color: bool, scenes: Sequence[Scene] = SCENES) -> None:
+        self._stage = stage
+        self._scenes = scenes
+        self._out = out
+        self._color = color
+        self._terminal = out.isatty()
+
+    def run(self) -> bool:
+        """Play all scenes; True when each did what it should."""
+        self._say(f"An API whose login takes three steps now listens on {self._stage.url}, for this tour only.")
+        self._say(f"Its profile is in {self._stage.config_dir / 'profiles.toml'}.")
+        good = [self._play(number, scene) for number, scene in enumerate(self._scenes, 1)]
+        self._write("\n")
+        if not all(good):
+            self._say(f"{good.count(False)} of {len(good)} commands did not do what they should have done.", _BAD)
+            return False
+        program = self._stage.program
+        self._say("The API is stopped and its files are removed. Next:", _STRONG)
+        self._say(f"  {program} demo --serve      keep it running, to try things by hand")
+        self._say(f"  {program} profile init      write a profile for an API of yours")
+        return True
+
+    def _play(self, number: int, scene: Scene) -> bool:
+        self._write("\n")
+        self._say(f"{number}. {scene.title}", _STRONG)
+        if scene.in_shell and not _has_curl(self._stage):
+            self._say("Left out: it needs sh and curl, and they are not both installed.")
+            return True
+        if scene.before is not None:
+            scene.before(self._stage.api)
+        before = Counter(self._stage.api.answers)
+        typed = f"{self._stage.program} {scene.command}"
+        self._say(f"$ {typed}", _STRONG)
+        code = self._in_shell(typed) if scene.in_shell else self._child(self._stage.command(*scene.command.split()))
+        answers = self._stage.api.answers - before
+        self._say(f"# {_counted(answers)}", _FAINT)
+        self._say("".join(f"# {line}\n" for line in scene.told.splitlines()).rstrip(), _FAINT)
+        if code == 0 and answers == scene.answers:
+            return True
+        self._say(f"This is wrong: exit code {code}, answers {_listed(answers)}, not {_listed(scene.answers)}.", _BAD)
+        return False
+
+    def _in_shell(self, typed: str) -> int:
+        code = self._child(["sh", "-c", typed])
+        if self._terminal:
+            self._write("\n")  # curl leaves the body as it is, and this one does not end its line
+        return code
+
+    def _child(self, command: list[str]) -> int:
+        """Run a command to its end; its exit code."""
+        settings: dict[str, Any] = {
+            "cwd": self._stage.folder,
+            "env": self._stage.environ,
+            "stdin": subprocess.DEVNULL,
+        }
+        self._out.flush()
+        if self._terminal:
+            return subprocess.run(command, **settings).returncode
+        # One pipe for both streams keeps their lines in order.
+        result = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, **settings)
+        text = result.stdout.decode("utf-8", "replace")
+        self._write(text if not text or text.endswith("\n") else f"{text}\n")
+        return result.returncode
+
+    def _say(self, text: str, style: str = "") -> None:
+        self._write(f"{style}{text}{_PLAIN}\n" if style and self._color else f"{text}\n")
+
+    def _write(self, text: str) -> None:
+        self._out.write(text)
+        self._out.flush()
+
+
+def _counted(answers: Mapping[str, int]) -> str:
+    """How many requests, and for what."""
+    paths = [answer.partition(" ")[2] for answer, count in answers.items() for _ in range(count)]
+    steps = [name for path, name in _STEPS.items() for _ in range(paths.count(path))]
+    named = f" ({', '.join(steps)})" if steps else ""
+    return f"{_plural(len(steps), 'token request')}{named}, {_plural(len(paths) - len(steps), 'API request')}"
+
+
+def _plural(count: int, what: str) -> str:
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"
+
+
+def _listed(answers: Mapping[str, int]) -> str:
+    return ", ".join(f"{count} x {answer}" for answer, count in answers.items()) or "none"
+
+
+def _has_curl(stage: Stage) -> bool:
+    path = stage.environ.get("PATH", os.defpath)
+    return all(shutil.which(program, path=path) for program in ("sh", "curl"))

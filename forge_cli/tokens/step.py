@@ -1,0 +1,129 @@
+"""What the engine asks of a login's steps, and how it tells their tokens apart."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from typing import Protocol, TypeVar
+
+from ..models import Deadline, TokenData
+
+
+class Step(Protocol):
+    """One step of a login, as the engine sees it.
+
+    `needs` names the steps whose tokens it is given; those in `unbound` are needed only to obtain this
+    one. `ends_with_parents` is whether the end of a bound parent ends this token too; if not, only a
+    different parent does. `key` is where its token is stored. `fingerprint` says what the token was made
+    for: a stored token with another one is not used. `skew` is in seconds, None for the default.
+    """
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def needs(self) -> Sequence[str]: ...
+    @property
+    def unbound(self) -> frozenset[str]: ...
+    @property
+    def ends_with_parents(self) -> bool: ...
+    @property
+    def key(self) -> str: ...
+    @property
+    def fingerprint(self) -> str | None: ...
+    @property
+    def skew(self) -> float | None: ...
+    @property
+    def stored(self) -> bool:
+        """False for a token that is computed anew each time and kept nowhere."""
+        ...
+
+    def preflight(self, *, refreshing: bool = False) -> None:
+        """Raise now what would be missing later: called before the first request of a login."""
+
+    def ask(self) -> None:
+        """Ask the person what only a person knows; called while no lock is held."""
+
+    def refreshable(self, current: TokenData) -> bool:
+        """Whether `refresh` can be tried with this token."""
+        ...
+
+    @property
+    def refresh_needs(self) -> frozenset[str]:
+        """The steps whose tokens `refresh` uses."""
+        ...
+
+    def login(self, given: Mapping[str, TokenData], deadline: Deadline | None) -> TokenData:
+        """Obtain the token. StepFailed when it was refused."""
+        ...
+
+    def refresh(
+        self, current: TokenData, given: Mapping[str, TokenData], deadline: Deadline | None
+    ) -> TokenData | None:
+        """Renew the token; None when that was refused and a login should follow."""
+        ...
+
+
+_S = TypeVar("_S", bound=Step)
+
+
+def in_order(steps: Sequence[_S]) -> dict[str, _S]:
+    """The steps by name, each after those it needs; otherwise as given.
+
+    ValueError for two of one name, a cycle, or a need that is in no step.
+    """
+    names = [step.name for step in steps]
+    for step in steps:
+        if names.count(step.name) > 1:
+            raise ValueError(f"two steps are called '{step.name}'")
+        for needed in step.needs:
+            if needed not in names:
+                raise ValueError(f"Dependency '{needed}' of step '{step.name}' is not available: no step has that name")
+    ordered: dict[str, _S] = {}
+    waiting = list(steps)
+    while waiting:
+        ready = next((step for step in waiting if ordered.keys() >= set(step.needs)), None)
+        if ready is None:
+            raise ValueError(f"the steps need each other in a circle: {', '.join(sorted(s.name for s in waiting))}")
+        ordered[ready.name] = ready
+        waiting.remove(ready)
+    return ordered
+
+
+def bound_parents(steps: Mapping[str, Step]) -> dict[str, tuple[str, ...]]:
+    """By step, the stored steps whose end or change is its own; `steps` are in order.
+
+    Through a step that is stored nowhere the bond is to those which that one is computed from.
+    """
+    bound: dict[str, tuple[str, ...]] = {}
+    for name, step in steps.items():
+        direct = [parent for parent in step.needs if parent not in step.unbound]
+        found = [p for parent in direct for p in ((parent,) if steps[parent].stored else bound[parent])]
+        bound[name] = tuple(dict.fromkeys(found))
+    return bound
+
+
+def identity(token: TokenData) -> str:
+    """What tells this token from another: a digest of all its outputs but the refresh token."""
+    outputs = json.dumps([token.access_token, dict(token.extra)], sort_keys=True, default=str)
+    return hashlib.sha256(outputs.encode()).hexdigest()[:24]
+
+
+def same(a: TokenData | None, b: TokenData | None) -> bool:
+    """Whether these are one token, issued once."""
+    if a is None or b is None:
+        return a is b
+    # A caller's own storage may not keep the stamp.
+    stamped = a.issued_at is not None and b.issued_at is not None
+    return a.access_token == b.access_token and (not stamped or a.issued_at == b.issued_at)
+
+
+def made_for(step: Step, token: TokenData) -> bool:
+    """A token without a fingerprint was put there by the caller, and is taken at his word."""
+    made = token.meta.get("fingerprint")
+    return made is None or step.fingerprint is None or made == step.fingerprint
+
+
+def forgotten(token: TokenData) -> bool:
+    """Whether a token must not be used again, though its refresh token may."""
+    return bool(token.meta.get("forgotten"))
