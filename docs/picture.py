@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import io
 import re
 import time
@@ -60,8 +61,8 @@ def svg(text: str) -> str:
 
 
 def words(picture: str) -> list[str]:
-    """The texts of a picture, which stay the same when only the way of drawing changes."""
-    return re.findall(r"<text[^>]*>([^<]*)</text>", picture)
+    """The words of a picture, which stay the same when only the way of drawing changes."""
+    return html.unescape(" ".join(re.findall(r"<text[^>]*>([^<]*)</text>", picture))).split()
 
 
 if __name__ == "__main__":

@@ -1,8 +1,9 @@
-"""The pages that say what the code says already: `python docs/reference.py` writes docs/cli.md and the marked tables."""
+"""What the docs say by the code itself: `python docs/reference.py` writes docs/cli.md and the marked tables."""
 
 from __future__ import annotations
 
 import dataclasses
+import importlib
 import inspect
 import re
 import textwrap
@@ -66,9 +67,7 @@ def tables() -> dict[str, type[Any]]:
     """Every table of the profile format, by the name of its class."""
     steps = [STEPS.load(name) for name in STEPS]
     classes = [value for module in (schema, definition) for value in vars(module).values()]
-    return {
-        cls.__name__: cls for cls in [*classes, *steps] if dataclasses.is_dataclass(cls) and isinstance(cls, type)
-    }
+    return {cls.__name__: cls for cls in [*classes, *steps] if dataclasses.is_dataclass(cls) and isinstance(cls, type)}
 
 
 def _table_of(cls: type[Any]) -> str:
@@ -150,8 +149,8 @@ def command_line() -> str:
 def _commands() -> Iterator[tuple[str, click.Command]]:
     """Every command by what is typed, a group before its members."""
     for name in COMMANDS:
-        command = forge.get_command(click.Context(forge), name)
-        assert command is not None
+        module, _, attribute = COMMANDS[name].target.partition(":")
+        command: click.Command = getattr(importlib.import_module(module), attribute)
         yield f"forge {name}", command
         if isinstance(command, click.Group):
             for inner, member in command.commands.items():
@@ -195,7 +194,7 @@ def _options(command: click.Command) -> list[tuple[str, str]]:
 
 
 def _metavar(option: click.Option) -> str:
-    if option.is_flag and option.metavar is None or option.count:
+    if option.count or (option.is_flag and option.metavar is None):
         return ""
     if isinstance(option.type, click.Choice):
         return "|".join(map(str, option.type.choices))

@@ -234,7 +234,7 @@ class HttpClient(HttpClientInterface, HttpSessionInterface):
         self._given_session = session
         self._sleep = sleep
         self._clock = clock
-        self._tell: Listener = listener or (lambda event: None)
+        self._listener = listener
         self._transport: Transport | None = None
         self._opening = threading.Lock()
         self._closed = False
@@ -426,6 +426,10 @@ class HttpClient(HttpClientInterface, HttpSessionInterface):
             self._sleep(delay)
         return True
 
+    def _tell(self, event: object) -> None:
+        if self._listener is not None:
+            self._listener(event)
+
     def _stop(self, reason: str) -> bool:
         self._tell(RetryStopped(reason))
         return False
@@ -505,9 +509,11 @@ class HttpClient(HttpClientInterface, HttpSessionInterface):
         )
 
     def _send(self, draft: _Draft, deadline: Deadline | None, history: tuple[HttpResponse, ...]) -> StreamedResponse:
-        self._tell(Sending(draft.prepared))
+        if self._listener is not None:
+            self._listener(Sending(draft.prepared))
         answer = self._opened().send(draft.prepared, deadline, present_cert=draft.ours)
-        self._tell(Received(answer.status, answer.reason, answer.headers, answer.http_version))
+        if self._listener is not None:
+            self._listener(Received(answer.status, answer.reason, answer.headers, answer.http_version))
         return StreamedResponse(answer, draft.request, history)
 
     def _renewed(self, response: StreamedResponse, context: RequestContext, tries: int) -> bool:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, BinaryIO, cast
-from urllib.parse import quote, urlencode
+from urllib.parse import quote, quote_plus
 
 from . import __version__
 from .auth import basic
@@ -28,6 +28,7 @@ _ABSOLUTE = re.compile(r"https?://", re.IGNORECASE)
 _SAFE = "!#$%&'()*+,/:;=?@[]~"
 _STRAY_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_UNRESERVED = re.compile(r"[A-Za-z0-9_.~-]*")
 _BREAK = re.compile(r"[\r\n\0]")
 _CHUNK = 65536
 
@@ -54,8 +55,17 @@ def build_url(base_url: str, url: str) -> str:
 def normal_url(url: str, params: Iterable[tuple[str, str]] = ()) -> str:
     """The URL percent-encoded, with the parameters added to its query and without its fragment."""
     place, given = _place_and_query(url)
-    query = "&".join(part for part in (given, urlencode(list(params))) if part)
+    query = "&".join(filter(None, (given, _form(params))))
     return f"{place}?{query}" if query else place
+
+
+def _form(pairs: Iterable[tuple[str, str]]) -> str:
+    """The pairs as ``application/x-www-form-urlencoded`` (WHATWG URL, section 5.2)."""
+    return "&".join(f"{_plus_quoted(name)}={_plus_quoted(value)}" for name, value in pairs)
+
+
+def _plus_quoted(text: str) -> str:
+    return text if _UNRESERVED.fullmatch(text) is not None else quote_plus(text)
 
 
 @lru_cache(maxsize=128)
@@ -231,7 +241,7 @@ def _body(request: HttpRequest) -> tuple[Any, str | None, tuple[Part, ...]]:
     if request.content is not None:
         return _raw(request.content), None, ()
     if form:
-        return urlencode(list(iter_params(request.data))).encode(), FORM, ()
+        return _form(iter_params(request.data)).encode(), FORM, ()
     return (None if request.data is None else _raw(request.data)), None, ()
 
 

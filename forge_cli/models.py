@@ -186,11 +186,13 @@ class HttpRequest:
 
     def __repr__(self) -> str:
         shown = [f"method={getattr(self.method, 'value', self.method)}", f"url={REDACTOR.url(self.url)!r}"]
-        for name in ("headers", "params", "data", "json_data", "cookies"):
+        for name in ("headers", "params", "data", "json_data"):
             value = getattr(self, name)
             if value is not None:
                 text = repr_mapping(value) if isinstance(value, Mapping) else REDACTOR.body(repr(value))
                 shown.append(f"{name}={text}")
+        if self.cookies is not None:
+            shown.append(f"cookies={dict.fromkeys(self.cookies, MASK)}")
         if self.files is not None:
             shown.append(f"files={sorted(self.files)}")
         if self.content is not None:
@@ -378,7 +380,7 @@ class TokenData:
         for name in ("extra", "meta"):
             value = getattr(self, name)
             if not isinstance(value, FrozenDict):
-                object.__setattr__(self, name, _frozen(value or {}))
+                object.__setattr__(self, name, _frozen(dict(value or {})))
         REDACTOR.add(self.access_token)
         REDACTOR.add(self.refresh_token)
 
@@ -526,10 +528,8 @@ def _method(method: HttpMethod | str) -> HttpMethod | str:
 
 def _frozen(value: Any) -> Any:
     """The value with every dict inside replaced by a read-only one; lists are copied."""
-    if isinstance(value, FrozenDict):
-        return value
-    if isinstance(value, Mapping):
-        return FrozenDict({key: _frozen(item) for key, item in value.items()})
+    if isinstance(value, dict):
+        return value if isinstance(value, FrozenDict) else FrozenDict({k: _frozen(item) for k, item in value.items()})
     if isinstance(value, list):
         return [_frozen(item) for item in value]
     return value
@@ -548,6 +548,8 @@ def _hashable(value: Any) -> Any:
         return frozenset((key, _hashable(item)) for key, item in value.items())
     if isinstance(value, list | tuple):
         return tuple(_hashable(item) for item in value)
+    if isinstance(value, bytearray | set):
+        return bytes(value) if isinstance(value, bytearray) else frozenset(value)
     try:
         hash(value)
     except TypeError:

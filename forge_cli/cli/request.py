@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from typing import Any, BinaryIO
 
 from ..client import HttpClient
 from ..config import HttpClientConfig
-from ..errors import NeedsPerson, UsageError
+from ..encode import FORM, JSON, build_url
+from ..errors import NeedsPerson, ProfileError, UsageError
 from ..hooks import Foreign, Listener
 from ..interfaces import AuthHookInterface
 from ..models import HttpRequest
@@ -53,9 +54,17 @@ class RequestOptions:
 
 
 def build_request(
-    context: Context, method: str, url: str, words: tuple[str, ...], options: RequestOptions
+    context: Context,
+    method: str,
+    url: str,
+    words: tuple[str, ...],
+    options: RequestOptions,
+    defaults: Collection[str] = (),
 ) -> HttpRequest:
-    """The request that the words describe. UsageError names the word that is wrong."""
+    """The request that the words describe. UsageError names the word that is wrong.
+
+    `defaults` are the names of headers that the client adds by itself.
+    """
     items = parse(words)
     headers: dict[str, Any] = {}
     for name, value in (*items.headers, *(header(text) for text in options.headers)):
@@ -68,9 +77,12 @@ def build_request(
             headers[known] = [*(old if isinstance(old, list) else [old]), value]
     query = [*(_pair(text) for text in options.query), *items.query]
     body, content_type = _body(context, items, options)
-    if content_type is not None and not any(name.lower() == "content-type" for name in headers):
-        headers["Content-Type"] = content_type
-    return HttpRequest(options.method or method, url, headers or None, query or None, **body, auth=None, cookies=None)
+    stated = {name.lower() for name in (*headers, *defaults)}
+    fitting = {} if content_type is None else {"Content-Type": content_type}
+    if content_type == JSON:
+        fitting["Accept"] = f"{JSON}, */*;q=0.5"
+    headers |= {name: value for name, value in fitting.items() if name.lower() not in stated}
+    return HttpRequest(options.method or method, url, headers or None, query or None, **body)
 
 
 def _pair(text: str) -> tuple[str, str]:
@@ -92,17 +104,17 @@ def _body(context: Context, items: Items, options: RequestOptions) -> tuple[dict
     if options.data is not None:
         if items.fields or items.files or items.body:
             raise UsageError("--data and request items both give a body", hint="give it once")
-        content_type = "application/json" if options.json else "application/x-www-form-urlencoded"
+        content_type = JSON if options.json else FORM
         return {"content": _data(context, options.data)}, content_type
     if items.body is not None:
-        content_type = "application/x-www-form-urlencoded" if options.form else "application/json"
+        content_type = FORM if options.form else JSON
         return {"content": _content(context, items.body)}, content_type
     if items.files or options.multipart:
         return {"files": _parts(context, items)}, None
     if options.form:
         return ({"data": items.form()} if items.fields else {}), None
     text = items.json_text()
-    return ({} if text is None else {"content": text}), None if text is None else "application/json"
+    return ({} if text is None else {"content": text}), None if text is None else JSON
 
 
 def _parts(context: Context, items: Items) -> dict[str, list[Any]]:
@@ -168,8 +180,6 @@ def _line(option: str, content: bytes) -> str:
 
 def credential(context: Context, request: HttpRequest, options: RequestOptions) -> HttpRequest:
     """The request with what `-u` or `--bearer` says."""
-    if options.user is not None and options.bearer is not None:
-        raise UsageError("--user and --bearer cannot go together", hint="choose one")
     if options.bearer is not None:
         return request.with_headers({"Authorization": f"Bearer {secret(context, '--bearer', options.bearer)}"})
     if options.user is not None:
@@ -198,15 +208,17 @@ def _user(context: Context, text: str) -> tuple[str, str]:
 
 def build_client(
     context: Context,
-    request: HttpRequest,
+    url: str,
     options: RequestOptions,
     listener: Listener | None,
     hook: Callable[[Profile], AuthHookInterface] | None = None,
     text: Callable[[Profile], Callable[[str], str]] | None = None,
 ) -> HttpClient:
-    """The client that sends this request: by the profile, where there is one, and by the options."""
-    absolute = _ABSOLUTE.match(request.url) is not None
-    profile = context.profile_if_any(listener=listener) if absolute else context.profile(listener=listener)
+    """The client for a request to this URL: by the profile, where there is one, and by the options."""
+    if options.user is not None and options.bearer is not None:
+        raise UsageError("--user and --bearer cannot go together", hint="choose one")
+    profile = _profile(context, url, listener)
+    absolute = _ABSOLUTE.match(url) is not None
     explicit = options.no_auth or options.user is not None or options.bearer is not None
     if profile is None:
         retry = RetryTable()
@@ -216,13 +228,26 @@ def build_client(
     else:
         retry = profile.settings.table.retry
         config = profile.config(hook(profile) if hook is not None else None, None if text is None else text(profile))
-        if absolute and not _at_home(request.url, config):
+        if absolute and not _at_home(url, config):
             if listener is not None and config.base_url and not explicit:
-                listener(Foreign(request.url))
+                listener(Foreign(url))
             config = _for_strangers(config)
     if explicit:
         config = replace(config, auth_hook=None)
     return HttpClient(replace(config, **_overrides(context, config, retry, options)), listener=listener)
+
+
+def _profile(context: Context, url: str, listener: Listener | None) -> Profile | None:
+    """The profile to send by; an absolute URL needs none."""
+    build_url("", url)  # what is neither a path nor a URL is no reason to look for a profile
+    if _ABSOLUTE.match(url) is not None:
+        return context.profile_if_any(listener=listener)
+    if not context.source.path.exists():
+        raise ProfileError(
+            f"no profile file: {context.source.path}",
+            hint="write one with `forge profile init`, or give a whole URL: https://…",
+        )
+    return context.profile(listener=listener)
 
 
 def _at_home(url: str, config: HttpClientConfig) -> bool:

@@ -14,6 +14,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..errors import StorageError
 from .api import DemoApi
 from .listener import Call
 from .profile import ENVIRON, PROFILE
@@ -57,20 +58,31 @@ class Stage:
 
 @contextmanager
 def stage(program: str, environ: Mapping[str, str] = os.environ) -> Iterator[Stage]:
-    """Start the API and write its profile; stop it and remove all files at the end."""
+    """Start the API and write its profile; stop it and remove all files at the end. StorageError: it cannot start."""
     with ExitStack() as stack:
-        place = stack.enter_context(tempfile.TemporaryDirectory(prefix="forge-demo-"))
-        api = WatchedApi()
-        stack.callback(api.stop)
-        config_dir, folder, programs = (Path(place, name) for name in ("config", "work", "bin"))
-        for path in (config_dir, folder, programs):
-            path.mkdir(0o700)
-        url = api.start()
-        (config_dir / "profiles.toml").write_text(PROFILE.replace("@URL@", url), encoding="utf-8")
-        # curl draws a progress meter whenever its output is not a terminal.
-        (folder / ".curlrc").write_text("silent\nshow-error\n", encoding="ascii")
-        _write_program(programs / program, program)
-        yield Stage(api, url, config_dir, folder, _environment(environ, config_dir, folder, programs), program)
+        try:
+            ready = _set_up(stack, program, environ)
+        except OSError as exc:
+            raise StorageError(
+                f"the demo cannot start: {(exc.strerror or type(exc).__name__).lower()}",
+                hint="it needs a temporary directory (TMPDIR) and the loopback interface",
+            ) from exc
+        yield ready
+
+
+def _set_up(stack: ExitStack, program: str, environ: Mapping[str, str]) -> Stage:
+    place = stack.enter_context(tempfile.TemporaryDirectory(prefix="forge-demo-"))
+    api = WatchedApi()
+    stack.callback(api.stop)
+    config_dir, folder, programs = (Path(place, name) for name in ("config", "work", "bin"))
+    for path in (config_dir, folder, programs):
+        path.mkdir(0o700)
+    url = api.start()
+    (config_dir / "profiles.toml").write_text(PROFILE.replace("@URL@", url), encoding="utf-8")
+    # curl draws a progress meter whenever its output is not a terminal.
+    (folder / ".curlrc").write_text("silent\nshow-error\n", encoding="ascii")
+    _write_program(programs / program, program)
+    return Stage(api, url, config_dir, folder, _environment(environ, config_dir, folder, programs), program)
 
 
 def _environment(environ: Mapping[str, str], config_dir: Path, folder: Path, programs: Path) -> dict[str, str]:

@@ -27,38 +27,41 @@ _STRONG, _FAINT, _BAD, _PLAIN = "\x1b[1m", "\x1b[2m", "\x1b[31m", "\x1b[0m"
 
 @dataclass(frozen=True)
 class Scene:
-    """One command. `answers` are those that the API should give meanwhile; `before` happens first."""
+    """One command. `answers` are those that the API should give meanwhile; `before` happens first.
+
+    With `needs`, programs that may not be installed, a shell runs it.
+    """
 
     title: str
     command: str
     told: str
     answers: Mapping[str, int] = field(default_factory=dict)
     before: Callable[[DemoApi], None] | None = None
-    in_shell: bool = False
+    needs: tuple[str, ...] = ()
 
 
 SCENES = (
     Scene(
         "The login, before anything has happened",
-        "token explain",
+        "forge token explain",
         "Three steps: a device token buys an app token, and that one buys the user's token, which\n"
         "is what requests carry. The order comes from what each step refers to.",
     ),
     Scene(
         "The first request logs in",
-        "get /users",
+        "forge get /users",
         "All three steps ran, then the request. Each token was written to disk, with its own end.",
         {_DEVICE: 1, _APP: 1, _LOGIN: 1, "200 /users": 1},
     ),
     Scene(
         "The second one does not",
-        "get /users",
+        "forge get /users",
         "Another process, the same tokens: nothing but the request was sent.",
         {"200 /users": 1},
     ),
     Scene(
         "The user's token is refused before its time",
-        "get /users -v",
+        "forge get /users -v",
         "The 401 made forge forget the token it had sent. This step has a refresh token, so one\n"
         "request renewed it, without device or app, and `/users` was asked once more.",
         {"401 /users": 1, _RENEW: 1, "200 /users": 1},
@@ -66,35 +69,42 @@ SCENES = (
     ),
     Scene(
         "The app's token is refused",
-        "get /strict",
+        "forge get /strict",
         "The API answered 401 with APP_TOKEN_EXPIRED, and the profile says what that means: two of\n"
         "three steps ran again, then the request. The device token is still good.",
         {"401 /strict": 1, _APP: 1, _LOGIN: 1, "200 /strict": 1},
     ),
     Scene(
         "The API is busy",
-        "get /flaky",
+        "forge get /flaky",
         "Two answers were 503 with `Retry-After: 1`, so forge waited a second, twice. Such notices go\n"
         "to stderr; stdout has the last answer alone.",
         {"503 /flaky": 2, "200 /flaky": 1},
     ),
     Scene(
+        "Five processes at once, and nothing cached",
+        "forge token clear -s; seq 5 | xargs -P 5 -I n forge get /users -o /dev/null",
+        "One process logged in, the others waited for it and used its tokens.",
+        {_DEVICE: 1, _APP: 1, _LOGIN: 1, "200 /users": 5},
+        needs=("sh", "seq", "xargs"),
+    ),
+    Scene(
         "What is stored",
-        "token show",
+        "forge token show",
         "Masked, and nothing was sent. `token show --raw` prints the token itself, for a script,\n"
         "renewed first if need be.",
     ),
     Scene(
         "The same request for a colleague",
-        "curl GET /users",
+        "forge curl GET /users",
         "A cURL command without a secret in it: it asks for the token when it runs.",
     ),
     Scene(
         "... and it runs",
-        "curl GET /users | sh",
+        "forge curl GET /users | sh",
         "This request was sent by curl, with the token that forge keeps.",
         {"200 /users": 1},
-        in_shell=True,
+        needs=("sh", "curl"),
     ),
 )
 
@@ -119,7 +129,7 @@ class Tour:
             self._say(f"{good.count(False)} of {len(good)} commands did not do what they should have done.", _BAD)
             return False
         program = self._stage.program
-        self._say("The API is stopped and its files are removed. Next:", _STRONG)
+        self._say("The API stops now, and nothing is left of it. Next:", _STRONG)
         self._say(f"  {program} demo --serve      keep it running, to try things by hand")
         self._say(f"  {program} profile init      write a profile for an API of yours")
         return True
@@ -127,15 +137,17 @@ class Tour:
     def _play(self, number: int, scene: Scene) -> bool:
         self._write("\n")
         self._say(f"{number}. {scene.title}", _STRONG)
-        if scene.in_shell and not _has_curl(self._stage):
-            self._say("Left out: it needs sh and curl, and they are not both installed.")
+        if missing := self._missing(scene):
+            self._say(f"Left out: {' and '.join(missing)} cannot be found.")
             return True
         if scene.before is not None:
             scene.before(self._stage.api)
         before = Counter(self._stage.api.answers)
-        typed = f"{self._stage.program} {scene.command}"
+        typed = scene.command.replace("forge", self._stage.program)
         self._say(f"$ {typed}", _STRONG)
-        code = self._in_shell(typed) if scene.in_shell else self._child(self._stage.command(*scene.command.split()))
+        code = self._child(["sh", "-c", typed] if scene.needs else self._stage.command(*typed.split()[1:]))
+        if self._terminal and "curl" in scene.needs:
+            self._write("\n")  # curl shows the body as it is, and this one does not end its line
         answers = self._stage.api.answers - before
         self._say(f"# {_counted(answers)}", _FAINT)
         self._say("".join(f"# {line}\n" for line in scene.told.splitlines()).rstrip(), _FAINT)
@@ -144,11 +156,9 @@ class Tour:
         self._say(f"This is wrong: exit code {code}, answers {_listed(answers)}, not {_listed(scene.answers)}.", _BAD)
         return False
 
-    def _in_shell(self, typed: str) -> int:
-        code = self._child(["sh", "-c", typed])
-        if self._terminal:
-            self._write("\n")  # curl leaves the body as it is, and this one does not end its line
-        return code
+    def _missing(self, scene: Scene) -> list[str]:
+        path = self._stage.environ.get("PATH", os.defpath)
+        return [program for program in scene.needs if shutil.which(program, path=path) is None]
 
     def _child(self, command: list[str]) -> int:
         """Run a command to its end; its exit code."""
@@ -188,8 +198,3 @@ def _plural(count: int, what: str) -> str:
 
 def _listed(answers: Mapping[str, int]) -> str:
     return ", ".join(f"{count} x {answer}" for answer, count in answers.items()) or "none"
-
-
-def _has_curl(stage: Stage) -> bool:
-    path = stage.environ.get("PATH", os.defpath)
-    return all(shutil.which(program, path=path) for program in ("sh", "curl"))

@@ -31,8 +31,10 @@ class OfflineHook(LoginHook):
         if step.stored:
             token: TokenData | None = self.login.pipeline.peek(name)
             return _Absent(name) if token is None else outputs_of(token)
+        known = {needed: self.login.pipeline.peek(needed) for needed in step.needs}
+        given = {needed: token for needed, token in known.items() if token is not None}
         try:
-            return outputs_of(step.login({}, None))
+            return outputs_of(step.login(given, None))
         except ForgeError:  # a secret that is not there, or that somebody would have to type
             return _Absent(name)
 
@@ -82,18 +84,21 @@ class ExportHook(LoginHook):
 
     def text(self, template: str, name: str) -> str:
         """A header of the profile: its value, unless a secret is in it."""
-        found = references(template)
-        if not any(reference[0] in ("env", "secrets") for reference in found):
-            return self.login.scope.text(template)
-        return self._single(template) or self._redacted(name)
+        value = self._value(template)
+        return self._redacted(name) if value is None else value
 
     def _placed(self, entry: InjectTable) -> tuple[str, str]:
         name = self.login.scope.text(entry.name or "")
-        value = None if entry.value == "" else self._single(entry.value)
+        value = self._value(entry.value) or None
         if value is None and entry.in_ in ("header", "cookie"):
             whole = self._header(name if entry.in_ == "header" else "Cookie")
             value = self._slots.mark(whole) if whole is not None and entry.in_ == "header" else None
         return name, value if value is not None else self._redacted(name)
+
+    def _value(self, template: str) -> str | None:
+        """The template's value, with an expression for the one secret in it; None when there are several."""
+        secret = any(reference[0] in ("env", "secrets", "steps") for reference in references(template))
+        return self._single(template) if secret else self.login.scope.text(template)
 
     def _single(self, template: str) -> str | None:
         """The template with its one reference replaced by the expression for it; None when it is composed."""

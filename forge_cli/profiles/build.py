@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import threading
 from collections.abc import Callable, Mapping
 from functools import cached_property
 from pathlib import Path
@@ -13,13 +14,13 @@ from ..client import HttpClient
 from ..config import HttpClientConfig
 from ..errors import LockTimeout, ProfileError, StorageError
 from ..files import config_dir, lock, read_private, write_private
-from ..hooks import CorrelationIdHook, Listener, StepEvent
+from ..hooks import CorrelationIdHook, Listener
 from ..interfaces import AuthHookInterface, RetryStrategyInterface, TokenProviderInterface
 from ..login.definition import InjectTable
 from ..login.hook import Login, LoginHook, targets
 from ..login.scope import Scope
 from ..login.step import LoginStep, digest, needs
-from ..models import Deadline, HttpRequest, HttpResponse, TokenData
+from ..models import TokenData
 from ..retry import RETRIES
 from ..tokens.manager import TokenManager
 from ..tokens.pipeline import Pipeline
@@ -28,8 +29,11 @@ from .expand import expand
 from .load import ProfileSettings, find, load_document, profile, select
 from .schema import PipelineAuth, ProxyTable, RetryTable, TimeoutTable
 from .secrets import Secrets
+from .wire import Unsent, Wire
 
 _KEY_BYTES = 32
+# The lock is held for as long as writing 32 bytes takes.
+_KEY_SECONDS = 10.0
 
 
 class Profile:
@@ -48,7 +52,6 @@ class Profile:
         notice: Callable[[str], None] = lambda text: None,
         listener: Listener | None = None,
         strict: bool = False,
-        deadline: Deadline | None = None,
     ) -> None:
         self.settings = settings
         self.name = settings.name
@@ -56,7 +59,8 @@ class Profile:
         self._notice = notice
         self._listener = listener
         self._strict = strict
-        self._deadline = deadline
+        # Threads that share a profile must share its login, and with that its locks.
+        self._building = threading.RLock()
         table = settings.table
         self.secrets = Secrets(table.secrets, environ=environ, prompt=prompt, base_dir=settings.path.parent)
         plain = Scope(vars=settings.vars, environ=environ, secrets=self.secrets)
@@ -65,10 +69,18 @@ class Profile:
 
     @cached_property
     def storage(self) -> Any:
-        """Where this profile's tokens are."""
+        """Where this profile's tokens are. In memory, with a notice, where there is no place for files."""
         kind = self.settings.table.tokens.storage
-        storage = STORAGES.load(kind)
-        return storage(self.token_file, notice=self._notice) if kind == "file" else storage()
+        if kind != "file":
+            return STORAGES.load(kind)()
+        try:
+            path = self.token_file
+        except StorageError as exc:
+            if self._strict:
+                raise
+            self._notice(f"{exc.message}: tokens are used now and lost when this command ends")
+            return STORAGES.load("memory")()
+        return STORAGES.load(kind)(path, notice=self._notice)
 
     @property
     def token_file(self) -> Path:
@@ -80,9 +92,14 @@ class Profile:
         """The login as steps, whatever shorthand the file uses."""
         return expand(self.settings.table.auth)
 
-    @cached_property
+    @property
     def login(self) -> Login:
         """The login as the library's objects."""
+        with self._building:
+            return self._login
+
+    @cached_property
+    def _login(self) -> Login:
         steps = self._steps()
         goals = targets(self.auth.inject, steps)
         inject = self.auth.inject
@@ -97,7 +114,7 @@ class Profile:
     @property
     def tokens(self) -> TokenManager:
         """The token that requests are sent with, for programs that send their own."""
-        return TokenManager(_LoginProvider(self))
+        return _LoginTokens(self.name, self.login)
 
     def client(self, *, hook: AuthHookInterface | None = None, **overrides: Any) -> HttpClient:
         """A client that works by this profile; `overrides` are fields of HttpClientConfig.
@@ -182,7 +199,7 @@ class Profile:
             return {}
         stored = any(getattr(table, "stored", True) for table in tables.values())
         key = digest_key(self._environ) if stored else b""
-        wire = _Wire(self)
+        wire = Wire(self.step_client, self.tell)
         digests: dict[str, str] = {}
         while len(digests) < len(tables):
             ready = [n for n, t in tables.items() if n not in digests and all(p in digests for p in needs(t))]
@@ -196,14 +213,18 @@ class Profile:
             for name, table in tables.items()
         }
 
-    def step_client(self, redirects: int, *, repeat: bool) -> HttpClient:
-        """A client for the requests of the login: the profile's transport and retry, nothing else of it."""
+    def step_client(self, redirects: int, repeat: bool) -> HttpClient:
+        """A client for the requests of the login: the profile's transport and retry, nothing else of it.
+
+        With `repeat`, also a POST is sent again; without, only what was never sent.
+        """
+        strategy = retry_strategy(self.settings.table.retry)
         config = dataclasses.replace(
             self._transport(),
             allow_redirects=redirects > 0,
             max_redirects=redirects,
             post_to_get=True,
-            retry_strategy=retry_strategy(self.settings.table.retry),
+            retry_strategy=strategy if repeat else Unsent(strategy),
             retry_unsafe_methods=repeat,
         )
         return HttpClient(config, listener=self._listener)
@@ -214,52 +235,32 @@ class Profile:
             self._listener(event)
 
 
-class _Wire:
-    """Sends the requests of a login, over one client for each way of sending."""
+class _LoginTokens(TokenManager):
+    """The token of a login's first target, kept where the profile keeps its tokens."""
 
-    def __init__(self, profile: Profile) -> None:
-        self._profile = profile
-        self._clients: dict[tuple[int, bool], HttpClient] = {}
-
-    def send(
-        self, step: str, request: HttpRequest, redirects: int, *, repeat: bool, deadline: Deadline | None
-    ) -> HttpResponse:
-        client = self._clients.get((redirects, repeat))
-        if client is None:
-            client = self._clients[redirects, repeat] = self._profile.step_client(redirects, repeat=repeat)
-        self._profile.tell(StepEvent(step))
-        try:
-            return client.request(request, deadline=deadline)
-        finally:
-            self._profile.tell(StepEvent(None))
+    def __init__(self, profile: str, login: Login) -> None:
+        super().__init__(_LoginProvider(profile, login), login.pipeline.storage)
+        self._name, self._pipeline = login.targets[0], login.pipeline
 
 
 class _LoginProvider(TokenProviderInterface):
     """A profile's login as a token provider."""
 
-    def __init__(self, profile: Profile) -> None:
+    def __init__(self, profile: str, login: Login) -> None:
+        if not login.targets:
+            raise ProfileError(f"profile {profile!r} has no step that yields a token")
         self._profile = profile
+        self._target, self._pipeline = login.targets[0], login.pipeline
 
     @property
     def service_name(self) -> str:
-        return self._profile.name
+        return self._profile
 
     def fetch_token(self) -> TokenData:
-        return self._token(self._profile.login.pipeline.obtain(self._profile.login.targets))
+        return self._pipeline.obtain([self._target])[self._target]
 
     def refresh_token(self, current_token: TokenData) -> TokenData:
-        return self.renew_token(current_token)
-
-    def renew_token(self, current_token: TokenData) -> TokenData:
-        """Renew a token that was refused, unless another process has a newer one already."""
-        login = self._profile.login
-        stale = {login.targets[0]: current_token} if login.targets else None
-        return self._token(login.pipeline.renew(login.targets, stale=stale))
-
-    def _token(self, tokens: Mapping[str, TokenData]) -> TokenData:
-        if not tokens:
-            raise ProfileError(f"profile {self._profile.name!r} has no step that yields a token")
-        return tokens[self._profile.login.targets[0]]
+        return self._pipeline.renew([self._target], stale={self._target: current_token})[self._target]
 
 
 def load_profile(
@@ -306,18 +307,21 @@ def token_directory(environ: Mapping[str, str]) -> Path:
 
 def digest_key(environ: Mapping[str, str]) -> bytes:
     """The random key of this user's cache keys, made once. One for this run only where it cannot be kept."""
-    path = config_dir(environ) / "state" / "digest.key"
+    try:
+        path = config_dir(environ) / "state" / "digest.key"
+    except StorageError:
+        return os.urandom(_KEY_BYTES)  # no place for tokens either: whoever stores them says so
     found = read_private(path)
-    if found:
+    if found is not None and len(found) >= _KEY_BYTES:
         return found
     try:
-        with lock(path.with_suffix(".lock"), 10.0):
+        with lock(path.with_suffix(".lock"), _KEY_SECONDS):
             found = read_private(path)
-            if not found:
+            if found is None or len(found) < _KEY_BYTES:
                 found = os.urandom(_KEY_BYTES)
                 write_private(path, found)
+            return found
     except LockTimeout:
         raise
     except StorageError:
-        return os.urandom(_KEY_BYTES)  # nothing can be stored either: the token store will say so
-    return found
+        return os.urandom(_KEY_BYTES)

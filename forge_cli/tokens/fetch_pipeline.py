@@ -5,13 +5,15 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from inspect import CO_VARARGS
 from typing import Any
 
 from ..errors import AuthenticationException
 from ..interfaces import TokenProviderInterface, TokenStorageInterface
 from ..models import Deadline, TokenData, local
 from ..redact import REDACTOR
-from .pipeline import Pipeline, in_order
+from .pipeline import Pipeline
+from .step import in_order
 
 
 class TokenFetchPipeline:
@@ -29,16 +31,13 @@ class TokenFetchPipeline:
         cache_key_prefix: str = "",
         validate_dependencies: bool = True,
     ) -> None:
-        wrapped = [_FetcherStep(step, cache_key_prefix) for step in steps]
-        names = {step.name for step in wrapped}
-        missing = [(step.name, needed) for step in wrapped for needed in step.needs if needed not in names]
-        if missing and validate_dependencies:
-            name, needed = missing[0]
-            raise ValueError(f"Dependency '{needed}' of step '{name}' is not available: no step has that name")
-        self._missing = dict(missing)
-        self._fetchers = {step.name: step.fetcher for step in in_order(wrapped)}
+        names = [str(_value(step, "name")) for step in steps]
+        wrapped = [_FetcherStep(step, cache_key_prefix, None if validate_dependencies else names) for step in steps]
         self._storage = storage
         self._pipeline = Pipeline(wrapped, storage)
+        self._fetchers = {name: step.fetcher for name, step in in_order(wrapped).items()}
+        needed = {parent for step in wrapped for parent in step.needs}
+        self._goals = [name for name in self._fetchers if name not in needed]
 
     def execute(self, force_refresh: bool = False) -> TokenData:
         """The last step's token: the one at hand, or a new one for which the steps run that it takes.
@@ -48,29 +47,26 @@ class TokenFetchPipeline:
         names = self.step_names
         if not names:
             raise AuthenticationException("No tokens fetched from pipeline", service_name="pipeline")
-        last = names[-1]
         if force_refresh:
-            self._check_dependencies()
-            return self._pipeline.renew(names)[last]
-        token = self._pipeline.peek(last)
-        if token is not None:
-            return token
-        self._check_dependencies()
-        return self._pipeline.obtain(names)[last]
+            return self._pipeline.renew(names)[names[-1]]
+        token = self._pipeline.peek(names[-1])
+        return token or self._pipeline.obtain(self._goals)[names[-1]]
 
     def renew(self, step_name: str | None = None, stale: TokenData | None = None) -> TokenData:
-        """Renew one step and what was derived from it (None: every step); return the last step's token.
+        """Renew one step and what was derived from it (no such step: every one); return the last step's token.
 
         When the last step's token is no longer `stale`, somebody has renewed it: it is returned.
         """
-        last = self.step_names[-1] if self.step_names else None
-        current = None if last is None else self._pipeline.peek(last)
+        names = self.step_names
+        # Read before the comparison, so that what is renewed meanwhile is not renewed twice.
+        before = {name: self._pipeline.stored(name) for name in names}
+        current = self._pipeline.peek(names[-1]) if names else None
         if stale is not None and current is not None and current.access_token != stale.access_token:
             return current
-        if step_name is None or last is None:
-            return self.execute(force_refresh=True)
-        self._pipeline.renew([step_name])
-        return self.execute()
+        if step_name in before:
+            self._pipeline.renew([step_name], stale=before)
+            return self.execute()
+        return self._pipeline.renew(names, stale=before)[names[-1]] if names else self.execute()
 
     def invalidate_step(self, step_name: str) -> None:
         """Delete a step's token and, recursively, those of the steps that depend on it."""
@@ -97,10 +93,6 @@ class TokenFetchPipeline:
             if callable(close):
                 close()
 
-    def _check_dependencies(self) -> None:
-        for name, needed in self._missing.items():
-            raise AuthenticationException(f"Dependency '{needed}' not available for step '{name}'", service_name=name)
-
 
 class PipelineTokenProvider(TokenProviderInterface):
     """A pipeline as a token provider. `refresh_from_step` is where a renewal begins (None: everywhere)."""
@@ -120,7 +112,7 @@ class PipelineTokenProvider(TokenProviderInterface):
 
     def fetch_token(self) -> TokenData:
         """The pipeline's token, from its cache where it is there."""
-        return self._pipeline.execute()
+        return self._pipeline.execute(force_refresh=False)
 
     def refresh_token(self, current_token: TokenData) -> TokenData:
         """Renew from `refresh_from_step` on."""
@@ -144,10 +136,12 @@ class _FetcherStep:
     skew = None
     stored = True
 
-    def __init__(self, fetcher: Any, prefix: str) -> None:
+    def __init__(self, fetcher: Any, prefix: str, known: Sequence[str] | None) -> None:
         self.fetcher = fetcher
         self.name = str(_value(fetcher, "name"))
-        self.needs = tuple(_value(fetcher, "depends_on") or ())
+        dependencies = tuple(_value(fetcher, "depends_on") or ())
+        self.needs = tuple(name for name in dependencies if known is None or name in known)
+        self._missing = [name for name in dependencies if name not in self.needs]
         made_for = _value(fetcher, "fingerprint")
         self.fingerprint = made_for if isinstance(made_for, str) else None
         self.key = f"{prefix}:{self.name}" if prefix else self.name
@@ -165,9 +159,13 @@ class _FetcherStep:
         return None
 
     def login(self, given: Mapping[str, TokenData], deadline: Deadline | None) -> TokenData:
+        for missing in self._missing:
+            raise AuthenticationException(
+                f"Dependency '{missing}' not available for step '{self.name}'", service_name=self.name
+            )
         tokens = dict(given)
         try:
-            token: TokenData = self.fetcher.fetch(tokens) if tokens else self._fetch_alone()
+            token: TokenData = self.fetcher.fetch(tokens or None) if self._takes_context() else self.fetcher.fetch()
         except Exception as exc:
             told = getattr(self.fetcher, "on_fetch_error", None)
             if told is not None:
@@ -181,14 +179,10 @@ class _FetcherStep:
             token = dataclasses.replace(token, expires_at=local(datetime.now(UTC) + ttl))
         return token
 
-    def _fetch_alone(self) -> TokenData:
-        """A first step's `fetch` may take no context at all."""
-        fetch = self.fetcher.fetch
-        code = getattr(getattr(fetch, "__func__", None), "__code__", None)
-        token: TokenData = (
-            fetch() if code is not None and code.co_argcount == 1 and not code.co_flags & 0x04 else fetch(None)
-        )
-        return token
+    def _takes_context(self) -> bool:
+        """A step's `fetch` may have no parameter for other steps' tokens."""
+        code = getattr(getattr(self.fetcher.fetch, "__func__", None), "__code__", None)
+        return code is None or code.co_argcount > 1 or bool(code.co_flags & CO_VARARGS)
 
 
 def _value(fetcher: Any, name: str) -> Any:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from ..interfaces import TokenManagerInterface, TokenProviderInterface, TokenStorageInterface
-from ..models import Deadline, TokenData
+from ..models import Deadline, TokenData, aware
 from .pipeline import Pipeline
 from .storage.memory import InMemoryTokenStorage
 
@@ -24,6 +24,7 @@ class TokenManager(TokenManagerInterface):
         step = _ProviderStep(provider)
         self._name = step.name
         self._pipeline = Pipeline([step], self._storage)
+        self._provider_caches = step.caches
 
     def get_token(self) -> TokenData:
         """The token at hand, or a new one when there is none that can be used."""
@@ -35,6 +36,12 @@ class TokenManager(TokenManagerInterface):
 
     def force_refresh(self) -> TokenData:
         """Renew now, with the refresh token where there is one. The old token stays until the new one is there."""
+        if self._provider_caches:
+            # What the provider has cached can be renewed only once it is known here.
+            begun = datetime.now(UTC)
+            token = self.get_token()
+            if token.issued_at is not None and aware(token.issued_at) >= begun:
+                return token
         return self._pipeline.renew([self._name])[self._name]
 
     def replace(self, used: TokenData) -> TokenData:
@@ -54,8 +61,9 @@ class _ProviderStep:
 
     def __init__(self, provider: Any) -> None:
         self._provider = provider
-        # A provider with a cache of its own must be told which token is no longer good.
-        self._renews = hasattr(type(provider), "renew_token")
+        # A provider with a cache of its own is told which token is no longer good. Looked up on the
+        # class: an object that answers to any name has no such method of its own.
+        self.caches = hasattr(type(provider), "renew_token")
         self.name = str(provider.service_name)
         self.key = f"auth_token:{self.name}"
 
@@ -72,13 +80,13 @@ class _ProviderStep:
 
     def refreshable(self, current: TokenData) -> bool:
         # Of a token that has ended the provider's own cache knows just as well.
-        return current.fresh(datetime.now(UTC)) if self._renews else bool(current.refresh_token)
+        return current.fresh(datetime.now(UTC)) if self.caches else bool(current.refresh_token)
 
     def login(self, given: Mapping[str, TokenData], deadline: Deadline | None) -> TokenData:
         token: TokenData = self._provider.fetch_token()
         return token
 
     def refresh(self, current: TokenData, given: Mapping[str, TokenData], deadline: Deadline | None) -> TokenData:
-        renew = self._provider.renew_token if self._renews else self._provider.refresh_token
+        renew = self._provider.renew_token if self.caches else self._provider.refresh_token
         token: TokenData = renew(current)
         return token

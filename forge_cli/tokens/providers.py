@@ -11,7 +11,7 @@ from typing import Any, Literal
 from ..auth import basic
 from ..client import HttpClient
 from ..config import HttpClientConfig
-from ..errors import AuthenticationException, HttpClientException, MaxRetryException
+from ..errors import AuthenticationException, ConnectionException, MaxRetryException, TimeoutException
 from ..interfaces import TokenProviderInterface
 from ..models import HttpResponse, TokenData
 from ..redact import REDACTOR
@@ -61,22 +61,22 @@ class BaseOAuth2TokenProvider(TokenProviderInterface):
             return self._request(
                 {**self._grant(), **self._extra_params, **({"scope": self._scope} if self._scope else {})}
             )
-        except HttpClientException as exc:
-            raise AuthenticationException(
-                f"Failed to fetch token for {self._service_name}",
-                _cause(exc),
-                {"token_url": REDACTOR.url(self._token_url)},
-                self._service_name,
-            ) from exc
+        except Exception as exc:
+            raise self._failed(exc) from exc
 
     def refresh_token(self, current_token: TokenData) -> TokenData:
-        """Renew with the refresh grant (RFC 6749, section 6); fetch when there is none or it is refused."""
+        """Renew with the refresh grant (RFC 6749, section 6); fetch when there is none or it failed.
+
+        AuthenticationException when the token endpoint cannot be reached: it is not asked twice.
+        """
         if not current_token.refresh_token:
             return self.fetch_token()
         form = {"grant_type": "refresh_token", "refresh_token": current_token.refresh_token, **self._extra_params}
         try:
             token = self._request(form)
-        except HttpClientException:
+        except Exception as exc:
+            if isinstance(_cause(exc), ConnectionException | TimeoutException):
+                raise self._failed(exc) from exc
             return self.fetch_token()
         # A server that does not rotate leaves the refresh token out: the old one stays good.
         kept = {name: getattr(token, name) or getattr(current_token, name) for name in ("refresh_token", "scope")}
@@ -107,6 +107,12 @@ class BaseOAuth2TokenProvider(TokenProviderInterface):
             form = {**form, "client_id": self._client_id, "client_secret": self._client_secret}
         response = self._client.post(self._token_url, data=form, headers=headers)
         return self._parsed(response)
+
+    def _failed(self, exc: Exception) -> AuthenticationException:
+        place = {"token_url": REDACTOR.url(self._token_url)}
+        return AuthenticationException(
+            f"Failed to fetch token for {self._service_name}", _cause(exc), place, self._service_name
+        )
 
     def _parsed(self, response: HttpResponse) -> TokenData:
         if not response.is_success:
@@ -150,6 +156,6 @@ class ClientCredentialsTokenProvider(BaseOAuth2TokenProvider):
         return {"grant_type": self._grant_type}
 
 
-def _cause(exc: HttpClientException) -> BaseException:
+def _cause(exc: Exception) -> BaseException:
     """What went wrong, without the wrapping that says how often it was tried."""
     return exc.original_exception if isinstance(exc, MaxRetryException) and exc.original_exception else exc

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from forge_cli.demo.stage import Stage, stage
+from forge_cli.errors import StorageError
 from forge_cli.profiles.load import load_document
 from forge_cli.profiles.validate import problems
 
@@ -40,6 +41,13 @@ def test_nothing_is_left_of_it_after_an_interruption(place: Path) -> None:
     with pytest.raises(KeyboardInterrupt), stage("forge"):
         raise KeyboardInterrupt
     assert list(place.iterdir()) == []
+
+
+def test_without_a_place_for_files_it_says_what_it_needs(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(place / "nowhere"))
+    with pytest.raises(StorageError, match="the demo cannot start: no such file") as caught, stage("forge"):
+        pass
+    assert "TMPDIR" in str(caught.value.hint)
 
 
 def test_its_profile_has_no_problems(running: Stage) -> None:

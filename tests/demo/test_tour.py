@@ -56,6 +56,7 @@ COUNTS = {
     "The user's token is refused before its time": "1 token request (user, by its refresh token), 2 API requests",
     "The app's token is refused": "2 token requests (app, user), 2 API requests",
     "The API is busy": "0 token requests, 3 API requests",
+    "Five processes at once, and nothing cached": "3 token requests (device, app, user), 5 API requests",
     "What is stored": "0 token requests, 0 API requests",
     "The same request for a colleague": "0 token requests, 0 API requests",
     "... and it runs": "0 token requests, 1 API request",
@@ -71,20 +72,20 @@ def test_it_shows_no_token(tour: Played) -> None:
     assert not [line for line in tour.text.splitlines() if "demo-user-token" in line or "demo-password" in line]
 
 
-def test_a_command_that_goes_wrong_is_told(tour: Played) -> None:
-    played = play(Scene("Nowhere", "get /nowhere --no-auth", "This is not there.", {"200 /nowhere": 1}))
+def test_a_command_that_goes_wrong_is_told() -> None:
+    played = play(Scene("Nowhere", "forge get /nowhere --no-auth", "This is not there.", {"200 /nowhere": 1}))
     assert not played.good
     assert "This is wrong: exit code 4, answers 1 x 404 /nowhere, not 1 x 200 /nowhere." in played.text
     assert "1 of 1 commands did not do what they should have done." in played.text
 
 
 def test_without_curl_that_part_is_left_out() -> None:
-    played = play(Scene("Piped", "curl GET /users | sh", "", in_shell=True), environ={"PATH": "/nowhere"})
+    played = play(Scene("Piped", "forge curl GET /users | sh", "", needs=("sh", "curl")), environ={"PATH": "/nowhere"})
     assert played.good
-    assert "Left out: it needs sh and curl" in played.text
+    assert "Left out: sh and curl cannot be found." in played.text
 
 
 def test_colour_is_for_its_own_words() -> None:
-    played = play(Scene("Help", "--version", "The version."), color=True)
+    played = play(Scene("Help", "forge --version", "The version."), color=True)
     assert "\x1b[1m$ forge --version\x1b[0m\nforge " in played.text
     assert "\x1b[2m# The version.\x1b[0m" in played.text

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
+from urllib.parse import unquote, unquote_plus
 
 import click
 
@@ -16,7 +18,7 @@ from ...errors import UsageError
 from ...login.placeholder import REDACTED, ExportHook
 from ...models import Headers, HttpRequest, PreparedRequest
 from ...profiles.build import Profile
-from ...redact import sensitive
+from ...redact import MASK, REDACTOR, sensitive
 from ..context import Context
 from ..options import export_options, global_options, pass_context, request_options, silent
 from ..request import RequestOptions, build_client, build_request, credential
@@ -63,12 +65,13 @@ def export(
     """Print the command for this request."""
     if reveal and style not in (None, "literal"):
         raise UsageError(f"--reveal and --as {style} contradict each other", hint="choose one")
-    message = build_request(context, method, url, tuple(items), options)
     if reveal or style == "literal":
-        client = build_client(context, message, options, None)
-        command = _rendered(client, client.prepare(credential(context, message, options)), options, Slots(), None)
+        client = build_client(context, url, options, None)
+        message = build_request(context, method, url, tuple(items), options, client.config.default_headers)
+        prepared = client.prepare(credential(context, message, options))
+        command = _rendered(client, prepared, options, Slots(), None, str)
     else:
-        command = _Export(context, style or "forge").command(message, options)
+        command = _Export(context, style or "forge").command(method, url, tuple(items), options)
     context.stdout.write(f"{command}\n")
     if style is None and not reveal and context.stdout.isatty():
         context.notice("--as forge (this), --as env ($FORGE_TOKEN) or --as literal (with the token in it)")
@@ -88,12 +91,11 @@ class _Export:
         self._hook: ExportHook | None = None
         self._name = ""
 
-    def command(self, message: HttpRequest, options: RequestOptions) -> str:
+    def command(self, method: str, url: str, items: tuple[str, ...], options: RequestOptions) -> str:
+        client = build_client(self.context, url, options, None, self._export_hook, self._text)
+        message = build_request(self.context, method, url, items, options, client.config.default_headers)
         message, user = self._explicit(message, options)
-        client = build_client(self.context, message, options, None, self._export_hook, self._text)
-        prepared = client.prepare(message)
-        prepared = replace(prepared, headers=self._hidden(prepared.headers))
-        command = _rendered(client, prepared, options, self._slots, user)
+        command = _rendered(client, self._hidden(client.prepare(message)), options, self._slots, user, self._proxy)
         for place in dict.fromkeys(self._missing):
             self.context.warn(f"{place}: {REDACTED} stands for a value that only --as literal can show")
         return command
@@ -143,35 +145,71 @@ class _Export:
             return message.with_headers({"Authorization": f"Bearer {self._given('--bearer', options.bearer)}"}), None
         if options.user is None:
             return message, None
-        if options.user.startswith(("env:", "@")):
+        if options.user.startswith(("env:", "@")) or options.user == "-":
             return message, self._given("--user", options.user)
         user, colon, _ = options.user.partition(":")
-        if colon:
-            self._missing.append("--user")
-        return message, f"{user}:{REDACTED}" if colon else user
+        return message, f"{user}:{self._redacted('--user')}" if colon else user
 
     def _given(self, option: str, text: str) -> str:
         if text.startswith("env:") and re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", text[4:]):
             return self._slots.mark(f"${text[4:]}")
         if text.startswith("@"):
-            return self._slots.mark(f"$(cat {quote(text[1:])})")
-        self._missing.append(option)
+            path = os.path.expanduser(text[1:])
+            return self._slots.mark(f"$(cat {quote(os.path.join('.', path) if path.startswith('-') else path)})")
+        return self._redacted(option)
+
+    def _redacted(self, place: str) -> str:
+        self._missing.append(place)
         return REDACTED
 
-    def _hidden(self, headers: Headers) -> Headers:
-        """Headers whose secret was typed in literally, without it."""
-        pairs = []
-        for name, value in headers.pairs:
-            if sensitive(name) and not self._slots.present(value) and REDACTED not in value:
-                self._missing.append(name)
-                scheme, space, _ = value.partition(" ")
-                value = f"{scheme} {REDACTED}" if space and name.lower() == "authorization" else REDACTED
-            pairs.append((name, value))
-        return Headers(pairs)
+    def _hidden(self, prepared: PreparedRequest) -> PreparedRequest:
+        """The request without the secrets that were typed in literally."""
+        url, question, query = prepared.url.partition("?")
+        body = prepared.body
+        return replace(
+            prepared,
+            url=url + question + "&".join(map(self._hidden_pair, query.split("&"))),
+            headers=Headers((name, self._hidden_header(name, value)) for name, value in prepared.headers.pairs),
+            body=self._hidden_bytes(body) if isinstance(body, bytes) else body,
+            parts=tuple(replace(part, value=self._hidden_bytes(part.value)) for part in prepared.parts),
+        )
+
+    def _hidden_header(self, name: str, value: str) -> str:
+        if not sensitive(name) or self._slots.present(value) or REDACTED in value:
+            return value
+        scheme, space, _ = value.partition(" ")
+        hidden = self._redacted(name)
+        return f"{scheme} {hidden}" if space and name.lower() == "authorization" else hidden
+
+    def _hidden_pair(self, pair: str) -> str:
+        name, _, value = pair.partition("=")
+        if not sensitive(unquote_plus(name)) or not value or self._slots.present(value) or REDACTED in unquote(value):
+            return pair
+        return f"{name}={self._redacted(f'the query parameter {unquote_plus(name)}')}"
+
+    def _hidden_bytes(self, content: bytes) -> bytes:
+        """A body in which no secret stands that forge knows of; binary ones are not looked at."""
+        try:
+            text = content.decode()
+        except UnicodeDecodeError:
+            return content
+        shown = REDACTOR.text(text)
+        return content if shown == text else shown.replace(MASK, self._redacted("the body")).encode()
+
+    def _proxy(self, url: str) -> str:
+        head, at, host = url.rpartition("@")
+        scheme, slashes, userinfo = head.rpartition("//")
+        user, colon, _ = userinfo.partition(":")
+        return f"{scheme}{slashes}{user}:{self._redacted('the proxy')}{at}{host}" if colon else url
 
 
 def _rendered(
-    client: HttpClient, prepared: PreparedRequest, options: RequestOptions, slots: Slots, user: str | None
+    client: HttpClient,
+    prepared: PreparedRequest,
+    options: RequestOptions,
+    slots: Slots,
+    user: str | None,
+    shown_proxy: Callable[[str], str],
 ) -> str:
     config, body = client.config, prepared.body
     path = body.path if isinstance(body, FileBody) else None
@@ -180,6 +218,9 @@ def _rendered(
     # A POST that a redirect would turn into a GET is not followed, and curl has no such rule.
     follow = config.allow_redirects and (config.post_to_get or prepared.method != "POST")
     certificate = config.client_cert or (None, None, None)
+    proxy = options.proxy
+    if proxy is None:
+        proxy = (config.proxies or {}).get(prepared.url.partition(":")[0])
     return render(
         method=prepared.method,
         url=prepared.url,
@@ -195,7 +236,7 @@ def _rendered(
         ca_bundle=config.verify_ssl if isinstance(config.verify_ssl, str) else None,
         cert=certificate[0],
         key=certificate[1],
-        proxy=options.proxy or (config.proxies or {}).get("http"),
+        proxy=None if proxy is None else shown_proxy(proxy),
         max_time=config.max_elapsed,
     )
 

@@ -124,7 +124,7 @@ def validate(context: Context, file: str | None) -> int:
     try:
         document = load_document(path)
     except ProfileError as exc:
-        if not path.is_file():
+        if not os.path.isfile(path):
             raise
         found = [exc.message]
     else:
@@ -151,7 +151,7 @@ def path(context: Context, as_json: bool) -> int:
     Why it is this file, and where tokens are, goes to stderr.
     """
     source = context.source
-    exists = source.path.exists()
+    exists = os.path.exists(source.path)
     folder = tokens = None
     try:
         folder, tokens = str(context.config_dir), str(token_directory(context.environ))
@@ -306,7 +306,7 @@ class _Effective:
         """The profile as a tree. Without a table, only what the file says."""
         raw = {key: value for key, value in self._raw.items() if key != "extends"}
         if self._variables and "vars" in raw:
-            raw["vars"] = {**raw["vars"], **self._variables}
+            raw["vars"] = {key: self._variables.get(key, value) for key, value in raw["vars"].items()}
         if table is not None:
             if expanded:
                 auth = expand(table.auth)
@@ -415,9 +415,13 @@ def _shown(value: Any, place: Place) -> Any:
     if isinstance(value, list):
         return [_shown(inner, (*place, index)) for index, inner in enumerate(value)]
     if isinstance(value, bool) or not _hidden(place):
-        text = REDACTOR.url(value) if isinstance(value, str) and "://" in value else value
-        return REDACTOR.body(text) if isinstance(text, str) and place[-2:] == ("request", "text") else text
+        return _searched(value, place) if isinstance(value, str) else value
     return _without_literals(value) if isinstance(value, str) else MASK
+
+
+def _searched(text: str, place: Place) -> str:
+    """A text that may have a secret in it, by the names in it."""
+    return REDACTOR.body(text) if place[-2:] == ("request", "text") else REDACTOR.url(text)
 
 
 def _hidden(place: Place) -> bool:
@@ -426,9 +430,9 @@ def _hidden(place: Place) -> bool:
         case ("secrets", _, *inside):
             # Where a secret is; a text in place of that is the secret itself.
             return not inside
-        case ("auth", "token_url") | ("auth", "steps", _, "extract" | "expires", *_):
-            return False
-        case ("auth", "steps", _, "refresh", "extract" | "expires", *_):
+        case ("auth", "steps", _, "extract", *inside) | ("auth", "steps", _, "refresh", "extract", *inside):
+            return inside[-1] == "default"
+        case ("auth", "token_url"):
             return False
         case ("auth", "key") | ("auth", "steps", _, "value") | ("auth", "inject", _, "value"):
             return True
@@ -502,7 +506,11 @@ def _toml_value(value: Any) -> str:
 def _toml_text(text: str) -> str:
     """A basic string. What could drive a terminal is escaped, which means the same in TOML."""
     spelled = json.dumps(text, ensure_ascii=False)
-    return "".join(char if char.isprintable() else f"\\u{ord(char):04x}" for char in spelled)
+    return "".join(char if char.isprintable() else _escape(ord(char)) for char in spelled)
+
+
+def _escape(code: int) -> str:
+    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
 
 
 class _Shape(NamedTuple):
@@ -652,7 +660,7 @@ def _url_trouble(url: str) -> str | None:
         user = urlsplit(url).username
     except ValueError:
         return "is no URL"
-    return None if user is None else "holds a user name: the basic login says who you are"
+    return None if user is None else "holds a user name: leave it out, and log in by basic"
 
 
 def _answer(
@@ -695,7 +703,7 @@ class _File:
     def __init__(self, context: Context) -> None:
         self._context = context
         self._path = context.source.path
-        self._is_new = not self._path.exists()
+        self._is_new = not os.path.exists(self._path)
         self._document = Document(self._path, "", {}) if self._is_new else load_document(self._path)
 
     def name_trouble(self, name: str) -> str | None:
@@ -758,8 +766,10 @@ def _next(context: Context, document: Document, name: str, shape: _Shape) -> str
     """Where the profile is, and the commands to run now."""
     config = "" if context.config is None else f" --config {quote(context.config)}"
     flags = f"-p {quote(name)}{config}"
-    lines = [f'$EDITOR "$({context.program} profile path{config})"', f"{context.program} profile validate{config}"]
-    lines = [f"{lines[0]}    # every FILL IN", lines[1]] if shape.unfinished else []
+    lines = []
+    if shape.unfinished:
+        lines += [f"${{EDITOR:-vi}} {quote(str(document.path))}    # every FILL IN"]
+        lines += [f"{context.program} profile validate{config}"]
     lines += [f"export {_prefix(name)}_{word}=…" for word in shape.variables]
     lines += [f"{context.program} token explain {flags}"] if shape.unfinished else []
     lines += [f"{context.program} get / {flags}"]

@@ -94,13 +94,13 @@ def run(context: Context, method: str, url: str, items: tuple[str, ...], setting
         raise UsageError("--as and --reveal go with --curl", hint="add --curl, or leave them out")
     color = color_wanted(context.stderr, context.environ)
     listener = Notices(context.notice, context.stderr, verbose=chosen["verbose"], color=color)
-    message = build_request(context, method, url, items, options)
-    if chosen["offline"]:
-        client = build_client(context, message, options, listener, lambda profile: OfflineHook(profile.login))
-        return _print(context, client, credential(context, message, options))
+    hook = (lambda profile: OfflineHook(profile.login)) if chosen["offline"] else None
     with ExitStack() as stack:
-        client = stack.enter_context(build_client(context, message, options, listener))
+        client = stack.enter_context(build_client(context, url, options, listener, hook))
+        message = build_request(context, method, url, items, options, client.config.default_headers)
         message = credential(context, message, options)
+        if chosen["offline"]:
+            return _print(context, client, message)
         file = stack.enter_context(output_file(chosen["output"])) if chosen["output"] else None
         response = client.send(message)
         stack.callback(response.close)

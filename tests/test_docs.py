@@ -1,0 +1,119 @@
+"""The docs tell the truth: what they show runs, and what is written from the code is what the code says."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from docs import picture, reference
+from forge_cli.demo.stage import Stage, stage
+from forge_cli.profiles.load import load_document
+from forge_cli.profiles.validate import problems
+from tests.conftest import Forge
+
+ROOT = Path(__file__).parents[1]
+PAGES = ("README.md", "docs/quickstart.md", "docs/scripting.md", "docs/profiles.md")
+_BLOCK = re.compile(r"^```(?P<kind>\w+)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
+
+# What builds, asks, or takes a while is tested elsewhere.
+_NOT_HERE = re.compile(r"python3 -m venv|forge demo|forge profile init")
+
+
+def blocks(kind: str, *pages: str) -> list[str]:
+    """The code blocks of a kind, in order."""
+    texts = ((ROOT / page).read_text(encoding="utf-8") for page in pages)
+    return [match["text"] for text in texts for match in _BLOCK.finditer(text) if match["kind"] == kind]
+
+
+def commands() -> list[str]:
+    """The commands of the docs: each line for itself, unless they are one statement."""
+    found = []
+    for block in blocks("sh", *PAGES):
+        found += [block] if block.startswith("if ") else block.splitlines()
+    return [command for command in found if not _NOT_HERE.search(command)]
+
+
+@pytest.fixture(scope="module")
+def prod() -> Iterator[Stage]:
+    """The demo's API as profile `prod`, and the files that the docs speak of."""
+    with stage("forge", {"PATH": os.environ["PATH"], "LANG": "C.UTF-8"}) as running:
+        profile = running.config_dir / "profiles.toml"
+        profile.write_text(profile.read_text(encoding="utf-8").replace("profiles.demo", "profiles.prod"))
+        (running.folder / "password.txt").write_text("secret-1")
+        (running.folder / "report.json").write_text("{}")
+        for name, script in {"deploy.sh": 'test -n "$FORGE_TOKEN"', "jq": "cat"}.items():
+            (running.folder / name).write_text(f"#!/bin/sh\n{script}\n")
+            (running.folder / name).chmod(0o700)
+        yield running
+
+
+def run(prod: Stage, *command: str) -> subprocess.CompletedProcess[str]:
+    environ = {**prod.environ, "PATH": f"{prod.environ['PATH']}{os.pathsep}{prod.folder}"}
+    return subprocess.run(command, cwd=prod.folder, env=environ, capture_output=True, text=True)
+
+
+@pytest.mark.parametrize("command", commands())
+def test_a_command_of_the_docs_runs(prod: Stage, command: str) -> None:
+    result = run(prod, "sh", "-c", command.replace("https://api.example.com", prod.url))
+    # The demo's API has few paths: what it refuses has been sent as it should be.
+    assert result.returncode in (0, 4), result.stderr
+    assert result.returncode == 0 or "forge: 40" in result.stderr
+
+
+def test_the_docs_have_commands() -> None:
+    assert len(commands()) > 20
+
+
+@pytest.mark.parametrize("text", blocks("toml", *PAGES), ids=lambda text: str(text.count("\n")))
+def test_a_profile_of_the_docs_has_no_problems(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "profiles.toml"
+    path.write_text(text, encoding="utf-8")
+    assert problems(load_document(path)) == []
+
+
+@pytest.mark.parametrize("text", blocks("python", *PAGES), ids=lambda text: text.splitlines()[0])
+def test_a_program_of_the_docs_runs(prod: Stage, text: str) -> None:
+    result = run(prod, sys.executable, "-c", f"import sys; sys.path.append({str(ROOT)!r})\n{text}")
+    assert result.stdout.splitlines() == ["Ada", "Grace", "Edsger"], result.stderr
+
+
+def test_profile_init_says_what_the_quickstart_shows(forge: Forge) -> None:
+    [shown] = blocks("console", "docs/quickstart.md")
+    # A line is a question and what was typed, or all said.
+    answers = re.findall(r"^(?:Name|Base URL|Login)\b.*: (\S+)$", shown, re.MULTILINE)
+    result = forge("profile", "init", input="".join(f"{answer}\n" for answer in answers), tty=True)
+    assert result.exit_code == 0, result.stderr
+    said = re.sub(r"/\S*/profiles", "/home/ada/.config/forge/profiles", result.stdout + result.stderr)
+    lines = [line for line in shown.splitlines() if line and not line.startswith("$ ")]
+    questions = [re.sub(rf"(?<=: )({'|'.join(map(re.escape, answers))})$", "", line) for line in lines]
+    assert [line for line in questions if line not in said] == []
+
+
+def test_the_profile_of_the_quickstart_is_the_one_that_init_writes(forge: Forge, own_home: Path) -> None:
+    result = forge("profile", "init", "prod", "--base-url", "https://api.example.com/v1", "--auth", "bearer")
+    assert result.exit_code == 0, result.stderr
+    written = (own_home / ".config" / "forge" / "profiles.toml").read_text(encoding="utf-8")
+    assert tomllib.loads(blocks("toml", "docs/quickstart.md")[0]) == tomllib.loads(written)
+
+
+@pytest.mark.parametrize("page", reference.pages(), ids=lambda path: path.name)
+def test_what_is_written_from_the_code_is_up_to_date(page: Path) -> None:
+    assert page.read_text(encoding="utf-8") == reference.pages()[page], "run `python docs/reference.py`"
+
+
+def test_every_table_of_the_format_is_on_the_page() -> None:
+    text = (ROOT / "docs" / "profiles.md").read_text(encoding="utf-8")
+    assert [name for name in reference.tables() if f"<!-- {name}:" not in text] == []
+
+
+def test_the_picture_shows_what_a_run_shows() -> None:
+    shown = picture.words(picture.svg(picture.session()))
+    drawn = picture.words(picture.PICTURE.read_text(encoding="utf-8"))
+    assert drawn == shown, "run `python docs/picture.py`"
