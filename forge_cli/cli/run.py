@@ -1,0 +1,147 @@
+"""One run of the command: its global options, its streams, and who is told what. Loads little: `--help` needs it too."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import sys
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack, suppress
+from typing import Any, TextIO
+
+import click
+
+from ..errors import UsageError
+from ..redact import REDACTOR
+from .output.text import visible
+
+
+class Run:
+    """One run of the command. Global options may come before or after the command's name."""
+
+    def __init__(self, program: str = "forge", environ: Mapping[str, str] = os.environ) -> None:
+        self.program = program
+        self.environ = environ
+        self.profile_name: str | None = None
+        self.config: str | None = None
+        self.no_project = False
+        self.variables: dict[str, str] = {}
+        self.no_input = False
+        self.debug = False
+        self.silent = 0
+        self.stdin: TextIO | None = sys.stdin
+        self.stdout: TextIO = sys.stdout
+        self.stderr: TextIO = sys.stderr
+        # What is open until the command ends.
+        self.resources = ExitStack()
+        self._stdin_reader: str | None = None
+
+    def notice(self, text: str) -> None:
+        """Tell the person something that is not the answer; `-s` leaves it out."""
+        if not self.silent:
+            self.warn(text)
+
+    def error(self, text: str) -> None:
+        """Say why the command failed; `-ss` leaves it out."""
+        if self.silent < 2:
+            self.warn(text)
+
+    def warn(self, text: str) -> None:
+        """Tell the person something that nothing silences."""
+        self._tell(f"{self.program}: {visible(REDACTOR.text(text))}\n")
+
+    def end_line(self) -> None:
+        """End the line in which a terminal shows `^C`."""
+        if _is_terminal(self.stderr):
+            self._tell("\n")
+
+    @property
+    def interactive(self) -> bool:
+        """Whether somebody can be asked: a terminal, and neither `--no-input` nor CI forbids it."""
+        off = self.no_input or any(
+            self.environ.get(name, "").lower() not in ("", "0", "false") for name in ("FORGE_NO_INPUT", "CI")
+        )
+        return not off and _is_terminal(self.stdin) and _is_terminal(self.stderr)
+
+    def ask(self, text: str) -> str:
+        """Ask for a secret on the terminal, without echo. UsageError when the person ends the input instead."""
+        try:
+            return getpass.getpass(f"{text}: ", self.stderr)
+        except EOFError:
+            self.end_line()
+            raise UsageError("nothing was entered", hint="type it when asked") from None
+
+    def read_stdin(self, reader: str) -> bytes:
+        """All of standard input, for the one `reader` that asks. UsageError for a second one, and when it is closed."""
+        if self.stdin is None:
+            raise UsageError(f"{reader}: standard input is closed", hint="give it by a file: @FILE")
+        if self._stdin_reader is not None:
+            raise UsageError(
+                f"{self._stdin_reader} and {reader} both read standard input", hint="give one of them by a file: @FILE"
+            )
+        self._stdin_reader = reader
+        content: bytes = getattr(self.stdin, "buffer", self.stdin).read()
+        return content
+
+    def _tell(self, text: str) -> None:
+        # A notice that nobody can read is no reason to fail.
+        with suppress(OSError, ValueError):
+            self.stderr.write(text)
+            self.stderr.flush()
+
+
+def _is_terminal(stream: Any) -> bool:
+    try:
+        return stream is not None and bool(stream.isatty())
+    except ValueError:
+        return False
+
+
+Decorator = Callable[[Any], Any]
+
+
+def bundle(*decorators: Decorator) -> Decorator:
+    """Several decorators as one, applied so that options are listed in this order."""
+
+    def apply(function: Any) -> Any:
+        for decorator in reversed(decorators):
+            function = decorator(function)
+        return function
+
+    return apply
+
+
+def remembered(*names: str, to: str, **settings: Any) -> Decorator:
+    """An option whose value goes into the run, wherever on the command line it was given."""
+
+    def remember(ctx: click.Context, parameter: click.Parameter, value: Any) -> None:
+        if value:
+            setattr(ctx.ensure_object(Run), to, value)
+
+    return click.option(*names, expose_value=False, callback=remember, **settings)
+
+
+def _variables(ctx: click.Context, parameter: click.Parameter, values: tuple[str, ...]) -> None:
+    for value in values:
+        name, equals, text = value.partition("=")
+        if not equals or not name:
+            raise click.BadParameter(f"{value!r} is not NAME=VALUE", ctx=ctx, param=parameter)
+        ctx.ensure_object(Run).variables[name] = text
+
+
+global_options = bundle(
+    remembered("--profile", "-p", to="profile_name", metavar="NAME", help="The profile to use (FORGE_PROFILE)."),
+    remembered("--config", to="config", metavar="FILE", help="The profile file to use (FORGE_CONFIG)."),
+    remembered("--no-project", to="no_project", is_flag=True, help="Ignore a project's .forge.toml."),
+    click.option(
+        "--var",
+        multiple=True,
+        expose_value=False,
+        callback=_variables,
+        metavar="NAME=VALUE",
+        help="Override a var of the profile.",
+    ),
+    remembered("--no-input", to="no_input", is_flag=True, help="Never ask; fail instead (FORGE_NO_INPUT, CI)."),
+    remembered("--debug", to="debug", is_flag=True, help="Show a traceback when something fails."),
+)
+"""Options that every command takes, and that may also stand before its name."""
