@@ -17,9 +17,8 @@ import click
 
 from .. import __version__
 from ..errors import ForgeError, HttpClientException, ProfileError
-from .context import Context
 from .exit_codes import HINTS, MEANINGS, ExitCode, cause_of, exit_code_of
-from .options import global_options
+from .run import Run, global_options
 
 
 class Entry(NamedTuple):
@@ -99,70 +98,70 @@ class Terminated(BaseException):
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code. Nothing below this prints an error or exits."""
     _mend_streams()
-    context = Context(program=_program())
+    run = Run(_program())
     try:
         _on_terminate()
         # Not `forge.main`: that has ideas of its own about closed pipes, interrupts and exit codes.
         arguments = list(sys.argv[1:] if argv is None else argv)
-        with context.resources, forge.make_context(context.program, arguments, obj=context) as ctx:
+        with run.resources, forge.make_context(run.program, arguments, obj=run) as ctx:
             result = forge.invoke(ctx)
-        context.stdout.flush()
+        run.stdout.flush()
         return int(result or 0)
     except (Exception, KeyboardInterrupt, Terminated) as exc:
-        return _report(exc, context)
+        return _report(exc, run)
 
 
-def _report(exc: BaseException, context: Context) -> int:
+def _report(exc: BaseException, run: Run) -> int:
     """Say what went wrong, once, and return its exit code."""
     match exc:
         case click.exceptions.Exit():
             return exc.exit_code
         case KeyboardInterrupt():
-            context.end_line()
+            run.end_line()
             return ExitCode.INTERRUPTED
         case Terminated():
             return ExitCode.TERMINATED
         case click.exceptions.NoArgsIsHelpError():
-            context.stderr.write(f"{exc.format_message()}\n")
+            run.stderr.write(f"{exc.format_message()}\n")
             return ExitCode.USAGE
         case click.UsageError():
-            return _usage(exc, context)
+            return _usage(exc, run)
         case ForgeError():
-            return _failure(exc, context)
+            return _failure(exc, run)
         case BrokenPipeError():
             _discard_stdout()
             return ExitCode.PIPE_CLOSED
         case OSError(errno=errno.ENOSPC | errno.EIO | errno.EBADF | errno.EDQUOT | errno.EFBIG):
             _discard_stdout()
-            context.error(f"the output cannot be written: {(exc.strerror or '').lower()}")
+            run.error(f"the output cannot be written: {(exc.strerror or '').lower()}")
             return ExitCode.LOCAL_IO
         case _:
-            return _bug(exc, context)
+            return _bug(exc, run)
 
 
-def _failure(exc: ForgeError, context: Context) -> int:
-    if context.debug:
-        context.warn("".join(traceback.format_exception(exc)))
+def _failure(exc: ForgeError, run: Run) -> int:
+    if run.debug:
+        run.warn("".join(traceback.format_exception(exc)))
     cause = cause_of(exc)
-    step = cause.context.get("step") if isinstance(cause, HttpClientException) else None
+    step = cause.run.get("step") if isinstance(cause, HttpClientException) else None
     lines = [cause.message if step is None else f"login step '{step}': {cause.message}"]
     lines += [f"  {problem}" for problem in cause.problems] if isinstance(cause, ProfileError) else []
     hint = cause.hint or exc.hint or HINTS.get(exit_code_of(cause))
     lines += [f"  {hint}"] if hint else []
-    context.error("\n".join(lines))
+    run.error("\n".join(lines))
     return exit_code_of(cause)
 
 
-def _usage(exc: click.UsageError, context: Context) -> int:
-    where = exc.ctx.command_path if exc.ctx is not None else context.program
+def _usage(exc: click.UsageError, run: Run) -> int:
+    where = exc.ctx.command_path if exc.ctx is not None else run.program
     text = exc.format_message().rstrip(".")
-    context.error(f"{text[:1].lower()}{text[1:]}\n  see `{where} --help`")
+    run.error(f"{text[:1].lower()}{text[1:]}\n  see `{where} --help`")
     return ExitCode.USAGE
 
 
-def _bug(exc: BaseException, context: Context) -> int:
+def _bug(exc: BaseException, run: Run) -> int:
     """An error that nobody foresaw. Its texts may quote secrets, so they pass the redactor too."""
-    context.warn("this is a bug in forge, please report it\n" + "".join(traceback.format_exception(exc)))
+    run.warn("this is a bug in forge, please report it\n" + "".join(traceback.format_exception(exc)))
     return ExitCode.BUG
 
 

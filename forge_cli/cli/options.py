@@ -3,78 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from functools import wraps
+from typing import Any, Concatenate, ParamSpec
 
 import click
 
 from .context import Context
+from .run import Run, bundle, global_options, remembered
 
-F = TypeVar("F", bound=Callable[..., Any])
-Decorator = Callable[[F], F]
+__all__ = ["bundle", "export_options", "global_options", "pass_context", "request_options", "silent"]
 
+P = ParamSpec("P")
 
-def bundle(*decorators: Callable[[Any], Any]) -> Callable[[F], F]:
-    """Several decorators as one, applied so that options are listed in this order."""
-
-    def apply(function: F) -> F:
-        for decorator in reversed(decorators):
-            function = decorator(function)
-        return function
-
-    return apply
+silent = remembered("-s", "--silent", to="silent", count=True, help="No notices; -ss no error line either.")
 
 
-def _remember(name: str) -> Callable[[click.Context, click.Parameter, Any], Any]:
-    """A callback that puts a global option into the run's context, wherever it was given."""
+def pass_context(command: Callable[Concatenate[Context, P], int]) -> Callable[P, int]:
+    """Call the command with its context first."""
 
-    def callback(ctx: click.Context, parameter: click.Parameter, value: Any) -> Any:
-        if value not in (None, False, ()):
-            setattr(ctx.ensure_object(Context), name, value)
-        return value
+    @wraps(command)
+    def with_context(*args: P.args, **kwargs: P.kwargs) -> int:
+        return command(Context.of(click.get_current_context().ensure_object(Run)), *args, **kwargs)
 
-    return callback
+    return with_context
 
-
-def _variables(ctx: click.Context, parameter: click.Parameter, values: tuple[str, ...]) -> None:
-    for value in values:
-        name, equals, text = value.partition("=")
-        if not equals or not name:
-            raise click.BadParameter(f"{value!r} is not NAME=VALUE", ctx=ctx, param=parameter)
-        ctx.ensure_object(Context).variables[name] = text
-
-
-def _global(*names: str, to: str, **settings: Any) -> Callable[[Any], Any]:
-    return click.option(*names, expose_value=False, callback=_remember(to), **settings)
-
-
-global_options = bundle(
-    _global("--profile", "-p", to="profile_name", metavar="NAME", help="The profile to use (FORGE_PROFILE)."),
-    _global("--config", to="config", metavar="FILE", help="The profile file to use (FORGE_CONFIG)."),
-    _global("--no-project", to="no_project", is_flag=True, help="Ignore a project's .forge.toml."),
-    click.option(
-        "--var",
-        multiple=True,
-        expose_value=False,
-        callback=_variables,
-        metavar="NAME=VALUE",
-        help="Override a var of the profile.",
-    ),
-    _global("--no-input", to="no_input", is_flag=True, help="Never ask; fail instead (FORGE_NO_INPUT, CI)."),
-    _global("--debug", to="debug", is_flag=True, help="Show a traceback when something fails."),
-)
-"""Options that every command takes, and that may also stand before its name."""
-
-silent = click.option(
-    "-s",
-    "--silent",
-    "silent",
-    count=True,
-    expose_value=False,
-    callback=_remember("silent"),
-    help="No notices; -ss no error line either.",
-)
-
-pass_context = click.make_pass_decorator(Context, ensure=True)
 
 _RETRY_HELP = "How often a failed request is repeated (FORGE_RETRY; default 3, or as the profile says)."
 

@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from ..errors import ProfileError
 from ..files import config_dir
+from ..login.template import nearest
 from .document import Document, Place, load_document, merged
 from .kinds import unknown
 from .schema import ProfileTable
@@ -72,13 +73,17 @@ def select(document: Document, name: str | None, environ: Mapping[str, str]) -> 
         return chosen
     if chosen in document.profiles:
         raise ProfileError(f"profile {chosen!r} is abstract: it may only be extended", hint=_list(usable))
-    raise ProfileError(f"{document.path}: no profile {chosen!r} {unknown(chosen, usable)}", hint=_list(usable))
+    near = nearest(chosen, usable)
+    meant = f" (nearest: {near})" if near is not None else ""
+    raise ProfileError(f"{document.path}: no profile {chosen!r}{meant}", hint=_list(usable))
 
 
 def profile(document: Document, name: str, *, overrides_vars: Mapping[str, str] | None = None) -> ProfileSettings:
     """The profile, checked together with its parents. ProfileError with all their problems."""
     if name not in document.profiles:
         raise ProfileError(f"{document.path}: no profile {name!r} {unknown(name, document.profiles)}")
+    if document.profiles[name].get("abstract") is True:
+        raise ProfileError(f"profile {name!r} is abstract: it may only be extended", hint="choose one that extends it")
     table, problems = check_family(document, name)
     if table is None or problems:
         lines = [describe(document, problem) for problem in problems]

@@ -79,7 +79,7 @@ def test_a_profile_is_chosen(tmp_path: Path, text: str, name: str | None, enviro
         pytest.param(THREE, "base", "profile 'base' is abstract", "the profiles are: dev, prod", id="an abstract one"),
         pytest.param(THREE, None, "no profile is chosen", "--profile NAME; one of: dev, prod", id="two to choose from"),
         pytest.param("", None, "no profile is chosen", "forge profile init", id="none to choose from"),
-        pytest.param("", "dev", "no profile 'dev' (there is none)", "forge profile init", id="none by that name"),
+        pytest.param("", "dev", "no profile 'dev'", "forge profile init", id="none by that name"),
         pytest.param("profiles = 1", "dev", "no profile 'dev'", "forge profile init", id="profiles is no table"),
     ],
 )

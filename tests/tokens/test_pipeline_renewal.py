@@ -42,7 +42,7 @@ def test_a_refused_refresh_token_is_not_tried_again_when_the_login_fails_too(wor
 
 def test_a_refresh_without_a_refresh_token_is_refused_once_and_no_more(world: World) -> None:
     class SelfRenewing(Made):
-        def refreshable(current: TokenData) -> bool:
+        def refreshable(self, current: TokenData) -> bool:
             return True
 
     step = world.made["user"] = SelfRenewing("user", world.clock, world.log)

@@ -56,7 +56,7 @@ def test_those_who_wait_for_a_dead_server_share_one_failure(world: World) -> Non
     waiting = threading.Semaphore(0)
 
     class Counting(InMemoryTokenStorage):
-        def lock(key: str, timeout: float = 60.0) -> Any:
+        def lock(self, key: str, timeout: float = 60.0) -> Any:
             waiting.release()
             return super().lock(key, timeout)
 
