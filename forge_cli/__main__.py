@@ -7,9 +7,11 @@ import sys
 
 def main() -> int:
     """Run the command line and return its exit code."""
-    # Imported here so that `import forge_cli.__main__` alone costs nothing.
-    from .cli.app import main as run
-
+    try:
+        # Imported here so that `import forge_cli.__main__` alone costs nothing, and Ctrl-C may come already.
+        from .cli.app import main as run
+    except KeyboardInterrupt:
+        return 130
     return run()
 
 

@@ -22,6 +22,8 @@ _SENSITIVE_NAME = re.compile(
     r"|^x-amz-security|session[-_]?id|^auth$|assertion|client_secret|^code$|private[-_]?key",
     re.IGNORECASE,
 )
+# An authorization code is a secret and random; the code of an error is words, and what a reader needs most.
+_ERROR_CODE = re.compile(r"[0-9]{1,5}|[A-Za-z]{2,}(?:[_. -][A-Za-z]+)*")
 # What stands for a value that is not there hides nothing.
 _PLACEHOLDER = re.compile(r"<(token:[A-Za-z0-9_-]+|redacted)>")
 # Standard names that hold one of the words above and no secret.
@@ -165,6 +167,8 @@ def _spellings(value: str) -> set[str]:
 def _mask_field(match: re.Match[str]) -> str:
     name, value = match["name"], match["value"]
     if not sensitive(name) or value.startswith(("{", "[")) or value in {"null", "true", "false"}:
+        return match[0]
+    if name.lower() == "code" and _ERROR_CODE.fullmatch(value.strip("\"'")):
         return match[0]
     edge = value[0] if value[0] in "\"'" else ""
     return f"{match['key']}{edge}{MASK}{edge}"

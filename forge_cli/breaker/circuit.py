@@ -66,7 +66,8 @@ class Limits:
         """The circuit after it let a call through, which it may do only when nothing remains."""
         if circuit.state == CLOSED:
             return circuit
-        running = tuple(begun for begun in circuit.admitted if _left(begun, self._trial, now) > 0)
+        earlier = circuit.admitted if circuit.state == HALF_OPEN else ()
+        running = (begun for begun in earlier if _left(begun, self._trial, now) > 0)
         return Circuit(HALF_OPEN, circuit.failures, circuit.failed_at, (*running, now))
 
     def failed(self, circuit: Circuit, now: float) -> Circuit:

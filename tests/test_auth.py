@@ -1,0 +1,184 @@
+"""What adds a credential to a request, and renews it when it is refused."""
+
+from __future__ import annotations
+
+from base64 import b64decode
+from typing import Any
+from unittest.mock import Mock
+
+import pytest
+
+from forge_cli import (
+    ApiKeyAuthHook,
+    AuthenticationException,
+    BasicAuthHook,
+    HttpRequest,
+    HttpResponse,
+    NoAuthRetryStrategy,
+    RequestContext,
+    SimpleAuthRetryStrategy,
+    TokenAuthHook,
+    TokenData,
+    TokenManager,
+)
+from forge_cli.auth import basic
+from forge_cli.interfaces import TokenProviderInterface
+from forge_cli.models import Headers
+
+REQUEST = HttpRequest("GET", "/users")
+
+
+class Provider(TokenProviderInterface):
+    """Numbers its tokens."""
+
+    def __init__(self, kind: str = "Bearer") -> None:
+        self.made = 0
+        self._kind = kind
+
+    @property
+    def service_name(self) -> str:
+        return "example"
+
+    def fetch_token(self) -> TokenData:
+        self.made += 1
+        return TokenData(f"user-token-{self.made}", self._kind)
+
+    def refresh_token(self, current_token: TokenData) -> TokenData:
+        return self.fetch_token()
+
+
+def context() -> RequestContext:
+    return RequestContext(REQUEST)
+
+
+def answer(status: int) -> HttpResponse:
+    return HttpResponse(status, Headers(), b"", 0.0, "u", REQUEST)
+
+
+def added(hook: Any, request: HttpRequest = REQUEST) -> dict[str, str]:
+    return dict(hook.before_request(request, context()).headers or {})
+
+
+class TestTokenAuthHook:
+    @pytest.mark.parametrize(
+        ("kind", "settings", "header"),
+        [
+            pytest.param("Bearer", {}, {"Authorization": "Bearer user-token-1"}, id="default"),
+            pytest.param("bearer", {}, {"Authorization": "Bearer user-token-1"}, id="bearer in small letters"),
+            pytest.param("MAC", {}, {"Authorization": "MAC user-token-1"}, id="the token's own type"),
+            pytest.param("MAC", {"auth_header_prefix": "JWT"}, {"Authorization": "JWT user-token-1"}, id="prefix"),
+            pytest.param("Bearer", {"auth_header_prefix": ""}, {"Authorization": "user-token-1"}, id="no prefix"),
+            pytest.param("Bearer", {"auth_header_name": "X-Auth"}, {"X-Auth": "Bearer user-token-1"}, id="name"),
+        ],
+    )
+    def test_adds_the_managers_token(self, kind: str, settings: dict[str, str], header: dict[str, str]) -> None:
+        assert added(TokenAuthHook(TokenManager(Provider(kind)), **settings)) == header  # type: ignore[arg-type]
+
+    def test_replaces_a_header_that_is_there(self) -> None:
+        request = REQUEST.with_headers({"Authorization": "Basic x", "A": "b"})
+        hook = TokenAuthHook(TokenManager(Provider()))
+        assert added(hook, request) == {"Authorization": "Bearer user-token-1", "A": "b"}
+
+    @pytest.mark.parametrize(
+        ("url", "authenticated"),
+        [
+            ("/login", False),
+            ("/login?next=/", False),
+            ("https://api.example.com/login", False),
+            ("https://api.example.com/login?x=1#top", False),
+            ("/login/again", True),
+            ("/public/a", False),
+            ("/public/a/b", False),
+            ("/publicly", True),
+            ("/users", True),
+        ],
+    )
+    def test_leaves_excluded_paths_alone(self, url: str, authenticated: bool) -> None:
+        manager = TokenManager(Provider())
+        hook = TokenAuthHook(manager, excluded_paths={"/login"}, excluded_path_patterns=["/public/*"])
+        assert hook.should_authenticate(HttpRequest("GET", url)) is authenticated
+
+    def test_renews_once_by_default(self) -> None:
+        hook = TokenAuthHook(Mock())
+        assert isinstance(hook.retry_strategy, SimpleAuthRetryStrategy)
+        assert hook.retry_strategy.max_retries == 1
+        assert hook.is_auth_error(answer(401))
+        assert not hook.is_auth_error(answer(403))
+        own = SimpleAuthRetryStrategy(3, auth_error_codes={403})
+        assert TokenAuthHook(Mock(), own).retry_strategy is own
+        assert TokenAuthHook(Mock(), own).is_auth_error(answer(403))
+
+    def test_asks_its_manager(self) -> None:
+        manager = Mock()
+        manager.get_token.return_value = TokenData("user-token-1")
+        hook = TokenAuthHook(manager)
+        assert hook.token_manager is manager
+        assert hook.get_token() == TokenData("user-token-1")
+        assert hook.refresh_auth() is True
+        hook.invalidate_auth()
+        manager.force_refresh.assert_called_once_with()
+        manager.invalidate_token.assert_called_once_with()
+
+    def test_a_renewal_that_fails_is_false(self) -> None:
+        manager = Mock()
+        manager.force_refresh.side_effect = AuthenticationException("no")
+        assert TokenAuthHook(manager).refresh_auth() is False
+
+    def test_a_manager_of_the_callers_own_is_told_to_renew(self) -> None:
+        manager = Mock()
+        manager.get_token.return_value = TokenData("user-token-1")
+        hook, about = TokenAuthHook(manager), context()
+        hook.before_request(REQUEST, about)
+        assert hook.recover(answer(401), about) is True
+        manager.force_refresh.assert_called_once_with()
+        manager.replace.assert_not_called()
+
+    def test_recovers_only_from_a_refusal(self) -> None:
+        provider = Provider()
+        hook, about = TokenAuthHook(TokenManager(provider)), context()
+        hook.before_request(REQUEST, about)
+        assert not hook.recover(answer(200), about)
+        assert provider.made == 1
+
+    def test_a_token_that_somebody_else_renewed_meanwhile_is_taken(self) -> None:
+        provider = Provider()
+        hook = TokenAuthHook(TokenManager(provider))
+        mine, theirs = context(), context()
+        hook.before_request(REQUEST, mine)
+        hook.before_request(REQUEST, theirs)
+        assert hook.recover(answer(401), theirs)
+        assert hook.recover(answer(401), mine)
+        assert provider.made == 2
+        assert added(hook) == {"Authorization": "Bearer user-token-2"}
+
+
+class TestApiKeyAuthHook:
+    def test_adds_its_key(self) -> None:
+        assert added(ApiKeyAuthHook("key-1")) == {"X-API-Key": "key-1"}
+        assert added(ApiKeyAuthHook("key-1", "X-Other")) == {"X-Other": "key-1"}
+
+    def test_cannot_be_renewed(self) -> None:
+        hook = ApiKeyAuthHook("key-1", excluded_paths={"/login"})
+        assert isinstance(hook.retry_strategy, NoAuthRetryStrategy)
+        assert hook.is_auth_error(answer(401))
+        assert hook.refresh_auth() is False
+        hook.invalidate_auth()
+        assert hook.get_token() == TokenData("key-1", "ApiKey")
+        assert not hook.should_authenticate(HttpRequest("GET", "/login"))
+
+
+class TestBasicAuthHook:
+    def test_adds_user_and_password_in_utf_8(self) -> None:
+        header = added(BasicAuthHook("zoë", "pass:wörd"))["Authorization"]
+        assert b64decode(header.removeprefix("Basic ")).decode() == "zoë:pass:wörd"
+
+    def test_cannot_be_renewed(self) -> None:
+        hook = BasicAuthHook("ada", "password-1", excluded_paths={"/login"})
+        assert hook.refresh_auth() is False
+        assert hook.get_token() == TokenData(basic("ada", "password-1").removeprefix("Basic "), "Basic")
+        assert not hook.should_authenticate(HttpRequest("GET", "/login"))
+
+
+def test_basic_is_that_of_the_rfc() -> None:
+    assert basic("Aladdin", "open sesame") == "Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ=="
+    assert basic("test", "123£") == "Basic dGVzdDoxMjPCow=="

@@ -1,0 +1,224 @@
+"""When a failed attempt is repeated, and after how long."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from forge_cli import (
+    AuthenticationException,
+    ConnectionException,
+    ExponentialBackoffRetryStrategy,
+    HttpClientException,
+    HttpRequest,
+    HttpResponse,
+    HttpStatusException,
+    NoAuthRetryStrategy,
+    NoRetryStrategy,
+    RequestContext,
+    SimpleAuthRetryStrategy,
+    SimpleRetryStrategy,
+    SSLException,
+    TimeoutException,
+)
+from forge_cli.errors import IncompleteResponseException
+from forge_cli.models import Headers
+from forge_cli.retry import RETRIES, RETRYABLE_STATUSES, retry_after
+
+REQUEST = HttpRequest("GET", "/")
+FAILURE = ConnectionException("Connection failed")
+
+
+def at(attempt: int) -> RequestContext:
+    return RequestContext(REQUEST, attempt)
+
+
+def answer(status: int) -> HttpResponse:
+    return HttpResponse(status, Headers(), b"", 0.0, "u", REQUEST)
+
+
+class TestNoRetry:
+    def test_never_repeats(self) -> None:
+        strategy = NoRetryStrategy()
+        assert (strategy.max_retries, strategy.get_delay(at(0))) == (0, 0.0)
+        assert not strategy.should_retry(at(0), FAILURE)
+
+
+class TestSimple:
+    def test_repeats_any_failure_up_to_its_limit_after_a_fixed_delay(self) -> None:
+        strategy = SimpleRetryStrategy(2, 0.5)
+        assert [strategy.should_retry(at(n), ValueError()) for n in range(4)] == [True, True, False, False]
+        assert {strategy.get_delay(at(n)) for n in range(5)} == {0.5}
+        assert SimpleRetryStrategy().max_retries == 3
+
+    def test_only_what_is_listed_counts_and_an_empty_list_is_nothing(self) -> None:
+        strategy = SimpleRetryStrategy(retryable_exceptions={TimeoutException})
+        assert strategy.should_retry(at(0), TimeoutException("Request timed out"))
+        assert not strategy.should_retry(at(0), FAILURE)
+        assert not SimpleRetryStrategy(retryable_exceptions=set()).should_retry(at(0), FAILURE)
+
+    def test_has_no_statuses_unless_it_is_given_some(self) -> None:
+        assert not SimpleRetryStrategy().is_retryable_status(503)
+        assert SimpleRetryStrategy(retryable_status_codes=[503]).is_retryable_status(503)
+
+
+class TestExponential:
+    def test_without_jitter_the_delays_double_up_to_the_cap(self) -> None:
+        strategy = ExponentialBackoffRetryStrategy(jitter=False, max_delay=10)
+        assert [strategy.get_delay(at(n)) for n in range(5)] == [1, 2, 4, 8, 10]
+        assert strategy.get_delay(at(10)) == 10
+
+    def test_other_settings_change_the_delays(self) -> None:
+        strategy = ExponentialBackoffRetryStrategy(5, 0.5, 100, 3, jitter=False)
+        assert [strategy.get_delay(at(n)) for n in range(3)] == [0.5, 1.5, 4.5]
+        assert strategy.max_retries == 5
+
+    @pytest.mark.parametrize("jitter", [True, False, "full"])
+    def test_no_delay_works(self, jitter: Any) -> None:
+        strategy = ExponentialBackoffRetryStrategy(base_delay=0, jitter=jitter)
+        assert [strategy.get_delay(at(n)) for n in range(4)] == [0, 0, 0, 0]
+
+    def test_jitter_spreads_by_a_quarter(self) -> None:
+        strategy = ExponentialBackoffRetryStrategy(base_delay=4)
+        delays = [strategy.get_delay(at(0)) for _ in range(200)]
+        assert all(3 <= delay <= 5 for delay in delays)
+        assert max(delays) - min(delays) > 1
+        assert len({strategy.get_delay(at(1)) for _ in range(5)}) >= 3
+
+    def test_at_the_cap_the_spread_is_below_it(self) -> None:
+        strategy = ExponentialBackoffRetryStrategy(max_delay=8)
+        delays = [strategy.get_delay(at(20)) for _ in range(200)]
+        assert all(6 <= delay <= 8 for delay in delays)
+        # Many clients at the cap must not come back as one.
+        assert len(set(delays)) > 100
+
+    def test_full_jitter_spreads_over_everything(self) -> None:
+        strategy = ExponentialBackoffRetryStrategy(base_delay=4, jitter="full")
+        delays = [strategy.get_delay(at(0)) for _ in range(200)]
+        assert all(0 <= delay <= 4 for delay in delays)
+        assert min(delays) < 1
+        assert max(delays) > 3
+
+    @given(
+        st.integers(0, 10_000),
+        st.floats(0, 1e6),
+        st.floats(0, 1e6),
+        st.floats(1, 10),
+        st.sampled_from([True, False, "full"]),
+    )
+    def test_no_delay_is_negative_or_above_the_cap(
+        self, attempt: int, base: float, cap: float, multiplier: float, jitter: Any
+    ) -> None:
+        strategy = ExponentialBackoffRetryStrategy(3, base, cap, multiplier, jitter)
+        assert 0 <= strategy.get_delay(at(attempt)) <= cap
+
+    def test_repeats_up_to_its_limit(self) -> None:
+        strategy = ExponentialBackoffRetryStrategy(2)
+        assert [strategy.should_retry(at(n), FAILURE) for n in range(4)] == [True, True, False, False]
+        assert [strategy.is_max_retry(at(n)) for n in range(4)] == [False, False, True, True]
+
+    @pytest.mark.parametrize(
+        ("failure", "repeated"),
+        [
+            pytest.param(FAILURE, True, id="connection"),
+            pytest.param(TimeoutException("Request timed out"), True, id="timeout"),
+            pytest.param(HttpStatusException("HTTP 503", 503), True, id="status"),
+            pytest.param(
+                IncompleteResponseException("the response broke off", context={"received": 3}), True, id="broken body"
+            ),
+            pytest.param(IncompleteResponseException("the gzip data is damaged"), False, id="damaged body"),
+            pytest.param(SSLException("SSL/TLS error occurred"), False, id="TLS"),
+            pytest.param(AuthenticationException("no"), False, id="authentication"),
+            pytest.param(HttpClientException("HTTP request failed"), False, id="other"),
+            pytest.param(ValueError(), False, id="foreign"),
+        ],
+    )
+    def test_repeats_what_may_pass(self, failure: Exception, repeated: bool) -> None:
+        assert ExponentialBackoffRetryStrategy().should_retry(at(0), failure) is repeated
+
+    def test_a_list_of_failures_replaces_the_usual_ones(self) -> None:
+        strategy = ExponentialBackoffRetryStrategy(retryable_exceptions={TimeoutException})
+        assert strategy.should_retry(at(0), TimeoutException("Request timed out"))
+        assert not strategy.should_retry(at(0), FAILURE)
+        assert not strategy.should_retry(at(0), HttpStatusException("HTTP 503", 503))
+        assert not ExponentialBackoffRetryStrategy(retryable_exceptions=set()).should_retry(at(0), FAILURE)
+
+    def test_its_statuses_can_be_replaced_and_an_empty_set_is_none(self) -> None:
+        usual = ExponentialBackoffRetryStrategy()
+        assert {code for code in range(100, 600) if usual.is_retryable_status(code)} == RETRYABLE_STATUSES
+        assert RETRYABLE_STATUSES == {408, 429, 500, 502, 503, 504}
+        assert ExponentialBackoffRetryStrategy(retryable_status_codes={418}).is_retryable_status(418)
+        assert not ExponentialBackoffRetryStrategy(retryable_status_codes=set()).is_retryable_status(503)
+
+
+class TestAuthStrategies:
+    def test_none_never_repeats_and_still_knows_a_refusal(self) -> None:
+        strategy = NoAuthRetryStrategy()
+        assert (strategy.max_retries, strategy.get_delay(0)) == (0, 0.0)
+        assert not strategy.should_retry(answer(401), attempt=0)
+        assert strategy.is_auth_error(answer(401))
+        assert not strategy.is_auth_error(answer(403))
+
+    def test_simple_repeats_a_refusal_up_to_its_limit(self) -> None:
+        strategy = SimpleAuthRetryStrategy(2, 0.5)
+        assert [strategy.should_retry(answer(401), attempt=n) for n in range(3)] == [True, True, False]
+        assert not strategy.should_retry(answer(200), 0)
+        assert (strategy.max_retries, strategy.get_delay(attempt=1)) == (2, 0.5)
+        assert (SimpleAuthRetryStrategy().max_retries, SimpleAuthRetryStrategy().get_delay(0)) == (1, 0.0)
+
+    @pytest.mark.parametrize("kind", [SimpleAuthRetryStrategy, NoAuthRetryStrategy])
+    def test_other_statuses_may_mean_a_refusal_and_none_may(self, kind: Any) -> None:
+        assert kind(auth_error_codes={403}).is_auth_error(answer(403))
+        assert not kind(auth_error_codes={403}).is_auth_error(answer(401))
+        assert not kind(auth_error_codes=set()).is_auth_error(answer(401))
+
+
+NOW = datetime(2024, 1, 1, 0, 0, 0, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("value", "seconds"),
+    [
+        ("120", 120),
+        (" 5 ", 5),
+        ("0", 0),
+        ("Mon, 01 Jan 2024 00:01:00 GMT", 60),
+        ("Sun, 31 Dec 2023 00:00:00 GMT", 0),
+        ("Mon, 01 Jan 2024 00:00:60 GMT", 59),
+        ("-5", None),
+        ("1.5", None),
+        ("٣", None),
+        ("soon", None),
+        ("", None),
+        ("Mon, 99 Jan 2024 00:01:00 GMT", None),
+        ("Mon, 01 Foo 2024 00:01:00 GMT", None),
+    ],
+    ids=repr,
+)
+def test_retry_after_is_read(value: str, seconds: float | None) -> None:
+    assert retry_after(Headers([("retry-after", value)]), lambda: NOW) == seconds
+
+
+def test_retry_after_may_be_absent_or_huge() -> None:
+    assert retry_after(Headers()) is None
+    huge = retry_after(Headers({"Retry-After": "9" * 400}))
+    assert huge is not None
+    assert huge > 1e9
+
+
+@given(st.text())
+def test_any_retry_after_is_a_number_that_is_not_negative_or_none(value: str) -> None:
+    seconds = retry_after(Headers({"Retry-After": value}))
+    assert seconds is None or seconds >= 0
+
+
+def test_the_strategies_have_names() -> None:
+    assert {name: RETRIES.load(name) for name in RETRIES} == {
+        "none": NoRetryStrategy,
+        "simple": SimpleRetryStrategy,
+        "exponential": ExponentialBackoffRetryStrategy,
+    }
