@@ -111,11 +111,11 @@ class TestLoggingResponseHook:
 class TestLoggingErrorHook:
     def test_says_which_attempt_failed_and_why(self, log: pytest.LogCaptureFixture) -> None:
         about = context(attempt=1, max_retries=3, metadata={"request_id": "abc"})
-        LoggingErrorHook().on_error(ConnectionException("Connection failed: password=pw-12345"), about)
+        LoggingErrorHook().on_error(ConnectionException("refused, password=pw-12345"), about)
         [record] = log.records
         assert record.levelno == logging.ERROR
         assert record.getMessage() == (
-            "[abc] HTTP POST /users?token=*** failed, attempt 2/4: ConnectionException: Connection failed: password=***"
+            "[abc] HTTP POST /users?token=*** failed, attempt 2/4: ConnectionException: refused, password=***"
         )
 
 
@@ -163,6 +163,6 @@ class TestRateLimitResponseHook:
         ids=["both", "any case", "negative", "none", "junk", "more junk"],
     )
     def test_keeps_whole_numbers(self, headers: dict[str, str], metadata: dict[str, int]) -> None:
-        about, response = context(), answer(**headers)
+        about, response = context(), answer(200, b"", **headers)
         assert RateLimitResponseHook().after_response(response, about) is response
         assert about.metadata == {f"rate_limit_{name}": value for name, value in metadata.items()}

@@ -24,7 +24,6 @@ class TestSecret:
             repr(secret),
             f"{secret}",
             f"{secret:>40}",
-            "{}".format(secret),
             str([secret]),
             str({"k": secret}),
         ]

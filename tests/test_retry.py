@@ -150,7 +150,7 @@ class TestExponential:
     def test_its_statuses_can_be_replaced_and_an_empty_set_is_none(self) -> None:
         usual = ExponentialBackoffRetryStrategy()
         assert {code for code in range(100, 600) if usual.is_retryable_status(code)} == RETRYABLE_STATUSES
-        assert RETRYABLE_STATUSES == {408, 429, 500, 502, 503, 504}
+        assert {408, 429, 500, 502, 503, 504} == RETRYABLE_STATUSES
         assert ExponentialBackoffRetryStrategy(retryable_status_codes={418}).is_retryable_status(418)
         assert not ExponentialBackoffRetryStrategy(retryable_status_codes=set()).is_retryable_status(503)
 
