@@ -453,6 +453,8 @@ class HttpClient(HttpClientInterface, HttpSessionInterface):
         """One attempt, and again as often as a refused credential can be renewed."""
         tries, run.answered = 0, False
         while True:
+            if run.draft is not None and hasattr(run.draft.prepared.body, "rewind"):
+                run.draft.prepared.body.rewind()
             run.draft = self._draft(run.context)
             response, renewed = self._follow(run.draft, run, tries)
             if not renewed:
@@ -779,8 +781,8 @@ def _carries_secrets(prepared: PreparedRequest) -> bool:
 
 
 def _span(seconds: float) -> str:
-    """A time span as people say it."""
+    """A time span as people say it: 90 s, 1 min, 24 h."""
     for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
-        if seconds >= 2 * size or (seconds >= size and seconds % size == 0):
+        if seconds >= 2 * size or (seconds == size and unit != "d"):
             return f"{seconds / size:.3g} {unit}"
     return f"{seconds:.3g} s"

@@ -300,9 +300,13 @@ class FileBody:
         self._file.seek(self._start)
         return end - self._start
 
-    def open(self) -> Iterator[bytes]:
+    def rewind(self) -> None:
+        """Go back to where reading starts; the request is encoded anew for each attempt."""
         if self._start is not None:
             self._file.seek(self._start)
+
+    def open(self) -> Iterator[bytes]:
+        self.rewind()
         while chunk := self._file.read(_CHUNK):
             yield chunk.encode() if isinstance(chunk, str) else chunk
 
@@ -335,6 +339,12 @@ class Multipart:
     def length(self) -> int | None:
         lengths = [_length(piece) for piece in self.pieces]
         return None if None in lengths else sum(cast("list[int]", lengths))
+
+    def rewind(self) -> None:
+        """Go back to where reading each file starts."""
+        for piece in self.pieces:
+            if isinstance(piece, FileBody):
+                piece.rewind()
 
     def open(self) -> Iterator[bytes]:
         for piece in self.pieces:

@@ -390,7 +390,7 @@ class TokenData:
     @property
     def is_expired(self) -> bool:
         """Whether it ends within 30 seconds. False when the end is unknown."""
-        return self.expires_at is not None and datetime.now(UTC) + _EXPIRY_MARGIN >= aware(self.expires_at)
+        return self.expires_at is not None and datetime.now(UTC) + _EXPIRY_MARGIN >= _end(self.expires_at)
 
     def fresh(self, now: datetime, skew: float | None = None) -> bool:
         """Whether it can be used at `now`, `skew` seconds before its end.
@@ -402,7 +402,7 @@ class TokenData:
             return False
         if self.expires_at is None:
             return True
-        end = aware(self.expires_at)
+        end = _end(self.expires_at)
         if skew is None:
             # Without a stamp the life is unknown; 30 s is what such callers have always had.
             life = (
@@ -457,9 +457,14 @@ class TokenData:
 
 
 def aware(moment: datetime) -> datetime:
-    """The moment in UTC; a naive one is local time. The first and the last there are stay within the calendar."""
+    """The moment in UTC; a naive one is local time. OverflowError or ValueError at the ends of the calendar."""
+    return moment.astimezone(UTC)
+
+
+def _end(moment: datetime) -> datetime:
+    """The moment in UTC, kept within the calendar: `datetime.max` is how some say "never"."""
     try:
-        return moment.astimezone(UTC)
+        return aware(moment)
     except (OverflowError, ValueError):
         return (datetime.max if moment.year > 1970 else datetime.min).replace(tzinfo=UTC)
 

@@ -143,7 +143,7 @@ def _failure(exc: ForgeError, run: Run) -> int:
     if run.debug:
         run.warn("".join(traceback.format_exception(exc)))
     cause = cause_of(exc)
-    step = cause.run.get("step") if isinstance(cause, HttpClientException) else None
+    step = cause.context.get("step") if isinstance(cause, HttpClientException) else None
     lines = [cause.message if step is None else f"login step '{step}': {cause.message}"]
     lines += [f"  {problem}" for problem in cause.problems] if isinstance(cause, ProfileError) else []
     hint = cause.hint or exc.hint or HINTS.get(exit_code_of(cause))

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
 
-from ..errors import ProfileError, UsageError
+from ..errors import ProfileError, StorageError, UsageError
 from ..files import config_dir
 from ..hooks import Listener
 from ..profiles.build import Profile
@@ -50,13 +50,11 @@ class Context(Run):
 
     def profile_if_any(self, *, listener: Listener | None = None) -> Profile | None:
         """The chosen profile, or None when none is named and there is no default: an absolute URL needs none."""
-        if not self._named and not self.source.path.exists() and self.source.named_by == "user":
-            self._refuse_variables()
-            return None
-        if not self._named and not _has_default(self.document):
-            self._refuse_variables()
-            return None
-        return self._ready(self.settings(), listener, strict=False)
+        if self._named or self._has_default():
+            return self._ready(self.settings(), listener, strict=False)
+        if self.variables:
+            raise UsageError("--var goes with a profile, and none is chosen", hint="choose one: --profile NAME")
+        return None
 
     @property
     def _named(self) -> bool:
@@ -68,14 +66,16 @@ class Context(Run):
             settings, environ=self.environ, prompt=prompt, notice=self.notice, listener=listener, strict=strict
         )
 
-    def _refuse_variables(self) -> None:
-        if self.variables:
-            raise UsageError("--var goes with a profile, and none is chosen", hint="choose one: --profile NAME")
-
-
-def _has_default(document: Document) -> bool:
-    try:
-        select(document, None, {})
-    except ProfileError:
-        return False
-    return True
+    def _has_default(self) -> bool:
+        """Whether there is a profile without one being named. A place for profiles need not even exist."""
+        try:
+            if self.source.named_by == "user" and not self.source.path.exists():
+                return False
+        except StorageError:  # no home directory
+            return False
+        document = self.document
+        try:
+            select(document, None, {})
+        except ProfileError:
+            return False
+        return True

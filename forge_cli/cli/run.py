@@ -1,4 +1,4 @@
-"""One run of the command: its global options, its streams, and who is told what. Loads little: `--help` needs it too."""
+"""One run of the command: its global options, its streams, and who is told what; `--help` needs no more than this."""
 
 from __future__ import annotations
 
@@ -48,12 +48,12 @@ class Run:
 
     def warn(self, text: str) -> None:
         """Tell the person something that nothing silences."""
-        self._tell(f"{self.program}: {visible(REDACTOR.text(text))}\n")
+        self.tell(f"{self.program}: {visible(REDACTOR.text(text))}\n")
 
     def end_line(self) -> None:
         """End the line in which a terminal shows `^C`."""
         if _is_terminal(self.stderr):
-            self._tell("\n")
+            self.tell("\n")
 
     @property
     def interactive(self) -> bool:
@@ -80,11 +80,10 @@ class Run:
                 f"{self._stdin_reader} and {reader} both read standard input", hint="give one of them by a file: @FILE"
             )
         self._stdin_reader = reader
-        content: bytes = getattr(self.stdin, "buffer", self.stdin).read()
-        return content
+        return self.stdin.buffer.read()
 
-    def _tell(self, text: str) -> None:
-        # A notice that nobody can read is no reason to fail.
+    def tell(self, text: str) -> None:
+        """Write to standard error as it is. A text that nobody can read is no reason to fail."""
         with suppress(OSError, ValueError):
             self.stderr.write(text)
             self.stderr.flush()

@@ -12,6 +12,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from ..auth import basic
+from ..errors import AuthenticationException
 from ..interfaces import AuthHookInterface, AuthRetryStrategyInterface
 from ..models import HttpRequest, HttpResponse, RequestContext, TokenData, iter_params, random_uuid
 from ..redact import REDACTOR
@@ -93,15 +94,15 @@ class LoginHook(AuthHookInterface):
             return request
         scope = dataclasses.replace(
             self.login.scope,
-            steps=self.outputs(context),
+            steps=self.outputs(targets(entries, self.login.pipeline.steps), context),
             now=self._now().timestamp(),
             uuid=context.metadata.setdefault(_UUID, random_uuid()),
         )
         return injected(request, entries, lambda entry: (scope.text(entry.name or ""), scope.text(entry.value)))
 
-    def outputs(self, context: RequestContext) -> Mapping[str, Mapping[str, Any]]:
-        """The outputs of the injected steps; what is missing is obtained."""
-        tokens = self.login.pipeline.obtain(self.login.targets, context.deadline)
+    def outputs(self, names: Sequence[str], context: RequestContext) -> Mapping[str, Mapping[str, Any]]:
+        """The outputs of these steps; what is missing is obtained."""
+        tokens = self.login.pipeline.obtain(names, context.deadline)
         context.metadata[_USED] = self.login.pipeline.identities(tokens)
         return {name: outputs_of(token) for name, token in tokens.items()}
 
@@ -127,6 +128,8 @@ class LoginHook(AuthHookInterface):
         self.login.pipeline.forget(self.login.targets)
 
     def get_token(self) -> TokenData:
+        if not self.login.targets:
+            raise AuthenticationException("this login has no step that yields a token")
         return self.login.pipeline.obtain(self.login.targets)[self.login.targets[0]]
 
     def _refused(self, response: HttpResponse) -> Sequence[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ..curl import Slots
@@ -20,8 +20,8 @@ REDACTED = "<redacted>"
 class OfflineHook(LoginHook):
     """Uses the tokens that are there; an absent one is shown as ``<token:STEP>``."""
 
-    def outputs(self, context: RequestContext) -> Mapping[str, Mapping[str, Any]]:
-        return {name: self._at_hand(name) for name in self.login.targets}
+    def outputs(self, names: Sequence[str], context: RequestContext) -> Mapping[str, Mapping[str, Any]]:
+        return {name: self._at_hand(name) for name in names}
 
     def recover(self, response: Any, context: RequestContext) -> bool:
         return False

@@ -14,7 +14,7 @@ from ..client import HttpClient
 from ..config import HttpClientConfig
 from ..errors import LockTimeout, ProfileError, StorageError
 from ..files import config_dir, lock, read_private, write_private
-from ..hooks import CorrelationIdHook, Listener
+from ..hooks import CorrelationIdHook, Foreign, Listener
 from ..interfaces import AuthHookInterface, RetryStrategyInterface, TokenProviderInterface
 from ..login.definition import InjectTable
 from ..login.hook import Login, LoginHook, targets
@@ -227,7 +227,12 @@ class Profile:
             retry_strategy=strategy if repeat else Unsent(strategy),
             retry_unsafe_methods=repeat,
         )
-        return HttpClient(config, listener=self._listener)
+        return HttpClient(config, listener=self._tell_of_step)
+
+    def _tell_of_step(self, event: Any) -> None:
+        # A login may well be elsewhere: its requests carry nothing of the profile that could get lost.
+        if not isinstance(event, Foreign):
+            self.tell(event)
 
     def tell(self, event: Any) -> None:
         """Pass an event on to whoever listens."""

@@ -18,7 +18,7 @@ from ..models import HttpMethod, HttpResponse, TokenData, local
 from ..redact import REDACTOR, sensitive
 
 _BODY_SHOWN = 500
-# Some 20 ms, once for a fetcher.
+# Some 10 ms, once for a fetcher.
 _ROUNDS = 50_000
 _CONTENT_TYPES = {"form": "application/x-www-form-urlencoded", "json": "application/json"}
 

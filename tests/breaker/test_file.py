@@ -20,7 +20,7 @@ ASK = """
 from forge_cli.breaker import CircuitBreaker
 from forge_cli.breaker.file import FileBreakerState
 from forge_cli.errors import CircuitOpenException
-breaker = CircuitBreaker(1, 0.0, int(path.with_name("trials").read_text()), state=FileBreakerState(path))
+breaker = CircuitBreaker(1, 60.0, int(path.with_name("trials").read_text()), state=FileBreakerState(path))
 print("ready", flush=True)
 while not path.with_name("go").exists():
     time.sleep(0.001)
@@ -112,7 +112,7 @@ def test_no_change_of_any_thread_is_lost(path: Path) -> None:
 
 @pytest.mark.parametrize("trials", [1, 3])
 def test_8_processes_at_half_open_are_admitted_exactly_so_often(path: Path, trials: int) -> None:
-    CircuitBreaker(1, 0.0, state=FileBreakerState(path)).failure(KEY)
+    FileBreakerState(path).update(KEY, lambda circuit, now: Circuit(OPEN, 1, now - 60))
     path.with_name("trials").write_text(str(trials))
     children = [start(ASK, path) for _ in range(8)]
     for child in children:
@@ -210,10 +210,9 @@ def test_a_loose_file_is_repaired_and_told_once(path: Path) -> None:
 
 def test_an_open_circuit_holds_for_other_processes(path: Path) -> None:
     CircuitBreaker(1, state=FileBreakerState(path)).failure(KEY)
-    script = ASK.replace("CircuitBreaker(1, 0.0,", "CircuitBreaker(1, 30.0,")
     path.with_name("trials").write_text("1")
     path.with_name("go").touch()
-    with start(script, path) as child:
+    with start(ASK, path) as child:
         out, err = child.communicate(timeout=60)
     assert (out, err) == ("ready\nrefused\n", "")
     assert CircuitBreaker(1, state=FileBreakerState(path)).state(KEY) == OPEN

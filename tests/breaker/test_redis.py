@@ -14,7 +14,7 @@ import pytest
 import redis
 
 from forge_cli.breaker import CLOSED, HALF_OPEN, OPEN, Circuit, CircuitBreaker
-from forge_cli.breaker.circuit import to_record
+from forge_cli.breaker.circuit import from_record, to_record
 from forge_cli.breaker.redis import RedisBreakerState
 from forge_cli.errors import CircuitOpenException, StorageError
 from tests.conftest import Require
@@ -23,25 +23,34 @@ KEY = "https://api.example.com"
 
 
 @contextlib.contextmanager
-def running(program: str) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
-    """A redis-server of its own, and its URL."""
+def running(program: str, directory: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """A redis-server of its own that listens at `socket` in the directory."""
+    options = ["--port", "0", "--unixsocket", str(directory / "socket"), "--save", "", "--dir", str(directory)]
+    with subprocess.Popen([program, *options], stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert any(b"ready to accept connections" in line.lower() for line in process.stdout)
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+@pytest.fixture(scope="session")
+def program(require: Require) -> str:
+    return require("redis-server", "apt-get install redis-server")
+
+
+@pytest.fixture
+def directory() -> Iterator[Path]:
     # Paths of sockets are short, pytest's are not.
-    with tempfile.TemporaryDirectory(prefix="forge-redis-") as directory:
-        path = Path(directory, "socket")
-        options = ["--port", "0", "--unixsocket", str(path), "--save", "", "--dir", directory]
-        with subprocess.Popen([program, *options], stdout=subprocess.PIPE) as process:
-            assert process.stdout is not None
-            assert any(b"Ready to accept connections" in line for line in process.stdout)
-            try:
-                yield process, f"unix://{path}"
-            finally:
-                process.kill()
+    with tempfile.TemporaryDirectory(prefix="forge-redis-") as path:
+        yield Path(path)
 
 
 @pytest.fixture(scope="module")
-def server(require: Require) -> Iterator[str]:
-    with running(require("redis-server", "apt-get install redis-server")) as (_, url):
-        yield url
+def server(program: str) -> Iterator[str]:
+    with tempfile.TemporaryDirectory(prefix="forge-redis-") as path, running(program, Path(path)):
+        yield f"unix://{path}/socket"
 
 
 @pytest.fixture
@@ -77,7 +86,7 @@ def test_the_servers_clock_counts(client: redis.Redis, state: RedisBreakerState)
 
 def test_a_circuit_is_json_and_is_forgotten_after_a_day(client: redis.Redis, state: RedisBreakerState) -> None:
     state.update(KEY, failed)
-    assert json.loads(client.get(f"forge:breaker:{KEY}") or "null") == to_record(state.update(KEY, unchanged))
+    assert from_record(json.loads(client.get(f"forge:breaker:{KEY}") or "null")) == state.update(KEY, unchanged)
     assert 86_000 < client.ttl(f"forge:breaker:{KEY}") <= 86_400
 
 
@@ -123,10 +132,10 @@ def test_a_client_that_decodes_works_too(server: str, state: RedisBreakerState) 
 def test_32_threads_at_half_open_are_admitted_exactly_so_often(server: str, client: redis.Redis, trials: int) -> None:
     barrier, results = threading.Barrier(32), list[bool]()
     state = RedisBreakerState(server)
-    CircuitBreaker(1, 0.0, state=state).failure(KEY)
+    state.update(KEY, lambda circuit, now: Circuit(OPEN, 1, now - 60))
 
     def ask() -> None:
-        breaker = CircuitBreaker(1, 0.0, trials, state=state)
+        breaker = CircuitBreaker(1, 60.0, trials, state=state)
         barrier.wait()
         try:
             breaker.before(KEY)
@@ -159,35 +168,39 @@ def test_changes_that_are_always_overtaken_are_given_up(client: redis.Redis, sta
     overtaking = iter(range(1, 1000))
 
     def overtaken(circuit: Circuit, now: float) -> Circuit:
-        client.set(f"forge:breaker:{KEY}", str(to_record(Circuit(OPEN, next(overtaking)))))
+        client.set(f"forge:breaker:{KEY}", json.dumps(to_record(Circuit(OPEN, next(overtaking)))))
         return failed(circuit, now)
 
     with pytest.raises(StorageError, match="at once"):
         state.update(KEY, overtaken)
 
 
-def test_a_server_that_comes_back_is_used_again(require: Require) -> None:
-    program = require("redis-server", "apt-get install redis-server")
-    with running(program) as (process, url):
-        state = RedisBreakerState(url)
+def test_a_server_that_is_gone_is_a_storage_error_and_one_that_is_back_is_used(program: str, directory: Path) -> None:
+    state = RedisBreakerState(f"unix://{directory}/socket")
+    with running(program, directory):
         assert state.update(KEY, failed).failures == 1
-        process.kill()
-        process.wait()
-        with pytest.raises(StorageError, match="redis server"):
-            state.update(KEY, failed)
+    with pytest.raises(StorageError, match="redis server"):
+        state.update(KEY, failed)
+    with running(program, directory):
+        assert state.update(KEY, failed).failures == 1
 
 
-def test_a_server_that_hangs_costs_the_sharing_once(require: Require) -> None:
-    program = require("redis-server", "apt-get install redis-server")
+def test_a_server_that_is_replaced_between_two_calls_costs_neither(program: str, directory: Path) -> None:
+    state = RedisBreakerState(f"unix://{directory}/socket")
+    for _ in range(2):
+        with running(program, directory):
+            assert state.update(KEY, failed).failures == 1
+
+
+def test_a_server_that_hangs_costs_the_sharing_once(program: str, directory: Path) -> None:
     told: list[str] = []
-    with running(program) as (process, url):
-        quick = redis.Redis.from_url(url, socket_timeout=0.1, retry=None)
-        breaker = CircuitBreaker(1, state=RedisBreakerState(client=quick), notice=told.append)
+    quick = redis.Redis.from_url(f"unix://{directory}/socket", socket_timeout=0.1, retry=None)
+    breaker = CircuitBreaker(1, state=RedisBreakerState(client=quick), notice=told.append)
+    with running(program, directory) as process, quick:
         process.send_signal(signal.SIGSTOP)
         breaker.failure(KEY)
         with pytest.raises(CircuitOpenException):
             breaker.before(KEY)
-        quick.close()
     assert told == [
         "the circuit breaker is not shared with other processes: "
         "the redis server of the circuit breaker failed: TimeoutError"

@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import stat
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from forge_cli.breaker import CLOSED, OPEN, BreakerState, CircuitBreaker
+from forge_cli.breaker import CLOSED, OPEN, BreakerState, Circuit, CircuitBreaker
 from forge_cli.breaker.file import FileBreakerState
 from forge_cli.breaker.memory import MemoryBreakerState
 from forge_cli.errors import CircuitOpenException
@@ -18,13 +19,13 @@ from tests.children import start
 ORIGIN = "https://api.example.com"
 TRIALS = 3
 
-# Every process fails once, waits for the others, and then asks: the recovery takes no time.
+# Every process fails once, waits until all have and the recovery is over, and then asks.
 RUN = f"""
 from forge_cli.breaker import CircuitBreaker
 from forge_cli.breaker.file import FileBreakerState
 from forge_cli.errors import CircuitOpenException
 os.umask(0)
-breaker = CircuitBreaker(8, 0.0, {TRIALS}, state=FileBreakerState(path))
+breaker = CircuitBreaker(8, 60.0, {TRIALS}, state=FileBreakerState(path))
 breaker.failure({ORIGIN!r})
 print("failed", flush=True)
 while not path.with_name("go").exists():
@@ -35,6 +36,11 @@ try:
 except CircuitOpenException:
     print("refused")
 """
+
+
+def recovered(circuit: Circuit, now: float) -> Circuit:
+    """The circuit, a minute later."""
+    return replace(circuit, failed_at=now - 60)
 
 
 @pytest.fixture(params=["memory", "file"])
@@ -64,8 +70,10 @@ def test_one_origins_failures_are_not_anothers(state: BreakerState) -> None:
 
 
 def test_threads_get_exactly_so_many_trials(state: BreakerState) -> None:
-    breaker = CircuitBreaker(1, 0.0, TRIALS, state=state)
-    breaker.failure(ORIGIN)
+    breaker = CircuitBreaker(5, 60.0, TRIALS, state=state)
+    for _ in range(5):
+        breaker.failure(ORIGIN)
+    state.update(ORIGIN, recovered)
     barrier, results = threading.Barrier(32), list[str]()
 
     def ask() -> None:
@@ -89,7 +97,7 @@ def test_processes_share_the_count_and_the_trials_through_a_private_file(tmp_pat
     children = [start(RUN, path) for _ in range(8)]
     for child in children:
         assert child.stdout is not None and child.stdout.readline() == "failed\n"
-    assert CircuitBreaker(state=FileBreakerState(path)).state(ORIGIN) == OPEN
+    assert FileBreakerState(path).update(ORIGIN, recovered).state == OPEN
     path.with_name("go").touch()
     answers = sorted(child.communicate(timeout=60) for child in children)
     assert answers == [("admitted\n", "")] * TRIALS + [("refused\n", "")] * (8 - TRIALS)

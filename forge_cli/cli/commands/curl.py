@@ -19,9 +19,11 @@ from ...login.placeholder import REDACTED, ExportHook
 from ...models import Headers, HttpRequest, PreparedRequest
 from ...profiles.build import Profile
 from ...redact import MASK, REDACTOR, sensitive
+from ..client import build_client
 from ..context import Context
 from ..options import export_options, global_options, pass_context, request_options, silent
-from ..request import RequestOptions, build_client, build_request, credential
+from ..output.tokens import variable
+from ..request import RequestOptions, build_request, credential
 
 _HELP = """\
 Print a request as a cURL command, and send nothing.
@@ -45,7 +47,7 @@ $FORGE_TOKEN for somebody without forge, `--as literal` the values themselves.
 @global_options
 @pass_context
 def curl(
-    context: Context, method: str, url: str, items: tuple[str, ...], style: str | None, reveal: bool, **settings: Any
+    context: Context, /, method: str, url: str, items: tuple[str, ...], style: str | None, reveal: bool, **settings: Any
 ) -> int:
     """Print a request as a cURL command, and send nothing."""
     other = settings.pop("method_option")
@@ -118,7 +120,7 @@ class _Export:
             return None
         if self.style == "env":
             several = self._hook is not None and len(self._hook.login.targets) > 1
-            return f"$FORGE_TOKEN_{variable(step)}" if several else "$FORGE_TOKEN"
+            return f"${variable(step)}" if several else "$FORGE_TOKEN"
         return f"$({self._forge} token show {self._flags} --step {step} --raw)"
 
     def _header(self, name: str) -> str | None:
@@ -239,8 +241,3 @@ def _rendered(
         proxy=None if proxy is None else shown_proxy(proxy),
         max_time=config.max_elapsed,
     )
-
-
-def variable(step: str) -> str:
-    """The part of an environment variable's name that stands for a step."""
-    return re.sub(r"[^A-Z0-9]", "_", step.upper())

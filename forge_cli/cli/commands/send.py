@@ -12,6 +12,7 @@ from ...errors import UsageError
 from ...login.placeholder import OfflineHook
 from ...models import HttpRequest
 from ...redact import REDACTOR
+from ..client import build_client
 from ..context import Context
 from ..exit_codes import ExitCode, status_code
 from ..options import bundle, export_options, global_options, pass_context, request_options, silent
@@ -19,7 +20,7 @@ from ..output.body import copy, output_file, show
 from ..output.heads import request_head
 from ..output.notices import Notices
 from ..output.text import color_wanted, visible
-from ..request import RequestOptions, build_client, build_request, credential
+from ..request import RequestOptions, build_request, credential
 from .curl import export
 
 _EXAMPLE = """\
@@ -51,7 +52,7 @@ def _send_command(name: str, summary: str, example: str) -> click.Command:
     @silent
     @global_options
     @pass_context
-    def command(context: Context, url: str, items: tuple[str, ...], **settings: Any) -> int:
+    def command(context: Context, /, url: str, items: tuple[str, ...], **settings: Any) -> int:
         return run(context, name.upper(), url, items, settings)
 
     return command
@@ -76,7 +77,7 @@ options = _send_command("options", "Send an OPTIONS request.", "/users")
 @silent
 @global_options
 @pass_context
-def request(context: Context, method: str, url: str, items: tuple[str, ...], **settings: Any) -> int:
+def request(context: Context, /, method: str, url: str, items: tuple[str, ...], **settings: Any) -> int:
     """Send a request with any method."""
     return run(context, method, url, items, settings)
 
@@ -93,7 +94,7 @@ def run(context: Context, method: str, url: str, items: tuple[str, ...], setting
     if chosen["style"] or chosen["reveal"]:
         raise UsageError("--as and --reveal go with --curl", hint="add --curl, or leave them out")
     color = color_wanted(context.stderr, context.environ)
-    listener = Notices(context.notice, context.stderr, verbose=chosen["verbose"], color=color)
+    listener = Notices(context.notice, context.tell, verbose=chosen["verbose"], color=color)
     hook = (lambda profile: OfflineHook(profile.login)) if chosen["offline"] else None
     with ExitStack() as stack:
         client = stack.enter_context(build_client(context, url, options, listener, hook))
@@ -125,7 +126,7 @@ def _write(context: Context, response: StreamedResponse, *, verbose: bool) -> No
             context.notice(said)
     else:
         stdout.flush()
-        copy(response, stdout.buffer)  # type: ignore[attr-defined]  # a text stream over bytes, as sys.stdout is
+        copy(response, stdout.buffer)
 
 
 def _verdict(context: Context, response: StreamedResponse, listener: Notices) -> int:

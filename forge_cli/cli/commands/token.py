@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import os
-import subprocess
-from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
+import re
+import signal
+import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,25 +16,27 @@ import click
 from ...curl import quote
 from ...errors import ForgeError, UsageError
 from ...login.hook import LoginHook
-from ...models import Deadline, HttpRequest, RequestContext, TokenData, aware, iter_params
+from ...models import Deadline, HttpRequest, RequestContext, TokenData, iter_params
 from ...profiles.build import Profile, token_directory
-from ...redact import masked
 from ...tokens.pipeline import StepState
 from ...tokens.storage.file import FileTokenStorage
 from ..context import Context
 from ..exit_codes import ExitCode, cause_of
 from ..options import global_options, pass_context, silent
 from ..output import FORMATS
-from ..output.notices import Notices
-from ..output.text import color_wanted, visible_line
-from .curl import variable
+from ..output.json import pretty
+from ..output.notices import NOT_VERIFIED, Notices
+from ..output.text import color_wanted
+from ..output.tokens import COLUMNS, claims, expiry, moment, row, tree, variable
+
+if sys.platform == "win32":
+    import subprocess
 
 _STEP = click.option("--step", metavar="STEP", help="This step, instead of those whose tokens requests carry.")
 _JSON = click.option("--json", "as_json", is_flag=True, help="As JSON.")
 _TIMEOUT = click.option(
     "--timeout", type=click.FloatRange(min=0, min_open=True), metavar="SECONDS", help="A limit for everything."
 )
-_COLUMNS = ("profile", "step", "token", "type", "scope", "issued", "expires", "source", "storage")
 
 
 @click.group(short_help="Show, renew, use and forget tokens.")
@@ -65,6 +67,7 @@ def token() -> None:
 @pass_context
 def show(
     context: Context,
+    /,
     step: str | None,
     as_json: bool,
     reveal: bool,
@@ -86,19 +89,22 @@ def show(
     if len(chosen) > 1:
         raise UsageError(f"{chosen[0]} and {chosen[1]} cannot go together", hint="choose one")
     if raw or header is not None or as_env:
-        profile = context.profile(listener=_notices(context))
+        profile = _sending(context)
         deadline = _deadline(profile, timeout)
         if raw:
             return _print_raw(context, profile, step, deadline)
-        return _print_env(context, profile, step, deadline) if as_env else _print_header(context, profile, header or "", deadline)
+        if as_env:
+            return _print_env(context, profile, step, deadline)
+        return _print_header(context, profile, header or "", deadline)
     profile = context.profile()
     tokens = _stored(profile, step)
     if decode:
-        return _print_claims(context, profile, tokens)
-    rows = [_row(profile.name, name, found, profile, reveal=reveal) for name, found in tokens.items()]
-    if as_json:
-        return _print_json(context, rows)
-    return _print_table(context, _COLUMNS, rows, empty="no tokens are stored for this profile yet")
+        return _print_claims(context, profile, tokens, step)
+    rows = [
+        row(profile.name, name, found, source=_source(profile, name), storage=_storage(profile), reveal=reveal)
+        for name, found in tokens.items()
+    ]
+    return _print_rows(context, rows, as_json=as_json, empty="no tokens are stored for this profile yet")
 
 
 @token.command()
@@ -109,7 +115,7 @@ def show(
 @silent
 @global_options
 @pass_context
-def refresh(context: Context, step: str | None, only: bool, everything: bool, timeout: float | None) -> int:
+def refresh(context: Context, /, step: str | None, only: bool, everything: bool, timeout: float | None) -> int:
     """Renew tokens now, with the refresh token where there is one.
 
     \b
@@ -119,7 +125,7 @@ def refresh(context: Context, step: str | None, only: bool, everything: bool, ti
     """
     if everything and (step or only):
         raise UsageError("--all goes with neither --step nor --only")
-    profile = context.profile(listener=_notices(context), strict=True)
+    profile = _sending(context, strict=True)
     names = list(profile.login.pipeline.steps) if everything else _chosen(profile, step)
     if not any(profile.login.pipeline.steps[name].stored for name in names):
         raise UsageError(f"profile {profile.name!r} has no token that could be renewed")
@@ -128,7 +134,7 @@ def refresh(context: Context, step: str | None, only: bool, everything: bool, ti
     )
     for name, found in tokens.items():
         if profile.login.pipeline.steps[name].stored:
-            context.notice(f"renewed {name}: {_expiry(found)}")
+            context.notice(f"renewed {name}: {expiry(found)}")
     return 0
 
 
@@ -137,19 +143,23 @@ def refresh(context: Context, step: str | None, only: bool, everything: bool, ti
 @silent
 @global_options
 @pass_context
-def status(context: Context, as_json: bool) -> int:
+def status(context: Context, /, as_json: bool) -> int:
     """Say whether a request could be authenticated without a person: exit 0, else 7. Sends nothing."""
     profile = context.profile()
     states = profile.login.pipeline.states()
     trouble = _trouble(profile, states)
-    steps = [{"step": name, "would": state.would, "expires": _iso(state.token)} for name, state in states.items()]
     if as_json:
+        steps = [
+            {"step": name, "would": state.would, "expires": moment(state.token.expires_at) if state.token else None}
+            for name, state in states.items()
+        ]
         _print_json(context, {"profile": profile.name, "ready": trouble is None, "reason": trouble, "steps": steps})
     elif trouble is None:
-        runs = [name for name, state in states.items() if state.would in ("log in", "refresh")]
+        needed = profile.login.pipeline.closure(profile.login.targets)
+        runs = [name for name in needed if states[name].would in ("log in", "refresh")]
         context.stdout.write("ready" + (f", after renewing {', '.join(runs)}" if runs else "") + "\n")
     else:
-        context.warn(trouble)
+        context.error(trouble)
     return ExitCode.SUCCESS if trouble is None else ExitCode.LOGIN_REFUSED
 
 
@@ -158,16 +168,14 @@ def status(context: Context, as_json: bool) -> int:
 @silent
 @global_options
 @pass_context
-def list_(context: Context, as_json: bool) -> int:
+def list_(context: Context, /, as_json: bool) -> int:
     """List every stored token, of all profiles."""
-    rows = []
-    for path in _token_files(context):
-        storage = FileTokenStorage(path, notice=context.notice)
-        for found in storage.items():
-            rows.append(_row(_profile_of(path), str(found[1].meta.get("step", found[0])), found[1], None, path=path))
-    if as_json:
-        return _print_json(context, rows)
-    return _print_table(context, _COLUMNS, rows, empty="no tokens are stored")
+    rows = [
+        row(path.name.removesuffix(".toml"), _step_of(key, found), found, source="", storage=f"file {path}")
+        for path in _token_files(context)
+        for key, found in FileTokenStorage(path, notice=context.notice).items()
+    ]
+    return _print_rows(context, rows, as_json=as_json, empty="no tokens are stored")
 
 
 @token.command()
@@ -176,29 +184,26 @@ def list_(context: Context, as_json: bool) -> int:
 @silent
 @global_options
 @pass_context
-def clear(context: Context, step: str | None, all_profiles: bool) -> int:
+def clear(context: Context, /, step: str | None, all_profiles: bool) -> int:
     """Forget tokens: of the profile, or of one step and all that was made from it."""
     if all_profiles:
         if step is not None:
             raise UsageError("--all-profiles and --step cannot go together", hint="choose one")
         return _clear_all(context)
     profile = context.profile(strict=True)
-    if step is not None:
-        removed = profile.login.pipeline.clear(_chosen(profile, step))
-    else:
-        removed = _clear_file(profile)
+    removed = _clear_file(profile) if step is None else profile.login.pipeline.clear(_chosen(profile, step))
     context.notice(f"forgot {', '.join(removed)}" if removed else "there was nothing to forget")
     return 0
 
 
-@token.command(context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
+@token.command("exec", context_settings={"allow_interspersed_args": False})
 @_STEP
 @_TIMEOUT
 @silent
 @global_options
 @click.argument("command", nargs=-1, required=True, metavar="-- COMMAND...")
 @pass_context
-def exec(context: Context, step: str | None, timeout: float | None, command: tuple[str, ...]) -> int:  # noqa: A001  # the command's name
+def exec_(context: Context, /, step: str | None, timeout: float | None, command: tuple[str, ...]) -> int:
     """Run a command with the token in its environment, and end with its exit code.
 
     \b
@@ -206,15 +211,14 @@ def exec(context: Context, step: str | None, timeout: float | None, command: tup
 
     FORGE_TOKEN is the token; FORGE_TOKEN_<STEP> each step's own.
     """
-    profile = context.profile(listener=_notices(context))
-    environment = {**os.environ, **_variables(profile, step, _deadline(profile, timeout))}
+    profile = _sending(context)
+    environment = {**context.environ, **_variables(profile, step, _deadline(profile, timeout))}
     context.stdout.flush()
     try:
-        if os.name == "posix":
-            os.execvpe(command[0], list(command), environment)
-        return subprocess.call(list(command), env=environment)
+        return _run(list(command), environment)
     except OSError as exc:
-        raise UsageError(f"cannot run {command[0]!r}: {exc.strerror}", hint="give a program after --") from None
+        reason = (exc.strerror or "").lower()
+        raise UsageError(f"cannot run {command[0]!r}: {reason}", hint="give a program after --") from None
 
 
 @token.command()
@@ -222,7 +226,7 @@ def exec(context: Context, step: str | None, timeout: float | None, command: tup
 @silent
 @global_options
 @pass_context
-def explain(context: Context, as_json: bool) -> int:
+def explain(context: Context, /, as_json: bool) -> int:
     """Show the login as a tree: each step, its token, and what a request would do now. Sends nothing."""
     profile = context.profile()
     pipeline = profile.login.pipeline
@@ -242,43 +246,29 @@ def explain(context: Context, as_json: bool) -> int:
     ]
     if as_json:
         return _print_json(context, {"profile": profile.name, "steps": rows})
-    if not rows:
-        context.stdout.write(f"profile {profile.name!r} logs in by no steps\n")
-        return 0
-    for line in _tree(rows, profile):
-        context.stdout.write(f"{line}\n")
+    lines = tree(rows, profile.login.targets) or [f"profile {profile.name!r} logs in by no steps"]
+    context.stdout.write("".join(f"{line}\n" for line in lines))
     return 0
 
 
-def _tree(rows: list[dict[str, Any]], profile: Profile) -> list[str]:
-    """Each injected step with those it needs below it; a step shown before is only named."""
-    by_name = {row["step"]: row for row in rows}
-    lines: list[str] = []
-    seen: set[str] = set()
-
-    def add(name: str, indent: str, branch: str, edge: str) -> None:
-        row = by_name[name]
-        text = f"{indent}{branch}{visible_line(name)} ({row['kind']}){edge}"
-        if name in seen:
-            lines.append(f"{text}: see above")
-            return
-        seen.add(name)
-        lines.append(f"{text}: {row['state']} -> {row['would']}")
-        below = indent + ("   " if branch in ("", "└─ ") else "│  ") if branch else indent
-        for index, parent in enumerate(row["needs"]):
-            last = index == len(row["needs"]) - 1
-            add(parent, below, "└─ " if last else "├─ ", ", needed only to obtain it" if parent in row["unbound"] else "")
-
-    for target in profile.login.targets:
-        add(target, "", "", "")
-    for name in by_name:
-        if name not in seen:
-            add(name, "", "", "")
-    return lines
+def _run(command: list[str], environment: dict[str, str]) -> int:
+    """Become the command, or where that cannot be done, run it and return its exit code."""
+    if sys.platform == "win32":
+        return subprocess.call(command, env=environment)
+    # Python ignores these two, and what it runs would inherit that.
+    for name in ("SIGPIPE", "SIGXFSZ"):
+        signal.signal(getattr(signal, name), signal.SIG_DFL)
+    os.execvpe(command[0], command, environment)  # noqa: S606  # no shell is what is wanted
 
 
-def _notices(context: Context) -> Notices:
-    return Notices(context.notice, context.stderr, verbose=0, color=color_wanted(context.stderr, context.environ))
+def _sending(context: Context, *, strict: bool = False) -> Profile:
+    """The profile for a command that may send: who listens is told, and so is what is dangerous."""
+    color = color_wanted(context.stderr, context.environ)
+    listener = Notices(context.notice, context.tell, verbose=0, color=color)
+    profile = context.profile(listener=listener, strict=strict)
+    if profile.settings.table.verify is False:
+        context.warn(NOT_VERIFIED)
+    return profile
 
 
 def _deadline(profile: Profile, timeout: float | None) -> Deadline | None:
@@ -302,7 +292,8 @@ def _one(profile: Profile, step: str | None) -> str:
         return names[0]
     if not names:
         raise UsageError(
-            f"profile {profile.name!r} has no step that yields a token", hint="forge token show --header shows its credential"
+            f"profile {profile.name!r} has no step that yields a token",
+            hint="`forge token show --header` shows its credential",
         )
     raise UsageError(f"requests carry several tokens: {', '.join(names)}", hint="choose one with --step")
 
@@ -314,26 +305,33 @@ def _print_raw(context: Context, profile: Profile, step: str | None, deadline: D
 
 
 def _print_header(context: Context, profile: Profile, name: str, deadline: Deadline | None) -> int:
-    hook = LoginHook(profile.login)
-    request = hook.before_request(
-        HttpRequest("GET", profile.base_url or "/"), RequestContext(HttpRequest("GET", "/"), deadline=deadline)
-    )
+    headers = _credential_headers(context, profile, deadline)
+    if not name:
+        context.stdout.write("".join(f"{key}: {value}\n" for key, value in headers.items()))
+        return 0
+    found = next((value for key, value in headers.items() if key.lower() == name.lower()), None)
+    if found is None:
+        raise UsageError(
+            f"profile {profile.name!r} sends no credential in a header {name!r}",
+            hint=f"it sends: {', '.join(headers) or 'none'}",
+        )
+    context.stdout.write(f"{found}\n")
+    return 0
+
+
+def _credential_headers(context: Context, profile: Profile, deadline: Deadline | None) -> dict[str, str]:
+    """The headers by which requests are authenticated. UsageError for a value that no header can have."""
+    request = HttpRequest("GET", profile.base_url or "/")
+    request = LoginHook(profile.login).before_request(request, RequestContext(request, deadline=deadline))
     headers = dict(request.headers or {})
     if request.cookies:
         headers["Cookie"] = "; ".join(f"{key}={value}" for key, value in request.cookies.items())
     for parameter, _ in iter_params(request.params):
         context.notice(f"the query parameter {parameter!r} is a credential too, and no header")
-    if not name:
-        for key, value in headers.items():
-            context.stdout.write(f"{key}: {value}\n")
-        return 0
-    found = next((value for key, value in headers.items() if key.lower() == name.lower()), None)
-    if found is None:
-        raise UsageError(
-            f"profile {profile.name!r} sends no credential in a header {name!r}", hint=f"it sends: {', '.join(headers) or 'none'}"
-        )
-    context.stdout.write(f"{found}\n")
-    return 0
+    for key, value in headers.items():
+        if re.search(r"[\r\n\0]", value):
+            raise UsageError(f"the credential in header {key!r} holds a line break or NUL, which no header can")
+    return headers
 
 
 def _print_env(context: Context, profile: Profile, step: str | None, deadline: Deadline | None) -> int:
@@ -348,7 +346,7 @@ def _variables(profile: Profile, step: str | None, deadline: Deadline | None) ->
     if not names:
         _one(profile, step)
     tokens = profile.login.pipeline.obtain(names, deadline)
-    found = {f"FORGE_TOKEN_{variable(name)}": tokens[name].access_token for name in names}
+    found = {variable(name): tokens[name].access_token for name in names}
     return ({"FORGE_TOKEN": tokens[names[0]].access_token} if len(names) == 1 else {}) | found
 
 
@@ -359,50 +357,30 @@ def _stored(profile: Profile, step: str | None) -> dict[str, TokenData]:
     return {name: value for name, value in found.items() if value is not None}
 
 
-def _print_claims(context: Context, profile: Profile, tokens: Mapping[str, TokenData]) -> int:
+def _print_claims(context: Context, profile: Profile, tokens: dict[str, TokenData], step: str | None) -> int:
     if not tokens:
-        raise UsageError("no token is stored", hint="forge token refresh obtains one")
-    for name, found in tokens.items():
-        claims = _claims(found.access_token)
-        if claims is None:
-            raise UsageError(f"the token of step {name!r} is opaque: it is no JWT")
-        context.stdout.write(f"# {profile.name} {name}, not verified\n{json.dumps(claims, indent=2, ensure_ascii=False)}\n")
+        raise UsageError("no token is stored", hint="`forge token refresh` obtains one")
+    decoded = {name: claims(found.access_token) for name, found in tokens.items()}
+    if all(found is None for found in decoded.values()):
+        what = f"the token of step {step!r} is" if step is not None else "the stored tokens are"
+        raise UsageError(f"{what} opaque: no JWT", hint="only the server knows what is in it")
+    for name, found in decoded.items():
+        if found is not None:
+            context.stdout.write(f"# {profile.name} {name}, not verified\n")
+            _print_json(context, found)
     return 0
 
 
-def _claims(text: str) -> Any:
-    """The payload of a JWT in compact form (RFC 7519, section 3), None when it is none."""
-    parts = text.split(".")
-    if len(parts) != 3:
-        return None
-    try:
-        return json.loads(base64.urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4)))
-    except ValueError:
-        return None
-
-
-def _row(
-    profile: str, step: str, found: TokenData, owner: Profile | None, *, reveal: bool = False, path: Path | None = None
-) -> dict[str, Any]:
-    return {
-        "profile": profile,
-        "step": step,
-        "token": found.access_token if reveal else masked(found.access_token),
-        "type": found.token_type,
-        "scope": found.scope,
-        "issued": _moment(found.issued_at),
-        "expires": _expiry(found),
-        "expires_at": None if found.expires_at is None else int(aware(found.expires_at).timestamp()),
-        "expired": not found.fresh(datetime.now(UTC), 0.0) or bool(found.meta.get("forgotten")),
-        "source": "" if owner is None else _source(owner, step),
-        "storage": f"file {path or (owner.token_file if owner is not None else '')}" if owner is None or owner.settings.table.tokens.storage == "file" else owner.settings.table.tokens.storage,
-    }
-
-
 def _source(profile: Profile, step: str) -> str:
+    """Where a step's token comes from."""
     table: Any = profile.auth.steps[step]
     request = getattr(table, "request", None)
     return f"{table.kind} {request.method} {request.url}" if request is not None else str(table.kind)
+
+
+def _storage(profile: Profile) -> str:
+    kind: str = profile.settings.table.tokens.storage
+    return f"file {profile.token_file}" if kind == "file" else kind
 
 
 def _kind(step: Any) -> str:
@@ -410,45 +388,14 @@ def _kind(step: Any) -> str:
 
 
 def _state(state: StepState, *, stored: bool) -> str:
+    """What there is of a step."""
     if not stored:
         return "computed for each request"
     if state.token is None:
         return "no token"
-    if state.token.meta.get("forgotten"):
-        return "refused by the server"
-    return _expiry(state.token) if state.alive or _ended(state.token) else "no longer good: a step it was made from has changed"
-
-
-def _ended(found: TokenData) -> bool:
-    return found.expires_at is not None and aware(found.expires_at) <= datetime.now(UTC)
-
-
-def _expiry(found: TokenData) -> str:
-    """When it ends: epoch, ISO 8601 with zone, and in how long; `never`, `unknown` and `expired` where that is so."""
-    if found.meta.get("forgotten"):
-        return "refused"
-    if found.expires_at is None:
-        return "never expires" if found.meta.get("never") else "expiry unknown"
-    end = aware(found.expires_at)
-    left = (end - datetime.now(UTC)).total_seconds()
-    when = f"{end.astimezone().isoformat(timespec='seconds')} ({int(end.timestamp())})"
-    return f"expires in {span(left)}, {when}" if left > 0 else f"expired {span(-left)} ago, {when}"
-
-
-def span(seconds: float) -> str:
-    """A time span in the largest unit that fits."""
-    for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
-        if seconds >= size:
-            return f"{seconds / size:.0f} {unit}"
-    return f"{seconds:.0f} s"
-
-
-def _moment(moment: datetime | None) -> str:
-    return "" if moment is None else aware(moment).astimezone().isoformat(timespec="seconds")
-
-
-def _iso(found: TokenData | None) -> str | None:
-    return None if found is None or found.expires_at is None else _moment(found.expires_at)
+    text = expiry(state.token)
+    unusable = state.would != "use" and text.startswith(("expires", "never", "expiry unknown"))
+    return f"{text}, but of no use: a step it was made from has changed or ended" if unusable else text
 
 
 def _trouble(profile: Profile, states: Mapping[str, StepState]) -> str | None:
@@ -469,10 +416,6 @@ def _token_files(context: Context) -> list[Path]:
     return sorted(folder.glob("*.toml")) if folder.is_dir() else []
 
 
-def _profile_of(path: Path) -> str:
-    return path.name.removesuffix(".toml")
-
-
 def _clear_file(profile: Profile) -> list[str]:
     """Forget every token of a profile, also those of other users, hosts and older definitions."""
     storage = profile.storage
@@ -482,7 +425,7 @@ def _clear_file(profile: Profile) -> list[str]:
 
 
 def _delete(storage: FileTokenStorage) -> list[str]:
-    names = [str(found.meta.get("step", key)) for key, found in storage.items()]
+    names = [_step_of(key, found) for key, found in storage.items()]
     for key in list(storage.keys()):
         storage.delete(key)
     return list(dict.fromkeys(names))
@@ -496,14 +439,23 @@ def _clear_all(context: Context) -> int:
     return 0
 
 
+def _step_of(key: str, found: TokenData) -> str:
+    return str(found.meta.get("step", key))
+
+
 def _print_json(context: Context, value: Any) -> int:
-    context.stdout.write(json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+    text = json.dumps(value, indent=2, ensure_ascii=False)
+    if context.stdout.isatty():
+        text = pretty(text, color=color_wanted(context.stdout, context.environ))
+    context.stdout.write(f"{text}\n")
     return 0
 
 
-def _print_table(context: Context, columns: Iterable[str], rows: list[dict[str, Any]], *, empty: str) -> int:
+def _print_rows(context: Context, rows: list[dict[str, Any]], *, as_json: bool, empty: str) -> int:
+    if as_json:
+        return _print_json(context, rows)
     if not rows:
         context.notice(empty)
-    FORMATS.load("table")(context.stdout, list(columns), [[str(row[c] or "") for c in columns] for row in rows])
+    cells = [[str(row[column] or "") for column in COLUMNS] for row in rows]
+    FORMATS.load("table")(context.stdout, COLUMNS, cells, environ=context.environ)
     return 0
-

@@ -72,28 +72,37 @@ def output_file(path: str) -> Iterator[BinaryIO]:
     StorageError, before anything is sent, when it cannot be made.
     """
     path = os.path.realpath(os.path.expanduser(path))
-    if os.path.exists(path) and not os.path.isfile(path):
-        with _translated(path):
-            file = open(path, "wb")  # noqa: SIM115  # closed by the next line
+    with _translated(path):
+        old = _old(path)
+        whole = old is None or stat.S_ISREG(old.st_mode)
+        folder, name = os.path.split(path)
+        part = os.path.join(folder, f".{name[:200]}.{os.urandom(4).hex()}.part") if whole else path
+        file = open(part, "xb" if whole else "wb")  # noqa: SIM115  # closed below
+    if not whole:
         with file:  # a device or a pipe: nothing to replace
             yield file
         return
-    folder, name = os.path.split(path)
-    part = os.path.join(folder, f".{name[:200]}.{os.urandom(4).hex()}.part")
-    with _translated(path):
-        if os.path.exists(path) and not os.access(path, os.W_OK):
-            raise PermissionError(errno.EACCES, "Permission denied")
-        file = open(part, "xb")  # noqa: SIM115  # closed by the next line
     try:
         with file:
             yield file
         with _translated(path):
-            if os.path.exists(path):
-                os.chmod(part, stat.S_IMODE(os.stat(path).st_mode))
+            if old is not None:
+                os.chmod(part, stat.S_IMODE(old.st_mode))
             os.replace(part, path)
     except BaseException:
         os.unlink(part)
         raise
+
+
+def _old(path: str) -> os.stat_result | None:
+    """The file that is to be replaced. OSError when it may not be."""
+    try:
+        found = os.stat(path)
+    except FileNotFoundError:
+        return None
+    if not os.access(path, os.W_OK):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+    return found
 
 
 @contextmanager

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TextIO
+from typing import Any
 
 from ...hooks import Foreign, Received, Redirecting, Retrying, RetryStopped, Sending, StepEvent
 from ...models import PreparedRequest
 from ...redact import REDACTOR, sensitive
 from .heads import request_head, response_head
 
+NOT_VERIFIED = "certificates are not verified: anybody in between can read and change this"
+
 
 class Notices:
-    """A listener for `HttpClient`. Remembers what the exit code and the last message need."""
+    """A listener for `HttpClient`: `say` is told sentences, `show` the heads of messages.
 
-    def __init__(self, say: Callable[[str], None], stream: TextIO, *, verbose: int, color: bool) -> None:
+    It remembers what the exit code and the last message need.
+    """
+
+    def __init__(self, say: Callable[[str], None], show: Callable[[str], None], *, verbose: int, color: bool) -> None:
         self._say = say
-        self._stream = stream
+        self._show = show
         self._verbose = verbose
         self._color = color
         self._step: str | None = None
@@ -33,7 +38,7 @@ class Notices:
                 head = response_head(
                     event.http_version, event.status, event.reason, event.headers, self._color, REDACTOR
                 )
-                self._show("< ", head)
+                self._heads("< ", head)
             case Retrying():
                 wait = f"{event.delay:.1f} s" if event.delay >= 0.05 else "0 s"
                 self._say(
@@ -51,7 +56,7 @@ class Notices:
             names = (name for name, _ in prepared.headers.pairs)
             self.credential_sent = bool(prepared.query_credentials) or any(map(sensitive, names))
         if self._shown:
-            self._show("> ", request_head(prepared, self._color, REDACTOR))
+            self._heads("> ", request_head(prepared, self._color, REDACTOR))
 
     def _redirect(self, event: Redirecting) -> None:
         url = REDACTOR.url(event.url)
@@ -72,7 +77,6 @@ class Notices:
     def _where(self) -> str:
         return f"login step '{self._step}': " if self._step is not None else ""
 
-    def _show(self, mark: str, head: str) -> None:
+    def _heads(self, mark: str, head: str) -> None:
         name = f"[{self._step}] " if self._step is not None else ""
-        self._stream.write("".join(f"{mark}{name}{line}\n" for line in head.splitlines()))
-        self._stream.flush()
+        self._show("".join(f"{mark}{name}{line}\n" for line in head.splitlines()))

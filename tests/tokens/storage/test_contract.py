@@ -1,133 +1,109 @@
-"""What every storage promises."""
+"""Every storage of the table keeps the contract that others test theirs with; so does one that a user writes."""
 
 from __future__ import annotations
 
-import dataclasses
-import threading
-from collections.abc import Callable
-from datetime import UTC, datetime
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from forge_cli.errors import LockTimeout
-from forge_cli.interfaces import TokenStorageInterface
-from forge_cli.models import TokenData
+from forge_cli import TokenData, TokenStorageInterface
+from forge_cli.testing import SharedStorageContract, StorageContract
 from forge_cli.tokens.storage import STORAGES
+from forge_cli.tokens.storage.text import from_text, to_text
+from tests.django_caches import django_cache
+from tests.keyrings import MemoryKeyring
 
-MAKERS: dict[str, Callable[[Path], TokenStorageInterface]] = {
-    "memory": lambda directory: STORAGES.load("memory")(),
-    "file": lambda directory: STORAGES.load("file")(directory / "tokens" / "dev.toml"),
-}
-TOKEN = TokenData(
-    "user-token-1",
-    token_type="token",
-    expires_at=datetime(2030, 1, 2, 3, 4, 5, 678901, tzinfo=UTC),
-    refresh_token="refresh-token-1",
-    scope="read write",
-    extra={"id": 7, "none": None, "list": [1, {"a": None}], "table": {"deep": {"er": 1.5}}},
-    issued_at=datetime(2029, 1, 1, tzinfo=UTC),
-    meta={"parents": {"login": "abc"}},
-)
+ALONE = ("memory", "django file")
+SHARED = ("file", "keyring", "redis", "django memory", "django redis", "command")
 
 
-@pytest.fixture(params=list(MAKERS))
-def storage(request: pytest.FixtureRequest, tmp_path: Path) -> TokenStorageInterface:
-    return MAKERS[request.param](tmp_path)
+def programs(directory: Path) -> dict[str, list[str]]:
+    directory.mkdir()
+    return {
+        "read": ["sh", "-c", 'cat "$0/$1"', str(directory), "{key}"],
+        "write": ["sh", "-c", 'cat >"$0/$1"', str(directory), "{key}"],
+        "delete": ["rm", f"{directory}/{{key}}"],
+    }
 
 
-def test_every_storage_in_the_table_keeps_this_contract() -> None:
-    assert set(MAKERS) == set(STORAGES)
+@pytest.fixture
+def make(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[[], TokenStorageInterface]]:
+    """Makes storages of the kind in the test's parameter, all for the same tokens."""
+    name, _, cache = request.param.partition(" ")
+    kind: Any = STORAGES.load(name)
+    with ExitStack() as stack:
+        match name:
+            case "memory":
+                yield kind
+            case "file":
+                yield lambda: kind(tmp_path / "tokens" / "dev.toml")
+            case "keyring":
+                backend = MemoryKeyring()
+                yield lambda: kind(backend=backend)
+            case "redis":
+                url = request.getfixturevalue("redis").url
+                yield lambda: kind(url)
+            case "django":
+                location = request.getfixturevalue("redis").url if cache == "redis" else str(tmp_path / "cache")
+                stack.enter_context(django_cache(cache, location))
+                yield kind
+            case "command":
+                words = programs(tmp_path / "pass")
+                yield lambda: kind(**words)
 
 
-@pytest.mark.parametrize("token", [TOKEN, TokenData("user-token-2"), TokenData("", token_type="")])
-def test_what_was_set_is_got_whole(storage: TokenStorageInterface, token: TokenData) -> None:
-    storage.set("key", token)
-    found = storage.get("key")
-    assert found == token
-    assert found is not None
-    assert (found.issued_at, found.meta) == (token.issued_at, token.meta)
+def test_every_storage_of_the_table_keeps_the_contract() -> None:
+    assert {name.partition(" ")[0] for name in ALONE + SHARED} == set(STORAGES)
 
 
-def test_a_key_that_was_never_set_is_none(storage: TokenStorageInterface) -> None:
-    assert storage.get("key") is None
-    assert not storage.exists("key")
+@pytest.mark.parametrize("make", ALONE, indirect=True)
+class TestAlone(StorageContract):
+    @pytest.fixture
+    def storage(self, make: Callable[[], TokenStorageInterface]) -> TokenStorageInterface:
+        return make()
 
 
-def test_a_later_value_replaces_an_earlier_one(storage: TokenStorageInterface) -> None:
-    storage.set("key", TOKEN)
-    storage.set("key", TokenData("user-token-2"))
-    assert storage.get("key") == TokenData("user-token-2")
+@pytest.mark.parametrize("make", SHARED, indirect=True)
+class TestShared(SharedStorageContract):
+    @pytest.fixture
+    def storage(self, make: Callable[[], TokenStorageInterface]) -> TokenStorageInterface:
+        return make()
+
+    @pytest.fixture
+    def twin(self, make: Callable[[], TokenStorageInterface]) -> TokenStorageInterface:
+        return make()
 
 
-def test_a_deleted_key_is_gone_and_the_others_stay(storage: TokenStorageInterface) -> None:
-    storage.set("one", TOKEN)
-    storage.set("two", TOKEN)
-    storage.delete("one")
-    assert (storage.exists("one"), storage.exists("two")) == (False, True)
+class SqliteTokenStorage(TokenStorageInterface):
+    """What a user writes to keep tokens in a place of his own."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._do("CREATE TABLE IF NOT EXISTS tokens (key TEXT PRIMARY KEY, token TEXT)")
+
+    def get(self, key: str) -> TokenData | None:
+        rows = self._do("SELECT token FROM tokens WHERE key = ?", key)
+        return from_text(rows[0][0]) if rows else None
+
+    def set(self, key: str, token: TokenData) -> None:
+        self._do("REPLACE INTO tokens VALUES (?, ?)", key, to_text(token))
+
+    def delete(self, key: str) -> None:
+        self._do("DELETE FROM tokens WHERE key = ?", key)
+
+    def exists(self, key: str) -> bool:
+        return self.get(key) is not None
+
+    def _do(self, statement: str, *values: str) -> list[Any]:
+        with closing(sqlite3.connect(self._path)) as database, database:
+            return database.execute(statement, values).fetchall()
 
 
-def test_deleting_what_is_not_there_is_no_error(storage: TokenStorageInterface) -> None:
-    storage.delete("key")
-
-
-@pytest.mark.parametrize("key", ["auth_token:my service", "", "a.b", 'quo"te', "new\nline", "ключ", "a/../b", "#"])
-def test_any_text_is_a_key(storage: TokenStorageInterface, key: str) -> None:
-    storage.set(key, TOKEN)
-    with storage.lock(key, 0):
-        assert storage.get(key) == TOKEN
-    assert storage.get(f"{key}x") is None
-
-
-def test_what_is_got_cannot_be_changed(storage: TokenStorageInterface) -> None:
-    storage.set("key", TOKEN)
-    found = storage.get("key")
-    assert found is not None
-    with pytest.raises(dataclasses.FrozenInstanceError):
-        found.access_token = "other"  # type: ignore[misc]
-    with pytest.raises(TypeError):
-        found.extra["id"] = 8  # type: ignore[index]
-
-
-def test_reserving_changes_nothing_and_may_be_repeated(storage: TokenStorageInterface) -> None:
-    storage.set("key", TOKEN)
-    storage.reserve("key")
-    storage.reserve("key")
-    assert storage.get("key") == TOKEN
-    storage.set("key", TokenData("user-token-2"))
-    assert storage.get("key") == TokenData("user-token-2")
-
-
-def test_the_lock_of_a_key_excludes_other_threads(storage: TokenStorageInterface) -> None:
-    counted = 0
-
-    def count() -> None:
-        nonlocal counted
-        for _ in range(5):
-            with storage.lock("key", 30):
-                seen = counted
-                storage.exists("key")
-                counted = seen + 1
-
-    threads = [threading.Thread(target=count) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert counted == 20
-
-
-def test_a_lock_that_is_not_had_in_time_is_an_error(storage: TokenStorageInterface) -> None:
-    with storage.lock("key", 0), pytest.raises(LockTimeout), storage.lock("key", 0.01):
-        pass
-
-
-def test_keys_are_locked_one_by_one(storage: TokenStorageInterface) -> None:
-    with storage.lock("one", 0), storage.lock("two", 0):
-        storage.set("one", TOKEN)
-
-
-def test_a_lock_can_be_had_again(storage: TokenStorageInterface) -> None:
-    for _ in range(2):
-        with storage.lock("key", 0):
-            pass
+class TestOneOfAUser(StorageContract):
+    @pytest.fixture
+    def storage(self, tmp_path: Path) -> SqliteTokenStorage:
+        return SqliteTokenStorage(tmp_path / "tokens.db")

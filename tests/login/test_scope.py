@@ -1,0 +1,75 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from forge_cli.login.scope import Scope, outputs_of
+from forge_cli.login.template import UndefinedReference
+from forge_cli.models import TokenData
+from forge_cli.profiles.schema import EnvSecret
+from forge_cli.profiles.secrets import Secrets
+
+ENVIRON = {"SHOP": "acme", "PASSWORD": "user-password-1"}
+
+
+def scope(**values: Any) -> Scope:
+    secrets = Secrets({"password": EnvSecret(env="PASSWORD")}, environ=ENVIRON, prompt=None, base_dir=Path())
+    return Scope(secrets=secrets, environ=ENVIRON, **values)
+
+
+@pytest.mark.parametrize(
+    ("template", "expected"),
+    [
+        ("${base_url}/x", "https://api.example/x"),
+        ("${vars.shop}", "acme"),
+        ("${env.SHOP}", "acme"),
+        ("${secrets.password}", "user-password-1"),
+        ("${steps.app.token}:${steps.app.region}", "app-token-1:eu"),
+        ("${self.refresh_token}", "refresh-1"),
+        ("${now}", "1700000000"),
+        ("${now + 60}", "1700000060"),
+        ("${uuid}", "11111111-2222-4333-8444-555555555555"),
+        ("${steps.mfa.token ?? steps.app.token}", "app-token-1"),
+        ("${env.NOBODY ?? vars.shop}", "acme"),
+        ("$${vars.shop}", "${vars.shop}"),
+    ],
+)
+def test_references_mean_what_is_known(template: str, expected: str) -> None:
+    known = scope(
+        base_url="https://api.example",
+        vars={"shop": "acme"},
+        steps={"app": {"token": "app-token-1", "region": "eu"}},
+        own={"refresh_token": "refresh-1"},
+        now=1700000000.9,
+        uuid="11111111-2222-4333-8444-555555555555",
+    )
+    assert known.text(template) == expected
+
+
+@pytest.mark.parametrize(
+    "reference", ["base_url", "vars.nobody", "env.NOBODY", "steps.app.token", "self.token", "request.body", "secrets"]
+)
+def test_what_is_not_known_is_an_error_that_names_it(reference: str) -> None:
+    with pytest.raises(UndefinedReference) as caught:
+        scope().text(f"${{{reference}}}")
+    assert reference in caught.value.message
+
+
+def test_a_tree_is_filled_in_and_keeps_types() -> None:
+    known = scope(vars={"limit": 10, "shop": "acme"})
+    filled = known.fill({"n": "${vars.limit}", "list": ["${vars.shop}", 1], "text": "<${vars.limit}>"})
+    assert filled == {"n": 10, "list": ["acme", 1], "text": "<10>"}
+
+
+def test_the_outputs_of_a_token_are_what_it_has() -> None:
+    assert outputs_of(TokenData("token-1")) == {"token": "token-1", "token_type": "Bearer"}
+    full = TokenData("token-1", "MAC", refresh_token="refresh-1", scope="read", extra={"region": "eu"})
+    assert outputs_of(full) == {
+        "token": "token-1",
+        "token_type": "MAC",
+        "refresh_token": "refresh-1",
+        "scope": "read",
+        "region": "eu",
+    }

@@ -1,0 +1,110 @@
+from __future__ import annotations
+
+import socket
+from typing import Any
+
+import pytest
+
+from forge_cli.client import HttpClient
+from forge_cli.config import HttpClientConfig
+from forge_cli.errors import ConnectionException, HttpStatusException
+from forge_cli.hooks import StepEvent
+from forge_cli.models import HttpRequest, RequestContext
+from forge_cli.profiles.wire import Unsent, Wire
+from forge_cli.retry import ExponentialBackoffRetryStrategy, NoRetryStrategy, SimpleRetryStrategy
+from tests.logins import made
+from tests.server import Reply, Server
+
+QUICK = 'retry = { base_delay = 0 }\n[profiles.demo.auth]\ntype = "pipeline"\n[profiles.demo.auth.steps.user]\n'
+
+
+def test_there_is_one_client_for_each_way_of_sending() -> None:
+    made_for: list[tuple[int, bool]] = []
+    told: list[Any] = []
+
+    def client(redirects: int, repeat: bool) -> HttpClient:
+        made_for.append((redirects, repeat))
+        return HttpClient(HttpClientConfig(base_url="http://127.0.0.1:1", retry_strategy=NoRetryStrategy()))
+
+    wire = Wire(client, told.append)
+    for redirects, repeat in ((0, True), (0, True), (3, True), (0, False)):
+        with pytest.raises(ConnectionException) as caught:
+            try:
+                wire.send("user", HttpRequest("GET", "/"), redirects, repeat=repeat, deadline=None)
+            except Exception as exc:
+                raise exc.__cause__ or exc from None
+        assert caught.value.context["sent"] is False
+    assert made_for == [(0, True), (3, True), (0, False)]
+    assert told == [StepEvent("user"), StepEvent(None)] * 4
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (ConnectionException("refused", context={"sent": False}), True),
+        (ConnectionException("reset", context={"sent": True}), False),
+        (ConnectionException("who knows"), False),
+        (HttpStatusException("HTTP 503", 503), False),
+        (ValueError("x"), False),
+    ],
+    ids=["never left", "left", "unknown", "answered", "foreign"],
+)
+def test_what_can_be_sent_once_is_repeated_only_when_it_never_left(error: Exception, expected: bool) -> None:
+    strategy = Unsent(SimpleRetryStrategy(2, 0.5, max_elapsed=9))
+    context = RequestContext(HttpRequest("GET", "/"))
+    assert strategy.should_retry(context, error) is expected
+    assert (strategy.max_retries, strategy.get_delay(context), strategy.max_elapsed) == (2, 0.5, 9)
+    assert not hasattr(strategy, "is_retryable_status")
+    context.attempt = 2
+    assert not strategy.should_retry(context, error)
+
+
+def test_it_takes_over_no_limit_that_a_strategy_does_not_have() -> None:
+    assert Unsent(NoRetryStrategy()).max_elapsed is None
+    assert Unsent(ExponentialBackoffRetryStrategy()).max_elapsed is None
+
+
+@pytest.mark.parametrize("status", [408, 429, 502, 503, 504])
+def test_a_login_that_meets_trouble_is_repeated(server: Server, status: int) -> None:
+    server.reply("/login", Reply(status), Reply(body={"token": "user-token-1"}))
+    text = QUICK + 'request = { method = "POST", url = "/login" }\nextract = { token = "/token" }\n'
+    made(text, server.url).login.pipeline.obtain(["user"])
+    assert len(server.seen) == 2
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 500])
+def test_a_login_that_is_refused_is_not(server: Server, status: int) -> None:
+    server.reply("/login", Reply(status))
+    text = QUICK + 'request = { method = "POST", url = "/login" }\nextract = { token = "/token" }\n'
+    with pytest.raises(Exception, match="refused"):
+        made(text, server.url).login.pipeline.obtain(["user"])
+    assert len(server.seen) == 1
+
+
+@pytest.mark.parametrize("method", ["POST", "GET"])
+@pytest.mark.parametrize("trouble", [Reply(503), Reply(raw=b"")], ids=["503", "reset"])
+def test_a_refresh_token_is_sent_once_whatever_the_method(server: Server, method: str, trouble: Reply) -> None:
+    server.reply("/login", Reply(body={"token": "user-token-1", "r": "refresh-1"}))
+    server.reply("/refresh", trouble)
+    text = QUICK + 'request = { method = "POST", url = "/login" }\nextract = { token = "/token", refresh_token = "/r" }\n'
+    text += f'refresh = {{ request = {{ method = "{method}", url = "/refresh?r=${{self.refresh_token}}" }} }}\n'
+    pipeline = made(text, server.url).login.pipeline
+    pipeline.obtain(["user"])
+    with pytest.raises(Exception, match="user|answer|closed|connection"):
+        pipeline.renew(["user"])
+    assert len(server.seen_at("/refresh")) == 1
+
+
+def test_a_refresh_that_never_left_is_repeated(server: Server) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{free.getsockname()[1]}/refresh"
+    server.reply("/login", Reply(body={"token": "user-token-1", "r": "refresh-1"}))
+    text = QUICK + 'request = { method = "POST", url = "/login" }\nextract = { token = "/token", refresh_token = "/r" }\n'
+    text += f'refresh = {{ request = {{ method = "POST", url = "{url}", text = "${{self.refresh_token}}" }} }}\n'
+    told: list[Any] = []
+    pipeline = made(text, server.url, listener=told.append).login.pipeline
+    pipeline.obtain(["user"])
+    with pytest.raises(ConnectionException):
+        pipeline.renew(["user"])
+    assert [type(event).__name__ for event in told].count("Retrying") == 3
