@@ -599,7 +599,7 @@ class HttpClient(HttpClientInterface, HttpSessionInterface):
         except ForgeError:
             raise  # a missing secret, a bad profile, a store that cannot be read: not an answer of the network
         except Exception as exc:
-            message = f"Authentication hook failed: {REDACTOR.body(f'{type(exc).__name__}: {exc}')}"
+            message = f"Authentication hook failed: {type(exc).__name__}: {REDACTOR.body(str(exc))}"
             raise AuthenticationException(message, exc, {"request": context.request}) from exc
 
     def _after(self, response: StreamedResponse, run: _Run) -> StreamedResponse:

@@ -359,7 +359,7 @@ class TestDuckTyping:
             def retry_strategy(self) -> AuthRetryStrategyInterface:
                 strategy = Mock()
                 strategy.should_retry.side_effect = lambda response, attempt: attempt < 1
-                return strategy  # type: ignore[no-any-return]
+                return strategy
 
             def recover(self, response: HttpResponse, context: RequestContext) -> bool:
                 seen.append((response.status_code, response.content))

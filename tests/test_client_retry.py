@@ -192,6 +192,12 @@ class TestAttempts:
             told(server, strategy).client.get("/x")
         assert (attempts, caught.value.attempts) == ([0, 1, 2], 3)
 
+    def test_a_failure_that_a_request_hook_reports_is_retried_like_any(self, server: Server) -> None:
+        server.reply("/x", Reply())
+        hook = Mock()
+        hook.before_request.side_effect = [ConnectionException("Connection failed"), HttpRequest("POST", "/x")]
+        assert told(server, request_hooks=(hook,)).client.post("/x").status_code == 200
+
     def test_the_connection_is_kept_between_attempts(self, server: Server) -> None:
         server.reply("/x", Reply(503, "busy"), Reply(503, "busy"), Reply(200))
         told(server).client.get("/x")

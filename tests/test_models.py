@@ -29,6 +29,7 @@ from forge_cli import (
     HttpResponse,
     HttpStatusException,
     NotFoundException,
+    PreparedRequest,
     RequestBuildException,
     RequestContext,
     ResponseParseException,
@@ -144,6 +145,13 @@ class TestHttpRequest:
         assert first == second
         assert hash(first) == hash(second)
 
+    def test_what_cannot_be_hashed_does_not_keep_it_from_being(self) -> None:
+        class Odd:
+            __hash__ = None  # type: ignore[assignment]
+
+        odd = Odd()
+        assert hash(HttpRequest("PUT", "/", data=odd)) == hash(HttpRequest("PUT", "/", data=odd))
+
     def test_is_equal_by_value(self) -> None:
         assert HttpRequest("GET", "/", headers={"A": "b"}) == HttpRequest(HttpMethod.GET, "/", {"A": "b"})
         assert HttpRequest("GET", "/", headers={"A": "b"}) != HttpRequest("GET", "/", headers={"A": "c"})
@@ -184,6 +192,7 @@ class TestHttpRequest:
 class TestFrozenDict:
     def test_is_equal_to_a_plain_one(self) -> None:
         assert FrozenDict({"a": {"b": [1]}}) == {"a": {"b": [1]}}
+        assert copy.copy(FrozenDict({"a": 1})) == {"a": 1}
         assert json.dumps(FrozenDict({"a": 1})) == '{"a": 1}'
 
     @given(st.dictionaries(st.text(), st.lists(st.integers()) | st.text() | st.none()))
@@ -334,6 +343,11 @@ class TestHttpResponse:
     def test_its_repr_shows_no_body_and_no_secret(self) -> None:
         answer = dataclasses.replace(response(b"user-token-1"), url="https://h/?token=user-token-2")
         assert repr(answer) == "HttpResponse(200, 'https://h/?token=***', 12 bytes)"
+
+
+def test_a_prepared_request_shows_no_secret() -> None:
+    prepared = PreparedRequest("GET", "https://h/?token=user-token-1", Headers({"X-Api-Key": "key-1", "A": "b"}))
+    assert repr(prepared) == "PreparedRequest(GET https://h/?token=***, headers={'X-Api-Key': '***', 'A': 'b'})"
 
 
 class TestContexts:

@@ -132,7 +132,7 @@ class Profile:
         return dataclasses.replace(
             self._transport(),
             default_headers={name: fill(value) for name, value in table.headers.items()},
-            default_params={name: self.scope.fill(value) for name, value in table.query.items()},
+            default_params={name: _filled(value, fill) for name, value in table.query.items()},
             origins=tuple(self.scope.text(url) for url in table.origins),
             allow_redirects=table.redirects > 0,
             max_redirects=table.redirects,
@@ -282,6 +282,13 @@ def load_profile(
     source = find(None if config is None else os.fspath(config), environ, Path.cwd(), False)
     document = load_document(source.path)
     return Profile(profile(document, select(document, name, environ), overrides_vars=vars or {}), environ=environ)
+
+
+def _filled(value: Any, fill: Callable[[str], str]) -> Any:
+    """A query value with its templates filled in; a list is a repeated parameter."""
+    if isinstance(value, list):
+        return [_filled(item, fill) for item in value]
+    return fill(value) if isinstance(value, str) else value
 
 
 def retry_strategy(table: RetryTable) -> RetryStrategyInterface:

@@ -79,9 +79,7 @@ def test_an_error_says_what_and_what_next(forge: Forge, failing: Callable[[BaseE
     assert (result.exit_code, result.stdout, result.stderr) == (2, "", "forge: that is wrong\n  try this\n")
 
 
-def test_a_failure_without_a_hint_gets_that_of_its_code(
-    forge: Forge, failing: Callable[[BaseException], None]
-) -> None:
+def test_a_failure_without_a_hint_gets_that_of_its_code(forge: Forge, failing: Callable[[BaseException], None]) -> None:
     failing(ConnectionException("Connection failed"))
     assert "check the address" in forge("fail").stderr
 

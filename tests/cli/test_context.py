@@ -82,9 +82,7 @@ def test_a_profile_that_is_named_must_be_there(profile_file: Callable[[str], Pat
         context("three").profile_if_any()
 
 
-def test_the_configuration_directory_follows_the_environment(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_the_configuration_directory_follows_the_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     assert context().config_dir == config_dir()
     monkeypatch.setenv("FORGE_CONFIG_DIR", str(tmp_path))
     assert context().config_dir == tmp_path

@@ -113,7 +113,20 @@ def test_global_options_go_into_the_run() -> None:
     def command() -> None:
         pass
 
-    words = ["-p", "dev", "--config", "f.toml", "--no-project", "--var", "a=b=c", "--var", "d=", "--no-input", "--debug"]
+    words = [
+        "-p",
+        "dev",
+        "--config",
+        "f.toml",
+        "--no-project",
+        "--no-input",
+        "--debug",
+        "--var",
+        "a=b=c",
+        "--var",
+        "d=",
+    ]
     command.main(words, standalone_mode=False, obj=run)
-    assert (run.profile_name, run.config, run.no_project, run.no_input, run.debug) == ("dev", "f.toml", True, True, True)
+    assert (run.profile_name, run.config) == ("dev", "f.toml")
+    assert (run.no_project, run.no_input, run.debug) == (True, True, True)
     assert run.variables == {"a": "b=c", "d": ""}

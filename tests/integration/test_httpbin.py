@@ -54,7 +54,8 @@ def test_a_multipart_body(forge: Forge, httpbin: str) -> None:
 
 
 def test_a_raw_body_from_standard_input(forge: Forge, httpbin: str) -> None:
-    assert answer(forge, "put", f"{httpbin}/put", "-d", "@-", "-H", "Content-Type: text/plain", input="raw")["data"] == "raw"
+    words = ["put", f"{httpbin}/put", "-d", "@-", "-H", "Content-Type: text/plain"]
+    assert answer(forge, *words, input="raw")["data"] == "raw"
 
 
 @pytest.mark.parametrize(

@@ -86,8 +86,8 @@ def hold_no_secret(text: str) -> None:
 
 REQUESTS: dict[str, list[str]] = {
     "get": ["GET", "/x"],
-    "query": ["GET", "/x?a=[1]&b={2}", "c==d e&f", "q==it's \"$(date)\" `id` !x", "é==ü"],
-    "headers": ["GET", "/x", "X-Quote:it's \"$HOME\" `id` \\ !", "X-Empty;", "Accept:", "User-Agent:mine/1"],
+    "query": ["GET", "/x?a=[1]&b={2}", "c==d e&f", 'q==it\'s "$(date)" `id` !x', "é==ü"],
+    "headers": ["GET", "/x", 'X-Quote:it\'s "$HOME" `id` \\ !', "X-Empty;", "Accept:", "User-Agent:mine/1"],
     "repeated headers": ["GET", "/x", "-H", "A: 1", "-H", "A: 2"],
     "json": ["POST", "/x", "name=it's $(id) `x` !y\n\ttab", "emoji=😀", "big:=12345678901234567890.10", "deep[a][]=1"],
     "at sign": ["POST", "/x", "-d", "\\@not-a-file", "-H", "Content-Type: text/plain"],
@@ -120,7 +120,8 @@ def test_a_shell_sends_the_same_request(
     words: list[str],
 ) -> None:
     require(shell, f"apt-get install {shell}")
-    profile_file(f'[profiles.api]\nbase_url = "{server.url}"\nheaders = {{ X-Team = "blue" }}\nquery = {{ l = "en" }}\n')
+    more = 'headers = { X-Team = "blue" }\nquery = { l = "en" }\n'
+    profile_file(f'[profiles.api]\nbase_url = "{server.url}"\n{more}')
     Path("body.json").write_bytes(b'{"a": 1}\n')
     Path("binary.bin").write_bytes(bytes(range(256)))
     server.reply("/x", Reply(200, "answer"))
@@ -137,7 +138,7 @@ PROFILES = {
     "bearer as written": 'auth = { type = "bearer", token = "user-token-2" }',
     "api key in a header": 'auth = { type = "api-key", key = "${secrets.token}", in = "header", name = "X-Api-Key" }',
     "api key in the query": 'auth = { type = "api-key", key = "${secrets.token}", in = "query", name = "key" }',
-    "api key from a file in the query": 'auth = { type = "api-key", key = "${secrets.file}", in = "query", name = "key" }',
+    "api key from a file": 'auth = { type = "api-key", key = "${secrets.file}", in = "query", name = "key" }',
     "api key in a cookie": 'auth = { type = "api-key", key = "${secrets.token}", in = "cookie", name = "sid" }',
     "basic": 'auth = { type = "basic", username = "ada", password = "${secrets.password}" }',
     "oauth2": 'auth = { type = "oauth2", grant = "client-credentials", token_url = "/token", client_id = "me", '
@@ -170,8 +171,9 @@ def api(server: Server, profile_file: Callable[[str], Path], secrets: None) -> C
 
     def write(auth: str) -> Server:
         path = profile_file(
-            f'[profiles.api]\nbase_url = "{server.url}"\n{auth}\n[profiles.api.secrets]\ntoken = {{ env = "API_TOKEN" }}\n'
-            'password = { env = "API_PASSWORD" }\nclient = { env = "CLIENT_SECRET" }\nfile = { file = "token" }\n'
+            f'[profiles.api]\nbase_url = "{server.url}"\n{auth}\n[profiles.api.secrets]\n'
+            'token = { env = "API_TOKEN" }\npassword = { env = "API_PASSWORD" }\n'
+            'client = { env = "CLIENT_SECRET" }\nfile = { file = "token" }\n'
         )
         (path.parent / "token").write_text("user-token-1")
         answer = {"access_token": "user-token-2", "tenant": "blue", "expires_in": 3600}

@@ -18,6 +18,7 @@ type = "pipeline"
 request = { method = "POST", url = "/login" }
 extract = { token = "/token" }
 """
+AUTH = "[profiles.demo.auth]\ntype = "
 BEARER = '[profiles.demo.auth]\ntype = "bearer"\ntoken = "${env.TOKEN}"\n'
 ENVIRON = {"TOKEN": "env-token-1", "NAME": "X-Name"}
 
@@ -82,13 +83,13 @@ class TestInject:
         [
             (BEARER, {"headers": {"authorization": "Bearer mine"}}),
             (BEARER, {"auth": ("ada", "mine")}),
-            ('[profiles.demo.auth]\ntype = "basic"\nusername = "x"\npassword = "y"\n', {"auth": ("ada", "mine")}),
-            ('[profiles.demo.auth]\ntype = "api-key"\nkey = "x"\nin = "header"\nname = "X-Key"\n', {"headers": {"x-key": "mine"}}),
-            ('[profiles.demo.auth]\ntype = "api-key"\nkey = "x"\nin = "query"\nname = "key"\n', {"params": {"key": "mine"}}),
-            ('[profiles.demo.auth]\ntype = "api-key"\nkey = "x"\nin = "cookie"\nname = "key"\n', {"cookies": {"key": "mine"}}),
+            (f'{AUTH}"basic"\nusername = "x"\npassword = "y"\n', {"auth": ("ada", "mine")}),
+            (f'{AUTH}"api-key"\nkey = "x"\nin = "header"\nname = "X-Key"\n', {"headers": {"x-key": "mine"}}),
+            (f'{AUTH}"api-key"\nkey = "x"\nin = "query"\nname = "key"\n', {"params": {"key": "mine"}}),
+            (f'{AUTH}"api-key"\nkey = "x"\nin = "cookie"\nname = "key"\n', {"cookies": {"key": "mine"}}),
         ],
         ids=["header", "basic over bearer", "basic", "api key", "query", "cookie"],
-    )  # fmt: skip
+    )
     def test_what_the_caller_states_is_left_alone(self, server: Server, auth: str, request_: Any) -> None:
         server.reply("/users", Reply(401))
         with client(auth, server) as http:
@@ -102,7 +103,9 @@ class TestInject:
         server.reply("/users", Reply())
         text = LOGIN + '[profiles.demo.auth.steps.other]\nrequest = { url = "/other" }\nextract = { token = "/t" }\n'
         for name, step in (("Authorization", "user"), ("X-Other", "other")):
-            text += f'[[profiles.demo.auth.inject]]\nin = "header"\nname = "{name}"\nvalue = "${{steps.{step}.token}}"\n'
+            text += (
+                f'[[profiles.demo.auth.inject]]\nin = "header"\nname = "{name}"\nvalue = "${{steps.{step}.token}}"\n'
+            )
         with client(text, server) as http:
             http.get("/users", headers={"X-Other": "mine"})
         assert [seen.path for seen in server.seen] == ["/login", "/users"]
@@ -163,7 +166,7 @@ class TestRecovering:
         assert [seen.path for seen in server.seen] == paths
 
     def test_the_first_rule_that_matches_counts(self, server: Server) -> None:
-        rules = '[[profiles.demo.auth.invalidate]]\nwhen = { status = [401, 403] }\nsteps = []\n'
+        rules = "[[profiles.demo.auth.invalidate]]\nwhen = { status = [401, 403] }\nsteps = []\n"
         rules += '[[profiles.demo.auth.invalidate]]\nwhen = { status = 401 }\nsteps = ["user"]\n'
         assert self.run(server, LOGIN + rules, Reply(401)) == 401
         assert len(server.seen) == 2
@@ -211,7 +214,9 @@ def test_branches_join_in_what_is_there(server: Server) -> None:
     text = LOGIN + '[profiles.demo.auth.steps.join]\nkind = "value"\n'
     text += 'value = "${steps.user.session ?? steps.user.token}"\n'
     text = text.replace('{ token = "/token" }', '{ token = "/token", session = { pointer = "/s", optional = true } }')
-    server.reply("/login", Reply(body={"token": "user-token-1", "s": "session-1"}), Reply(body={"token": "user-token-2"}))
+    server.reply(
+        "/login", Reply(body={"token": "user-token-1", "s": "session-1"}), Reply(body={"token": "user-token-2"})
+    )
     server.reply("/users", Reply(401), Reply())
     with client(text, server) as http:
         http.get("/users")

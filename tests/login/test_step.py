@@ -19,7 +19,7 @@ from forge_cli.profiles.schema import EnvSecret, FileSecret, PromptSecret
 from forge_cli.profiles.secrets import Secrets
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
-SECRETS = {
+SECRETS: dict[str, EnvSecret | FileSecret | PromptSecret] = {
     "client": EnvSecret(env="CLIENT"),
     "password": PromptSecret(prompt="Password"),
     "key": FileSecret(file="/nowhere/key"),
@@ -74,7 +74,7 @@ def test_it_needs_what_it_refers_to_and_what_it_names() -> None:
 def test_its_place_in_the_login_comes_from_its_table() -> None:
     table = http("${steps.app.token}", unbound=("app",), skew="2m", refresh="${steps.device.token}")
     made = step(table)
-    assert (made.key, made.needs, made.unbound, made.skew) == ("d:user", ("app", "device"), {"app"}, 120.0)
+    assert (made.key, list(made.needs), set(made.unbound), made.skew) == ("d:user", ["app", "device"], {"app"}, 120.0)
     assert made.refresh_needs == {"device"}
     assert made.stored
     assert not step(ValueStep(kind="value", value="x")).stored
@@ -83,7 +83,13 @@ def test_its_place_in_the_login_comes_from_its_table() -> None:
 def test_the_outputs_become_a_token() -> None:
     wire = Wire(b'{"token": 7, "token_type": "MAC", "expires_in": 60, "region": "eu", "r": "refresh-1", "s": "read"}')
     table = http()
-    outputs = {"token": "/token", "token_type": "/token_type", "region": "/region", "refresh_token": "/r", "scope": "/s"}
+    outputs = {
+        "token": "/token",
+        "token_type": "/token_type",
+        "region": "/region",
+        "refresh_token": "/r",
+        "scope": "/s",
+    }
     token = step(replace(table, extract=outputs), wire=wire).login({}, None)
     expected = TokenData("7", "MAC", NOW + timedelta(seconds=60), "refresh-1", "read", {"region": "eu"})
     assert (token, token.issued_at) == (expected, NOW)
@@ -191,7 +197,9 @@ def test_what_stopped_a_request_is_told_without_how_often_it_was_tried() -> None
 class TestDigest:
     TABLE = http("${vars.shop} ${env.SHOP} ${secrets.client} ${secrets.key} ${secrets.password}")
 
-    def known(self, table: Any = TABLE, *, key: bytes = b"key", profile: str = "dev", parents: Any = None, **values: Any) -> str:
+    def known(
+        self, table: Any = TABLE, *, key: bytes = b"key", profile: str = "dev", parents: Any = None, **values: Any
+    ) -> str:
         return digest(key, profile, "user", table, scope(**values), parents or {})
 
     def test_it_is_the_same_for_the_same_login(self) -> None:

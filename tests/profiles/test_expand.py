@@ -66,7 +66,12 @@ def test_excluded_paths_get_none(server: Server, kind: str) -> None:
 
 class TestClientCredentials:
     def token_request(self, server: Server, **options: Any) -> Seen:
-        keys = {"token_url": server.url + "/token", "client_id": "id-1", "client_secret": "${secrets.secret}", **options}
+        keys = {
+            "token_url": server.url + "/token",
+            "client_id": "id-1",
+            "client_secret": "${secrets.secret}",
+            **options,
+        }
         text = "".join(f'{name} = "{value}"\n' for name, value in keys.items())
         server.reply("/token", Reply(body=ANSWER))
         seen = sent(server, f'type = "oauth2"\ngrant = "client-credentials"\n{text}params = {{ a = "1" }}')

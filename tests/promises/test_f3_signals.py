@@ -64,9 +64,7 @@ def test_while_waiting_for_an_answer(server: Server, number: int, code: int) -> 
 
 
 @pytest.mark.parametrize(("number", "code"), SIGNALS, ids=IDS)
-def test_while_waiting_for_a_retry(
-    server: Server, profile_file: Callable[[str], Path], number: int, code: int
-) -> None:
+def test_while_waiting_for_a_retry(server: Server, profile_file: Callable[[str], Path], number: int, code: int) -> None:
     with started("get", server.reply("/x", Reply(503, headers={"Retry-After": "30"}))) as child:
         assert child.stderr is not None
         assert "retry 1 of 3 in 30.0 s" in child.stderr.readline()

@@ -60,9 +60,7 @@ def test_a_closed_stdout_is_exit_9(server: Server) -> None:
     assert (result.returncode, result.stderr) == (9, b"forge: the output cannot be written: bad file descriptor\n")
 
 
-def test_a_closed_stdout_hurts_nobody_who_writes_elsewhere(
-    server: Server, profile_file: Callable[[str], Path]
-) -> None:
+def test_a_closed_stdout_hurts_nobody_who_writes_elsewhere(server: Server, profile_file: Callable[[str], Path]) -> None:
     profile_file(
         f'[profiles.api]\nbase_url = "{server.url}"\n[profiles.api.auth]\ntype = "pipeline"\n'
         '[profiles.api.auth.steps.one]\nrequest = { url = "/one" }\nextract = { token = "/token" }\n'

@@ -14,7 +14,9 @@ from tests.server import Reply, Server
 ROOT = Path(__file__).parents[2]
 
 
-def run(*words: str, stdin: int | None = subprocess.DEVNULL, **environ: str) -> subprocess.CompletedProcess[bytes]:
+def run(
+    words: list[str], environ: dict[str, str], stdin: int = subprocess.DEVNULL
+) -> subprocess.CompletedProcess[bytes]:
     """Run forge with nothing in its environment but these variables."""
     command = [sys.executable, "-m", "forge_cli", *words]
     env = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), **environ}
@@ -37,7 +39,7 @@ def run(*words: str, stdin: int | None = subprocess.DEVNULL, **environ: str) -> 
 )
 def test_a_request_works_anywhere(server: Server, environ: dict[str, str]) -> None:
     url = server.reply("/x", Reply(200, "é\u202e😀".encode()))
-    result = run("get", url, "-v", "é==ü", **environ)
+    result = run(["get", url, "-v", "é==ü"], environ)
     assert (result.returncode, result.stdout) == (0, "é\u202e😀".encode())
     assert server.seen[0].query == [("é", "ü")]
 
@@ -47,12 +49,12 @@ def test_a_request_works_anywhere(server: Server, environ: dict[str, str]) -> No
     "environ", [{}, {"LC_ALL": "C"}, {"PYTHONIOENCODING": "ascii"}, {"COLUMNS": "0"}, {"COLUMNS": "1"}], ids=str
 )
 def test_help_works_anywhere(words: list[str], environ: dict[str, str]) -> None:
-    result = run(*words, **environ)
+    result = run(words, environ)
     assert (result.returncode, result.stderr) == (0, b"")
 
 
 def test_a_path_without_a_home_is_a_clear_error() -> None:
-    result = run("get", "/x")
+    result = run(["get", "/x"], {})
     assert result.returncode in (2, 9)
     assert b"Traceback" not in result.stderr
     assert result.stderr.startswith(b"forge: ")
@@ -71,7 +73,7 @@ def test_an_open_pipe_that_says_nothing_does_not_hang(server: Server) -> None:
     url = server.reply("/x", Reply(200, b"body"))
     ours, theirs = os.pipe()
     try:
-        assert run("get", url, stdin=ours).stdout == b"body"
+        assert run(["get", url], {}, stdin=ours).stdout == b"body"
     finally:
         os.close(ours)
         os.close(theirs)

@@ -165,29 +165,36 @@ class _Export:
         return REDACTED
 
     def _hidden(self, prepared: PreparedRequest) -> PreparedRequest:
-        """The request without the secrets that were typed in literally."""
-        url, question, query = prepared.url.partition("?")
+        """The request without the secrets that were typed in literally, or that forge knows of."""
+        place, question, query = prepared.url.partition("?")
+        scheme, slashes, rest = place.partition("//")
+        host, slash, path = rest.partition("/")
         body = prepared.body
         return replace(
             prepared,
-            url=url + question + "&".join(map(self._hidden_pair, query.split("&"))),
+            url="".join((scheme, slashes, host, slash, self._hidden_text(path, "the URL"), question))
+            + "&".join(map(self._hidden_pair, query.split("&"))),
             headers=Headers((name, self._hidden_header(name, value)) for name, value in prepared.headers.pairs),
             body=self._hidden_bytes(body) if isinstance(body, bytes) else body,
             parts=tuple(replace(part, value=self._hidden_bytes(part.value)) for part in prepared.parts),
         )
 
     def _hidden_header(self, name: str, value: str) -> str:
-        if not sensitive(name) or self._slots.present(value) or REDACTED in value:
+        if self._slots.present(value) or REDACTED in value:
             return value
+        if not sensitive(name):
+            return self._hidden_text(value, name)
         scheme, space, _ = value.partition(" ")
         hidden = self._redacted(name)
         return f"{scheme} {hidden}" if space and name.lower() == "authorization" else hidden
 
     def _hidden_pair(self, pair: str) -> str:
         name, _, value = pair.partition("=")
-        if not sensitive(unquote_plus(name)) or not value or self._slots.present(value) or REDACTED in unquote(value):
+        if not value or self._slots.present(value) or REDACTED in unquote(value):
             return pair
-        return f"{name}={self._redacted(f'the query parameter {unquote_plus(name)}')}"
+        place = f"the query parameter {unquote_plus(name)}"
+        hidden = self._redacted(place) if sensitive(unquote_plus(name)) else self._hidden_text(value, place)
+        return f"{name}={hidden}"
 
     def _hidden_bytes(self, content: bytes) -> bytes:
         """A body in which no secret stands that forge knows of; binary ones are not looked at."""
@@ -195,8 +202,11 @@ class _Export:
             text = content.decode()
         except UnicodeDecodeError:
             return content
+        return self._hidden_text(text, "the body").encode()
+
+    def _hidden_text(self, text: str, place: str) -> str:
         shown = REDACTOR.text(text)
-        return content if shown == text else shown.replace(MASK, self._redacted("the body")).encode()
+        return text if shown == text else shown.replace(MASK, self._redacted(place))
 
     def _proxy(self, url: str) -> str:
         head, at, host = url.rpartition("@")

@@ -96,9 +96,7 @@ def test_literal_shows_what_was_typed_in(forge: Forge, way: list[str]) -> None:
         assert value in result.stdout
 
 
-def test_a_secret_of_the_profile_in_a_body_is_left_out(
-    forge: Forge, profile_file: Callable[[str], Path]
-) -> None:
+def test_a_secret_of_the_profile_in_a_body_is_left_out(forge: Forge, profile_file: Callable[[str], Path]) -> None:
     profile_file(
         PIPELINE.replace('{ url = "/login" }', '{ url = "/login", query = { p = "${secrets.password}" } }')
         + '[profiles.api.secrets]\npassword = { env = "API_PASSWORD" }\n'
@@ -114,15 +112,32 @@ def test_a_missing_secret_does_not_keep_a_command_from_being_written(
 ) -> None:
     profile_file(
         '[profiles.api]\nbase_url = "https://api.example.com"\nheaders = { X-Key = "${secrets.key}" }\n'
-        'query = { key = "${secrets.key}", l = ["a", "b"] }\nauth = { type = "bearer", token = "${secrets.key}" }\n'
+        'auth = { type = "bearer", token = "${secrets.key}" }\n'
         '[profiles.api.secrets]\nkey = { env = "API_KEY" }\n'
     )
     result = forge("curl", "GET", "/x")
     assert result.exit_code == 0
     assert '-H "X-Key: $API_KEY"' in result.stdout
     assert '-H "Authorization: Bearer $API_KEY"' in result.stdout
-    assert '--url-query "key=$API_KEY"' in result.stdout
-    assert "l=a&l=b" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("profile", "words"),
+    [
+        ('base_url = "https://api.example.com/bot${secrets.key}"', []),
+        ('base_url = "https://api.example.com"\nquery = { k = "${secrets.key}" }', []),
+        ('base_url = "https://api.example.com/${secrets.key}"', ["X-Other:user-token-1", "k==user-token-1"]),
+    ],
+    ids=["in the path", "in the query", "typed in besides"],
+)
+def test_a_secret_of_the_profile_is_nowhere_in_the_command(
+    forge: Forge, profile_file: Callable[[str], Path], profile: str, words: list[str]
+) -> None:
+    profile_file(f'[profiles.api]\n{profile}\n[profiles.api.secrets]\nkey = {{ env = "API_KEY" }}\n')
+    result = forge("curl", "GET", "/x", *words, env={"API_KEY": "user-token-1"})
+    assert result.exit_code == 0
+    assert "user-token-1" not in result.stdout + result.stderr
+    assert "user-token-1" in forge("curl", "GET", "/x", "--reveal", env={"API_KEY": "user-token-1"}).stdout
 
 
 def test_what_fits_no_expression_is_redacted_and_named(forge: Forge, profile_file: Callable[[str], Path]) -> None:

@@ -167,9 +167,7 @@ def test_only_one_option_reads_standard_input(forge: Forge, server: Server, word
     ],
     ids=["literal", "environment", "file", "standard input"],
 )
-def test_user_is_basic_authentication(
-    forge: Forge, server: Server, given: str, input: str | None, warns: bool
-) -> None:
+def test_user_is_basic_authentication(forge: Forge, server: Server, given: str, input: str | None, warns: bool) -> None:
     Path("login").write_text("ada:user-password-1\n")
     url = server.reply("/x", Reply())
     result = forge("get", url, "-u", given, "-v", input=input, env={"LOGIN": "ada:user-password-1"})
@@ -267,9 +265,7 @@ def test_what_is_said_explicitly_beats_the_profile(forge: Forge, api: Server, wo
     assert api.seen[0].headers.get_all("Authorization") == [sent]
 
 
-def test_a_foreign_url_gets_nothing_of_the_profile_and_says_so(
-    forge: Forge, api: Server, other_server: Server
-) -> None:
+def test_a_foreign_url_gets_nothing_of_the_profile_and_says_so(forge: Forge, api: Server, other_server: Server) -> None:
     url = other_server.reply("/x", Reply())
     result = forge("get", url, "-p", "api")
     assert result.exit_code == 0
@@ -389,7 +385,8 @@ class TestRetries:
         self, forge: Forge, server: Server, profile_file: Callable[[str], Path]
     ) -> None:
         profile_file(
-            f'[profiles.api]\nbase_url = "{server.url}"\nretry = {{ base_delay = 0, statuses = [500], max_retries = 9 }}\n'
+            f'[profiles.api]\nbase_url = "{server.url}"\n'
+            "retry = { base_delay = 0, statuses = [500], max_retries = 9 }\n"
         )
         server.reply("/x", Reply(500))
         server.reply("/y", Reply(503))
@@ -455,9 +452,7 @@ def test_a_dripping_body_ends_with_the_timeout(forge: Forge, server: Server) -> 
     assert result.exit_code == 28
 
 
-@pytest.mark.parametrize(
-    ("status", "code"), [(200, 0), (204, 0), (404, 4), (429, 4), (500, 5), (503, 5)], ids=str
-)
+@pytest.mark.parametrize(("status", "code"), [(200, 0), (204, 0), (404, 4), (429, 4), (500, 5), (503, 5)], ids=str)
 def test_the_status_decides_the_exit_code(forge: Forge, server: Server, status: int, code: int) -> None:
     url = server.reply("/x", Reply(status, b"" if status == 204 else b"body"))
     result = forge("get", url, "--retry", "0")
@@ -538,9 +533,7 @@ def test_a_broken_body_is_exit_10(forge: Forge, server: Server, answer: bytes, t
     ],
     ids=lambda value: value if isinstance(value, str) else " ".join(value),
 )
-def test_a_usage_error_is_exit_2_and_nothing_is_sent(
-    forge: Forge, server: Server, words: list[str], say: str
-) -> None:
+def test_a_usage_error_is_exit_2_and_nothing_is_sent(forge: Forge, server: Server, words: list[str], say: str) -> None:
     result = forge(*(word.format(url=server.url) for word in words))
     assert (result.exit_code, result.stdout, server.seen) == (2, "", [])
     assert say in result.stderr
@@ -614,9 +607,7 @@ class TestProfiles:
         profile_file("[profiles.api]\nredirects = 3\n")
         self.check(forge, server, "base_url")
 
-    def test_an_untrusted_project_file_stops_the_command(
-        self, forge: Forge, api: Server, own_home: Path
-    ) -> None:
+    def test_an_untrusted_project_file_stops_the_command(self, forge: Forge, api: Server, own_home: Path) -> None:
         (own_home / "work" / ".forge.toml").write_text("[profiles.api]\n")
         self.check(forge, api, ".forge.toml", "--no-project")
         api.reply("/x", Reply())
@@ -644,7 +635,8 @@ class TestLogin:
     @pytest.fixture
     def steps(self, server: Server, profile_file: Callable[[str], Path]) -> Server:
         profile_file(
-            f'[profiles.api]\nbase_url = "{server.url}"\nretry = {{ strategy = "none" }}\n[profiles.api.auth]\ntype = "pipeline"\n'
+            f'[profiles.api]\nbase_url = "{server.url}"\nretry = {{ strategy = "none" }}\n'
+            '[profiles.api.auth]\ntype = "pipeline"\n'
             '[profiles.api.auth.steps.user]\nextract = { token = "/token" }\n'
             'request = { method = "POST", url = "/login", json = { password = "user-password-1" } }\n'
         )

@@ -21,6 +21,14 @@ from tests.conftest import Forge
 from tests.server import Reply, Server
 
 ROOT = Path(__file__).parents[3]
+OAUTH2 = """
+[profiles.api.auth]
+type = "oauth2"
+grant = "client-credentials"
+token_url = "/t"
+client_id = "me"
+client_secret = "client-secret-1"
+"""
 LOGIN = {"/v1/devices/token": 1, "/v1/apps/token": 1, "/v1/users/login": 1}
 
 
@@ -97,7 +105,8 @@ class TestShow:
         self, forge: Forge, server: Server, profile_file: Callable[[str], Path], expires: str, say: str
     ) -> None:
         step = 'request = { url = "/login" }\nextract = { token = "/token" }\n'
-        profile_file(profile(server, f'[profiles.api.auth]\ntype = "pipeline"\n[profiles.api.auth.steps.s]\n{step}{expires}'))
+        auth = '[profiles.api.auth]\ntype = "pipeline"\n[profiles.api.auth.steps.s]\n'
+        profile_file(profile(server, f"{auth}{step}{expires}"))
         server.reply("/login", Reply(200, {"token": "user-token-1", "expires_in": 0}))
         assert forge("token", "refresh").exit_code == 0
         assert say in forge("token", "show").stdout
@@ -153,7 +162,9 @@ class TestObtaining:
         assert result.exit_code == 2
         assert "it sends: Authorization" in result.stderr
 
-    def test_header_of_basic_and_of_a_cookie(self, forge: Forge, server: Server, profile_file: Callable[[str], Path]) -> None:
+    def test_header_of_basic_and_of_a_cookie(
+        self, forge: Forge, server: Server, profile_file: Callable[[str], Path]
+    ) -> None:
         profile_file(profile(server, 'auth = { type = "basic", username = "ada", password = "pass-word-1" }'))
         assert forge("token", "show", "--header").stdout == "Authorization: Basic YWRhOnBhc3Mtd29yZC0x\n"
         assert forge("token", "show", "--raw").exit_code == 2
@@ -171,14 +182,15 @@ class TestObtaining:
     def test_a_token_cannot_smuggle_a_header_in(
         self, forge: Forge, server: Server, profile_file: Callable[[str], Path]
     ) -> None:
-        auth = 'auth = { type = "oauth2", grant = "client-credentials", token_url = "/t", client_id = "a", client_secret = "b" }'
-        profile_file(profile(server, auth))
+        profile_file(profile(server, OAUTH2))
         server.reply("/t", Reply(200, {"access_token": "user-token\r\nX-Evil: 1"}))
         result = forge("token", "show", "--header")
         assert (result.exit_code, result.stdout) == (2, "")
         assert "line break" in result.stderr
 
-    def test_env_is_quoted_for_the_shell(self, forge: Forge, server: Server, profile_file: Callable[[str], Path]) -> None:
+    def test_env_is_quoted_for_the_shell(
+        self, forge: Forge, server: Server, profile_file: Callable[[str], Path]
+    ) -> None:
         profile_file(profile(server, """auth = { type = "bearer", token = "it's $(id) `id`" }"""))
         text = forge("token", "show", "--env").stdout
         shown = subprocess.run(["sh", "-c", f'{text}printf %s "$FORGE_TOKEN"'], capture_output=True, text=True)
@@ -207,8 +219,7 @@ class TestDecode:
         return ".".join(base64.urlsafe_b64encode(json.dumps(p).encode()).rstrip(b"=").decode() for p in parts) + ".c2ln"
 
     def stored(self, forge: Forge, server: Server, profile_file: Callable[[str], Path], token: str) -> None:
-        auth = 'auth = { type = "oauth2", grant = "client-credentials", token_url = "/t", client_id = "a", client_secret = "b" }'
-        profile_file(profile(server, auth))
+        profile_file(profile(server, OAUTH2))
         server.reply("/t", Reply(200, {"access_token": token, "expires_in": 60}))
         assert forge("token", "refresh", "-s").exit_code == 0
 

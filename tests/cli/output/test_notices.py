@@ -10,7 +10,8 @@ from forge_cli.cli.output.notices import Notices
 from forge_cli.hooks import Foreign, Received, Redirecting, Retrying, RetryStopped, Sending, StepEvent
 from forge_cli.models import Headers, PreparedRequest
 
-SENDING = Sending(PreparedRequest("GET", "https://api.example.com/x?key=k", Headers({"Authorization": "Bearer abcd-1"})))
+SECRET = Headers({"Authorization": "Bearer abcd-1"})
+SENDING = Sending(PreparedRequest("GET", "https://api.example.com/x?key=k", SECRET))
 PLAIN = Sending(PreparedRequest("GET", "https://api.example.com/x", Headers({"Accept": "*/*"})))
 RECEIVED = Received(200, "OK", Headers({"Content-Type": "text/plain", "Set-Cookie": "sid=abcd-1"}), "HTTP/1.1")
 
@@ -59,7 +60,10 @@ def test_a_plain_redirect_is_told_only_with_vv() -> None:
 
 def test_what_happens_in_a_login_names_the_step() -> None:
     said, _ = told(StepEvent("app"), Retrying("503", 1, 3, 1.0), StepEvent(None), Retrying("502", 1, 3, 1.0))
-    assert said == ["login step 'app': 503, retry 1 of 3 in 1.0 s (--retry 0)", "502, retry 1 of 3 in 1.0 s (--retry 0)"]
+    assert said == [
+        "login step 'app': 503, retry 1 of 3 in 1.0 s (--retry 0)",
+        "502, retry 1 of 3 in 1.0 s (--retry 0)",
+    ]
 
 
 def test_exchanges_are_shown_only_with_v() -> None:

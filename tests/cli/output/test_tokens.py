@@ -18,22 +18,24 @@ def token(seconds: float | None = None, **meta: Any) -> TokenData:
 
 
 @pytest.mark.parametrize(
-    ("found", "pattern"),
+    ("seconds", "meta", "pattern"),
     [
-        (token(725), r"expires in 12 min, \d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[+-]\d\d:\d\d \(\d+\)"),
-        (token(-7300), r"expired 2 h ago, .*"),
-        (token(), "expiry unknown"),
-        (token(never=True), "never expires"),
-        (token(725, forgotten=True), "refused by the server"),
+        (725, {}, r"expires in 12 min, \d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[+-]\d\d:\d\d \(\d+\)"),
+        (-7300, {}, r"expired 2 h ago, .*"),
+        (None, {}, "expiry unknown"),
+        (None, {"never": True}, "never expires"),
+        (725, {"forgotten": True}, "refused by the server"),
     ],
     ids=["expires", "expired", "unknown", "never", "refused"],
 )
-def test_when_a_token_ends(found: TokenData, pattern: str) -> None:
-    assert re.fullmatch(pattern, expiry(found))
+def test_when_a_token_ends(seconds: float | None, meta: dict[str, Any], pattern: str) -> None:
+    assert re.fullmatch(pattern, expiry(token(seconds, **meta)))
 
 
 @pytest.mark.parametrize(
-    ("seconds", "text"), [(0, "0 s"), (59, "59 s"), (60, "1 min"), (5400, "2 h"), (86400, "1 d"), (1e6, "12 d")], ids=str
+    ("seconds", "text"),
+    [(0, "0 s"), (59, "59 s"), (60, "1 min"), (5400, "2 h"), (86400, "1 d"), (1e6, "12 d")],
+    ids=str,
 )
 def test_a_span_is_in_the_largest_unit_that_fits(seconds: float, text: str) -> None:
     assert span(seconds) == text

@@ -165,7 +165,9 @@ class TestRenewing:
         assert (result.outputs, result.end.at) == ({"token": "user-token-2"}, NOW + timedelta(seconds=5))
 
     @pytest.mark.parametrize(
-        "reply", [Reply(400), Reply(401), Reply(403), Reply(200, {"token": None})], ids=["400", "401", "403", "no token"]
+        "reply",
+        [Reply(400), Reply(401), Reply(403), Reply(200, {"token": None})],
+        ids=["400", "401", "403", "no token"],
     )
     def test_a_refusal_leads_to_a_login(self, server: Server, work: MakeWork, reply: Reply) -> None:
         assert self.renewing(server.reply("/refresh", reply)).renew(work(**self.OWN)) is None

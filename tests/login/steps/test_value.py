@@ -23,4 +23,3 @@ def test_the_value_is_the_token_is_masked_and_is_never_stored(own_home: Path) ->
     assert (result.outputs, result.end.at, result.end.known) == ({"token": "env-key-value-1-x"}, None, False)
     assert REDACTOR.text("it is env-key-value-1-x") == "it is ***"
     assert not step.stored
-    assert step.renew(Work("key", scope, datetime.now(UTC), nothing)) is None

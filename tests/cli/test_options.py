@@ -1,0 +1,57 @@
+"""The options that commands share, and how a command gets its context."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import click
+import pytest
+
+from forge_cli.cli.context import Context
+from forge_cli.cli.options import bundle, export_options, global_options, pass_context, request_options, silent
+from forge_cli.cli.request import RequestOptions
+from forge_cli.cli.run import Run
+
+
+def parameters(decorator: object) -> dict[str, click.Parameter]:
+    assert callable(decorator)
+    command = click.command()(decorator(lambda **given: None))
+    return {parameter.name: parameter for parameter in command.params if parameter.name is not None}
+
+
+def test_the_request_options_are_the_fields_of_their_value() -> None:
+    fields = {field.name for field in dataclasses.fields(RequestOptions)}
+    assert set(parameters(request_options)) == fields - {"method"} | {"method_option"}
+
+
+@pytest.mark.parametrize("options", [request_options, export_options, global_options, silent], ids=["r", "e", "g", "s"])
+def test_every_option_says_what_it_does(options: object) -> None:
+    for parameter in parameters(options).values():
+        assert isinstance(parameter, click.Option)
+        assert parameter.help
+        assert parameter.help.endswith((".", ")."))
+
+
+def test_no_two_options_have_one_name() -> None:
+    command = click.command()(bundle(request_options, export_options, silent, global_options)(lambda **given: None))
+    names = [name for parameter in command.params for name in parameter.opts]
+    assert sorted(set(names)) == sorted(names)
+
+
+def test_a_command_gets_the_context_of_its_run() -> None:
+    seen: list[Context] = []
+
+    @click.command()
+    @silent
+    @global_options
+    @pass_context
+    def command(context: Context) -> int:
+        """Say nothing."""
+        seen.append(context)
+        return 0
+
+    run = Run("forge-http")
+    command.main(["-s", "-p", "dev"], standalone_mode=False, obj=run)
+    assert [(c.program, c.silent, c.profile_name) for c in seen] == [("forge-http", 1, "dev")]
+    assert run.silent == 1
+    assert command.help == "Say nothing."
