@@ -11,7 +11,7 @@ import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from contextlib import AbstractContextManager
-from itertools import count
+from itertools import count, takewhile
 from typing import Any, NamedTuple, TypeVar
 
 import keyring
@@ -93,7 +93,8 @@ class KeyringTokenStorage(TokenStorageInterface):
 
     def delete(self, key: str) -> None:
         with self._file_lock(key, "write", _SHORT):
-            self._remove(_head(key))
+            if self._read(_head(key)) is not None:
+                self._remove(_head(key))
             for generation in _GENERATIONS:
                 self._remove_pieces(key, generation)
 
@@ -118,10 +119,10 @@ class KeyringTokenStorage(TokenStorageInterface):
         return text
 
     def _remove_pieces(self, key: str, generation: str) -> None:
-        """Also those of a process that was killed before it had written all of them."""
+        """From the last to the first, so that what is left by a process that was killed can be found again."""
         names = (_Split(generation, 0, "").name(key, index) for index in count())
-        while self._remove(next(names)):
-            pass
+        for name in reversed(list(takewhile(lambda name: self._read(name) is not None, names))):
+            self._remove(name)
 
     def _read(self, name: str) -> str | None:
         return self._ask(lambda backend: backend.get_password(self._service, name))
@@ -129,14 +130,10 @@ class KeyringTokenStorage(TokenStorageInterface):
     def _write(self, name: str, text: str) -> None:
         self._ask(lambda backend: backend.set_password(self._service, name, text))
 
-    def _remove(self, name: str) -> bool:
-        """Whether there was one."""
-        if self._read(name) is None:
-            return False
+    def _remove(self, name: str) -> None:
         # Someone may have been quicker.
         with contextlib.suppress(_Gone):
             self._ask(lambda backend: backend.delete_password(self._service, name))
-        return True
 
     def _ask(self, question: Callable[[KeyringBackend], _T]) -> _T:
         """Put a question to the keyring, in a thread: one that waits for a person cannot be interrupted."""

@@ -155,7 +155,6 @@ class _Mark:
 
 
 def _connect(url: str) -> Any:
-    REDACTOR.add(url)
     # The library would repeat each attempt, and so multiply the limit.
     settings: dict[str, Any] = {
         "socket_connect_timeout": _LIMIT,
@@ -163,8 +162,6 @@ def _connect(url: str) -> Any:
         "retry": Retry(NoBackoff(), 0),
         "protocol": 2,
     }
-    if url.startswith("rediss:"):
-        settings["ssl_check_hostname"] = True  # off by default before redis-py 6
     try:
         REDACTOR.add(unquote(urlsplit(url).password or ""))
         return redis.Redis.from_url(url, **settings)
@@ -184,8 +181,7 @@ def _reported(doing: str) -> Iterator[None]:
         message, hint = "redis does not answer in time", "check that the server is well, and `url`"
     except (redis.ConnectionError, OSError):
         message, hint = "redis cannot be reached", "check that the server runs, and `url`"
-    except (redis.RedisError, ValueError) as exc:
-        # A ValueError is an option in the URL that cannot be meant.
+    except redis.RedisError as exc:
         message = f"redis refuses it ({type(exc).__name__})"
         hint = "check that the server has memory left and takes writes, and `url`"
     else:

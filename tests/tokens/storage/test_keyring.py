@@ -131,7 +131,7 @@ def test_a_save_that_breaks_off_leaves_the_old_token_and_no_waste_in_the_end(
     assert backend.entries == {}
 
 
-def test_a_clearing_up_that_breaks_off_leaves_the_new_token(
+def test_a_clearing_up_that_breaks_off_leaves_the_new_token_and_no_waste_in_the_end(
     storage: KeyringTokenStorage, backend: MemoryKeyring
 ) -> None:
     storage.set("key", LONG)
@@ -139,6 +139,9 @@ def test_a_clearing_up_that_breaks_off_leaves_the_new_token(
     with pytest.raises(StorageError):
         storage.set("key", LONGER)
     assert storage.get("key") == LONGER
+    backend.before = lambda question, name: None
+    storage.delete("key")
+    assert backend.entries == {}
 
 
 def test_a_token_that_is_replaced_while_it_is_read_is_read_again(
