@@ -13,9 +13,11 @@ from urllib.parse import quote, quote_plus
 MASK = "***"
 
 # A redactor lives as long as the process; a server that renews tokens all day must not grow it.
-_MOST_VALUES = 2000
+_MOST_VALUES = 1000
 # Shorter values occur in ordinary text; masking every "dev" would hide more than it protects.
 _SHORTEST = 4
+# No header holds a longer one; such a value is not worth ten copies in memory.
+_LONGEST_ENCODED = 64 * 1024
 
 _SENSITIVE_NAME = re.compile(
     r"^(proxy-)?authorization$|^(set-)?cookie2?$|token|secret|passw|api[-_]?key|apikey|signature|credential"
@@ -72,8 +74,8 @@ class Redactor:
     """Hides known secret values, in the spellings they travel in, from any text."""
 
     def __init__(self) -> None:
-        self._values: OrderedDict[str, None] = OrderedDict()
-        self._pattern: re.Pattern[str] | None = None
+        self._values: OrderedDict[str, tuple[str, ...] | None] = OrderedDict()
+        self._spellings: tuple[str, ...] | None = ()
         self._lock = threading.Lock()
 
     def add(self, value: str | bytes | Secret | None) -> None:
@@ -91,12 +93,16 @@ class Redactor:
             self._values[value] = None
             while len(self._values) > _MOST_VALUES:
                 self._values.popitem(last=False)
-            self._pattern = None
+            self._spellings = None
 
     def text(self, text: str) -> str:
         """The text with every known secret replaced by ``***``."""
-        pattern = self._compiled()
-        return pattern.sub(MASK, text) if pattern is not None else text
+        # One search for each spelling: a single pattern of them all costs more to compile than all
+        # the searches of a run, and hundreds of megabytes when a process has seen many tokens.
+        for spelling in self._longest_first():
+            if spelling in text:
+                text = text.replace(spelling, MASK)
+        return text
 
     def body(self, text: str) -> str:
         """The text of a body: known secrets and the values of token-like fields replaced."""
@@ -121,13 +127,16 @@ class Redactor:
         url = re.sub(r"(?<=[?&])([^=&#]+)=([^&#]*)", _mask_pair, url)
         return self.text(url)
 
-    def _compiled(self) -> re.Pattern[str] | None:
+    def _longest_first(self) -> tuple[str, ...]:
         with self._lock:
-            if self._pattern is None and self._values:
-                spellings = {spelling for value in self._values for spelling in _spellings(value)}
-                longest_first = sorted(spellings, key=len, reverse=True)
-                self._pattern = re.compile("|".join(map(re.escape, longest_first)))
-            return self._pattern
+            if self._spellings is None:
+                for value, known in self._values.items():
+                    if known is None:
+                        self._values[value] = tuple(_spellings(value))
+                found = {spelling for known in self._values.values() for spelling in known or ()}
+                self._spellings = tuple(sorted(found, key=len, reverse=True))
+            return self._spellings
+
 
 
 def sensitive(name: str) -> bool:
@@ -149,6 +158,8 @@ def repr_mapping(values: Mapping[str, object] | None) -> str:
 
 
 def _spellings(value: str) -> set[str]:
+    if len(value) > _LONGEST_ENCODED:
+        return {value}
     raw = value.encode("utf-8", "surrogatepass")
     forms = {value, quote(raw, safe=""), quote_plus(raw), quote(raw), json.dumps(value)[1:-1]}
     forms.add(json.dumps(value, ensure_ascii=False)[1:-1])

@@ -184,6 +184,13 @@ class TestResponses:
         assert answer.text == "ab"
         assert answer.elapsed_ms >= 50
 
+    def test_the_time_ends_with_the_body(self, client: HttpClient, server: Server) -> None:
+        server.reply("/x", Reply(200, "ok"))
+        with client.stream("GET", "/x") as answer:
+            before = answer.elapsed_ms
+            answer.read()
+            assert before < answer.elapsed_ms == answer.elapsed_ms == answer.response().elapsed_ms
+
     def test_a_body_above_the_limit_is_an_error(self, server: Server) -> None:
         server.reply("/x", Reply(200, b"x" * 1001))
         with pytest.raises(MaxRetryException) as caught:

@@ -208,6 +208,7 @@ class TestAttempts:
         run = told(server)
         with run.client.stream("GET", "/x") as answer:
             assert (answer.read(), answer.attempts) == (b"ok", 2)
+        assert server.connections == 1
 
     def test_a_stream_that_breaks_off_is_the_readers(self, server: Server) -> None:
         server.reply("/x", CUT)

@@ -27,7 +27,7 @@ from ..tokens.pipeline import Pipeline
 from ..tokens.storage import STORAGES
 from .expand import expand
 from .load import ProfileSettings, find, load_document, profile, select
-from .schema import PipelineAuth, ProxyTable, RetryTable, TimeoutTable
+from .schema import STORAGE_KEYS, PipelineAuth, ProxyTable, RetryTable, TimeoutTable
 from .secrets import Secrets
 from .wire import Unsent, Wire
 
@@ -70,9 +70,12 @@ class Profile:
     @cached_property
     def storage(self) -> Any:
         """Where this profile's tokens are. In memory, with a notice, where there is no place for files."""
-        kind = self.settings.table.tokens.storage
+        kind = self.storage_kind
+        storage = STORAGES.load(kind)
+        if kind == "memory":
+            return storage()
         if kind != "file":
-            return STORAGES.load(kind)()
+            return storage(**self._storage_settings(), **({} if ":" in kind else {"notice": self._notice}))
         try:
             path = self.token_file
         except StorageError as exc:
@@ -80,7 +83,22 @@ class Profile:
                 raise
             self._notice(f"{exc.message}: tokens are used now and lost when this command ends")
             return STORAGES.load("memory")()
-        return STORAGES.load(kind)(path, notice=self._notice)
+        return storage(path, notice=self._notice)
+
+    @property
+    def storage_kind(self) -> str:
+        """The row of the storage table: FORGE_TOKEN_STORAGE, else the profile's."""
+        return self._environ.get("FORGE_TOKEN_STORAGE") or self.settings.table.tokens.storage
+
+    def _storage_settings(self) -> dict[str, Any]:
+        """What the profile says about its storage; what it leaves out is the storage's own default."""
+        tokens = self.settings.table.tokens
+        names = [f.name for f in dataclasses.fields(tokens) if f.name != "storage"]
+        found = {name: getattr(tokens, name) for name in STORAGE_KEYS.get(self.storage_kind, names)}
+        settings: dict[str, Any] = {name: list(value) if isinstance(value, tuple) else value for name, value in found.items()}
+        if settings.get("url") is not None:
+            settings["url"] = self.scope.text(settings["url"])
+        return {name: value for name, value in settings.items() if value is not None}
 
     @property
     def token_file(self) -> Path:

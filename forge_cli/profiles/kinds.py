@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -164,11 +164,14 @@ def _plain(value: Any, path: Path, reading: Reading) -> Any:
     return value
 
 
-def _row(registry: Registry) -> Read:
+def _row(registry: Registry, *, but: Sequence[str] = ()) -> Read:
+    """A row of a table; `but` are those that only programs can use."""
+
     def check(value: Any, path: Path, reading: Reading) -> Any:
-        if value in registry:
+        if value in registry and value not in but:
             return value
-        return reading.problem(path, f"unknown {registry.kind} {unknown(value, registry)}")
+        legal = [name for name in registry if name not in but]
+        return reading.problem(path, f"unknown {registry.kind} {unknown(value, legal)}")
 
     return check
 
@@ -184,7 +187,7 @@ LABELS: Mapping[str, Kind] = {
     "status": Kind((INTEGER,), _in_range(100, 599)),
     "factor": Kind((INTEGER, FLOAT), _factor, "a number"),
     "plain": Kind((TEXT, INTEGER, FLOAT, BOOLEAN), _plain, "text, a number, true or false"),
-    "storage": Kind((TEXT,), _row(STORAGES)),
+    "storage": Kind((TEXT,), _row(STORAGES, but=("django",))),
     "profile": Kind((TABLE,), as_it_is),
 }
 """The label of an `Annotated` type hint -> how its values are read."""

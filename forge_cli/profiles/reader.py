@@ -30,6 +30,7 @@ from .kinds import (
     unknown,
 )
 from .positions import Path
+from .schema import STORAGE_KEYS, TokensTable
 
 T = TypeVar("T")
 
@@ -224,12 +225,23 @@ def _when_rule(table: Mapping[str, Any]) -> str | None:
     return None if table else "tests nothing: give status, header or body"
 
 
+def _tokens_rule(table: Mapping[str, Any]) -> str | None:
+    storage = table.get("storage", "file")
+    every = {name for names in STORAGE_KEYS.values() for name in names}
+    wrong = [name for name in table if name in every and name not in STORAGE_KEYS.get(storage, every)]
+    if wrong:
+        return f"`{wrong[0]}` does not go with the token storage {storage!r}"
+    missing = [name for name in ("read", "write", "delete") if storage == "command" and name not in table]
+    return f"missing key: {missing[0]}" if missing else None
+
+
 _RULES: Mapping[type[Any], Callable[[Mapping[str, Any]], str | None]] = {
     RequestTable: _request_rule,
     ExtractTable: _exactly_one("pointer", "header"),
     ExpiresTable: _expires_rule,
     InjectTable: _inject_rule,
     WhenTable: _when_rule,
+    TokensTable: _tokens_rule,
 }
 """What the keys of a table must be to each other."""
 # A type hint cannot name the class that it stands in.

@@ -107,7 +107,24 @@ class RetryTable:
 class TokensTable:
     """Where tokens are kept."""
 
-    storage: StorageName = key("the token storage", default="file")
+    storage: StorageName = key('the token storage; "package.module:Class" is one of your own', default="file")
+    url: TemplateText | None = key("redis: where the server is", default=None)
+    prefix: str | None = key("redis: what its keys begin with", default=None)
+    service: str | None = key("keyring: the name of its entries", default=None)
+    read: tuple[str, ...] | None = key("command: prints the entry `{key}`, as JSON", default=None)
+    write: tuple[str, ...] | None = key("command: keeps its standard input as the entry `{key}`", default=None)
+    delete: tuple[str, ...] | None = key("command: forgets the entry `{key}`", default=None)
+    env: tuple[str, ...] | None = key("command: variables it gets beside PATH, HOME, LANG and TERM", default=None)
+
+
+STORAGE_KEYS: Mapping[str, tuple[str, ...]] = {
+    "file": (),
+    "memory": (),
+    "redis": ("url", "prefix"),
+    "keyring": ("service",),
+    "command": ("read", "write", "delete", "env"),
+}
+"""Token storage -> the keys that go with it; a storage of one's own may have them all."""
 
 
 @table

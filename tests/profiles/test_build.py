@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import os
 import stat
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -242,3 +244,51 @@ def test_a_login_at_another_origin_is_nothing_to_tell(server: Server, other_serv
         client.get("/users")
     assert "Foreign" not in {type(event).__name__ for event in told}
     assert server.seen[0].headers["Authorization"] == "Bearer user-token-1"
+
+
+STORED = '[profiles.api]\nbase_url = "http://127.0.0.1:9"\n[profiles.api.tokens]\n'
+
+
+class TestStorages:
+    @pytest.mark.parametrize(
+        ("settings", "kind"),
+        [
+            ('storage = "memory"', "InMemoryTokenStorage"),
+            ('storage = "file"', "FileTokenStorage"),
+            ('storage = "redis"\nurl = "redis://127.0.0.1:1/0"\nprefix = "team"', "RedisTokenStorage"),
+            (
+                'storage = "command"\nread = ["r", "{key}"]\nwrite = ["w", "{key}"]\ndelete = ["d", "{key}"]',
+                "CommandTokenStorage",
+            ),
+            ('storage = "my_storage:Mine"\nurl = "${env.HOME}"', "Mine"),
+        ],
+    )
+    def test_a_profile_chooses_where_its_tokens_are(
+        self, profile_file: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch, settings: str, kind: str
+    ) -> None:
+        (Path.cwd() / "my_storage.py").write_text("class Mine:\n    def __init__(self, url): self.url = url\n")
+        monkeypatch.syspath_prepend(Path.cwd())
+        profile_file(STORED + settings)
+        assert type(load_profile().storage).__name__ == kind
+
+    def test_the_environment_chooses_before_the_profile(self, profile_file: Callable[[str], Path]) -> None:
+        profile_file(STORED + 'storage = "command"\nread = ["r"]\nwrite = ["w"]\ndelete = ["d"]')
+        environ = {**os.environ, "FORGE_TOKEN_STORAGE": "memory"}
+        assert type(load_profile(environ=environ).storage).__name__ == "InMemoryTokenStorage"
+
+    @pytest.mark.parametrize(
+        ("settings", "said"),
+        [
+            ('storage = "disk"', "unknown token storage (one of: memory, file, keyring, redis, command)"),
+            ('storage = "django"', "unknown token storage (one of"),
+            ('storage = "file"\nurl = "x"', "`url` does not go with the token storage 'file'"),
+            ('storage = "command"\nread = ["r"]', "missing key: write"),
+        ],
+    )
+    def test_settings_that_do_not_fit_are_problems(
+        self, profile_file: Callable[[str], Path], settings: str, said: str
+    ) -> None:
+        profile_file(STORED + settings)
+        with pytest.raises(ProfileError) as caught:
+            load_profile()
+        assert said in "\n".join(caught.value.problems)

@@ -133,7 +133,7 @@ def test_expires_has_keys_that_python_reserves() -> None:
     ("text", "path", "message"),
     [
         pytest.param("bas_url = ''", "bas_url", "unknown key (nearest: base_url)", id="a key with a typo"),
-        pytest.param("tokens.colour = 1", "tokens.colour", "unknown key (one of: storage)", id="a key of its own"),
+        pytest.param("tokens.colour = 1", "tokens.colour", "unknown key (one of: storage, ", id="a key of its own"),
         pytest.param("netrc = true", "netrc", "unknown key", id="a key of a later version"),
         pytest.param("base_url = 1", "base_url", "must be text, not a whole number", id="a number for a text"),
         pytest.param("headers = 'x'", "headers", "must be a table, not text", id="a text for a table"),

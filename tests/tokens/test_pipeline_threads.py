@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -12,7 +13,7 @@ from forge_cli.errors import ConnectionException, LockTimeout
 from forge_cli.models import Deadline, TokenData
 from forge_cli.tokens.step import identity
 from forge_cli.tokens.storage.memory import InMemoryTokenStorage
-from tests.tokens.made import THREADS, World, side_by_side
+from tests.tokens.made import THREADS, Made, World, side_by_side
 
 
 def test_any_number_of_threads_log_in_once(world: World) -> None:
@@ -128,3 +129,38 @@ def test_a_lock_is_waited_for_no_longer_than_the_deadline(world: World) -> None:
     pipeline = world.three()
     with world.storage.lock("key:device"), pytest.raises(LockTimeout):
         pipeline.obtain(["user"], Deadline(0.01))
+
+
+def test_a_refresh_token_that_was_spent_while_the_lock_was_waited_for_is_not_sent(world: World) -> None:
+    """Also when what came of it is no good either: sent twice it revokes the whole family."""
+    sent: list[str | None] = []
+    at_the_lock = threading.Event()
+
+    class Noting(Made):
+        def refresh(
+            self, current: TokenData, given: Mapping[str, TokenData], deadline: Deadline | None
+        ) -> TokenData | None:
+            sent.append(current.refresh_token)
+            return super().refresh(current, given, deadline)
+
+    class Telling(InMemoryTokenStorage):
+        def lock(self, key: str, timeout: float = 60.0) -> Any:
+            at_the_lock.set()
+            return super().lock(key, timeout)
+
+    world.storage = Telling()
+    world.made["user"] = Noting("user", world.clock, world.log)
+    pipeline = world.pipeline()
+
+    def ended(number: int) -> TokenData:
+        return TokenData(f"user-token-{number}", expires_at=world.clock.now, refresh_token=f"user-refresh-{number}")
+
+    world.storage.set("key:user", ended(1))
+    with world.storage.lock("key:user"):
+        at_the_lock.clear()
+        late = threading.Thread(target=lambda: pipeline.obtain(["user"]), daemon=True)
+        late.start()
+        assert at_the_lock.wait(5)
+        world.storage.set("key:user", ended(2))
+    late.join(5)
+    assert sent == ["user-refresh-2"]

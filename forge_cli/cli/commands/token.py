@@ -379,7 +379,7 @@ def _source(profile: Profile, step: str) -> str:
 
 
 def _storage(profile: Profile) -> str:
-    kind: str = profile.settings.table.tokens.storage
+    kind = profile.storage_kind
     return f"file {profile.token_file}" if kind == "file" else kind
 
 
