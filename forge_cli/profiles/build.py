@@ -94,11 +94,11 @@ class Profile:
         """What the profile says about its storage; what it leaves out is the storage's own default."""
         tokens = self.settings.table.tokens
         names = [f.name for f in dataclasses.fields(tokens) if f.name != "storage"]
-        found = {name: getattr(tokens, name) for name in STORAGE_KEYS.get(self.storage_kind, names)}
-        settings: dict[str, Any] = {name: list(value) if isinstance(value, tuple) else value for name, value in found.items()}
-        if settings.get("url") is not None:
-            settings["url"] = self.scope.text(settings["url"])
-        return {name: value for name, value in settings.items() if value is not None}
+        given = {name: getattr(tokens, name) for name in STORAGE_KEYS.get(self.storage_kind, names)}
+        found = {name: list(value) if isinstance(value, tuple) else value for name, value in given.items()}
+        if found.get("url") is not None:
+            found["url"] = self.scope.text(str(found["url"]))
+        return {name: value for name, value in found.items() if value is not None}
 
     @property
     def token_file(self) -> Path:
