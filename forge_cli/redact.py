@@ -21,11 +21,17 @@ _LONGEST_ENCODED = 64 * 1024
 
 _SENSITIVE_NAME = re.compile(
     r"^(proxy-)?authorization$|^(set-)?cookie2?$|token|secret|passw|api[-_]?key|apikey|signature|credential"
-    r"|^x-amz-security|session[-_]?id|^auth$|assertion|client_secret|^code$|private[-_]?key",
+    r"|^x-amz-security|session[-_]?id|^auth$|assertion|client_secret|private[-_]?key"
+    r"|^(code|key|jwt|sid|otp|pin|pwd)$",
     re.IGNORECASE,
 )
 # An authorization code is a secret and random; the code of an error is words, and what a reader needs most.
 _ERROR_CODE = re.compile(r"[0-9]{1,5}|[A-Za-z]{2,}(?:[_. -][A-Za-z]+)*")
+# What looks like a token, under whatever name: a JWT (RFC 7519), or a long run of letters and digits.
+_TOKEN_LIKE = re.compile(
+    r"\beyJ[\w-]{8,}\.[\w-]+\.[\w-]*"
+    r"|(?<![\w+/~.-])(?=[\w+/~.-]*[0-9])(?=[\w+/~.-]*[A-Za-z])[\w+/~.-]{32,}={0,2}(?![\w+/~.-])"
+)
 # What stands for a value that is not there hides nothing.
 _PLACEHOLDER = re.compile(r"<(token:[A-Za-z0-9_-]+|redacted)>")
 # Standard names that hold one of the words above and no secret.
@@ -105,8 +111,8 @@ class Redactor:
         return text
 
     def body(self, text: str) -> str:
-        """The text of a body: known secrets and the values of token-like fields replaced."""
-        return _FIELD.sub(_mask_field, self.text(text))
+        """The text of a body: known secrets, values of token-like fields, and what looks like a token replaced."""
+        return _TOKEN_LIKE.sub(MASK, _FIELD.sub(_mask_field, self.text(text)))
 
     def header(self, name: str, value: str) -> str:
         """One header's value: masked by name, else by known values. A scheme word stays."""
@@ -136,7 +142,6 @@ class Redactor:
                 found = {spelling for known in self._values.values() for spelling in known or ()}
                 self._spellings = tuple(sorted(found, key=len, reverse=True))
             return self._spellings
-
 
 
 def sensitive(name: str) -> bool:

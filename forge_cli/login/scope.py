@@ -7,7 +7,10 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from ..models import FrozenDict, TokenData
-from .template import Reference, UndefinedReference, fill, parse
+from ..redact import REDACTOR
+from .template import Reference, Template, UndefinedReference, fill, parse, texts
+
+_SECRET_HEADS = ("secrets", "steps", "self")
 
 
 class SecretSource(Protocol):
@@ -70,16 +73,28 @@ class Scope:
         raise UndefinedReference(reference)
 
     def text(self, template: str) -> str:
-        """A template's value as text."""
-        return parse(template).text(self.resolve)
+        """A template's value as text. What filters make of a secret is a secret too."""
+        parsed = parse(template)
+        self._hide(parsed)
+        return parsed.text(self.resolve)
 
     def fill(self, tree: Any) -> Any:
         """A tree of values with every template in it filled in."""
+        for text in texts(tree):
+            self._hide(parse(text))
         return fill(tree, self.resolve)
+
+    def _hide(self, template: Template) -> None:
+        for part in template.filtered:
+            if any(reference[0] in _SECRET_HEADS for reference in part.references):
+                value = part.value(self.resolve)
+                REDACTOR.add(value if isinstance(value, str | bytes) else None)
 
 
 def outputs_of(token: TokenData) -> dict[str, Any]:
-    """A stored token as the outputs that templates refer to."""
+    """A stored token as the outputs that templates refer to; from here on each is hidden where it is shown."""
+    for value in token.extra.values():
+        REDACTOR.add(value if isinstance(value, str) else None)
     found: dict[str, Any] = {"token": token.access_token, "token_type": token.token_type}
     if token.refresh_token is not None:
         found["refresh_token"] = token.refresh_token

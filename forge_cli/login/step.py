@@ -15,7 +15,7 @@ from .definition import StepTable
 from .expiry import duration
 from .scope import Scope, outputs_of
 from .template import Reference, references, required
-from .work import Result, Work
+from .work import Result, StepKind, Work
 
 _STANDARD = ("token", "token_type", "refresh_token", "scope")
 
@@ -48,6 +48,7 @@ class LoginStep:
     ) -> None:
         self.name = name
         self.table = table
+        self._kind: StepKind = table
         self.key = f"{digest}:{name}"
         self.needs: Sequence[str] = needs(table)
         self.unbound = frozenset(table.unbound)
@@ -85,7 +86,7 @@ class LoginStep:
         return wanted <= outputs_of(current).keys()
 
     def login(self, given: Mapping[str, TokenData], deadline: Deadline | None) -> TokenData:
-        result: Result = self.table.run(self._work(given, None, deadline, repeat=True))
+        result = self._kind.run(self._work(given, None, deadline, repeat=True))
         return self._token(result, None)
 
     def refresh(
@@ -93,7 +94,7 @@ class LoginStep:
     ) -> TokenData | None:
         # A refresh token that may have been spent must not be sent again.
         spends = any(r == ("self", "refresh_token") for r in references(_plain(self.table.refresh)))
-        result: Result | None = self.table.renew(self._work(given, current, deadline, repeat=not spends))
+        result = self._kind.renew(self._work(given, current, deadline, repeat=not spends))
         return None if result is None else self._token(result, current)
 
     def _work(

@@ -116,6 +116,13 @@ class Template:
         return tuple(dict.fromkeys(reference for branch in branches for reference in branch.references()))
 
     @property
+    def filtered(self) -> Iterator[Template]:
+        """Each ``${…}`` with a filter in it, as a template of its own."""
+        for part in self.parts:
+            if not isinstance(part, str) and any(branch.filters for branch in part):
+                yield Template((part,))
+
+    @property
     def single(self) -> tuple[str, Reference, str] | None:
         """Text, reference, text: when there is exactly one ``${…}``, and it is a reference and no more."""
         texts = ["", ""]
@@ -372,14 +379,14 @@ def fill(tree: Any, resolve: Resolve) -> Any:
 
 def references(tree: Any) -> tuple[Reference, ...]:
     """Every reference in the strings of a tree once, in order. TemplateError: a string is no template."""
-    return tuple(dict.fromkeys(reference for text in _texts(tree) for reference in parse(text).references))
+    return tuple(dict.fromkeys(reference for text in texts(tree) for reference in parse(text).references))
 
 
 def required(tree: Any) -> tuple[Reference, ...]:
     """Every reference in a tree that must have a value: those for which no ``??`` offers another."""
     found = dict.fromkeys(
         reference
-        for text in _texts(tree)
+        for text in texts(tree)
         for part in parse(text).parts
         if not isinstance(part, str) and len(part) == 1
         for reference in part[0].references()
@@ -387,7 +394,7 @@ def required(tree: Any) -> tuple[Reference, ...]:
     return tuple(found)
 
 
-def _texts(tree: Any) -> Iterator[str]:
+def texts(tree: Any) -> Iterator[str]:
     """Every string in a tree, in order."""
     pending = [tree]
     while pending:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,6 +11,9 @@ from typing import Any, NamedTuple, Protocol
 from ..models import HttpRequest, HttpResponse
 from .expiry import End
 from .scope import Scope
+
+# No header can carry these (RFC 9110, section 5.5), and no shell variable a NUL.
+_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 
 
 class Result(NamedTuple):
@@ -46,3 +50,10 @@ class StepKind(Protocol):
     def renew(self, work: Work) -> Result | None:
         """Renew the outputs that `work.scope.own` holds; None when that was refused, or cannot be done."""
         ...
+
+
+def unfit_token(token: str) -> str | None:
+    """Why a text cannot be a token, None when it can."""
+    if not token:
+        return "the token is empty"
+    return "the token holds a line break or another control character" if _CONTROL.search(token) else None

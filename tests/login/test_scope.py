@@ -10,6 +10,7 @@ from forge_cli.login.template import UndefinedReference
 from forge_cli.models import TokenData
 from forge_cli.profiles.schema import EnvSecret
 from forge_cli.profiles.secrets import Secrets
+from forge_cli.redact import REDACTOR
 
 ENVIRON = {"SHOP": "acme", "PASSWORD": "user-password-1"}
 
@@ -73,3 +74,26 @@ def test_the_outputs_of_a_token_are_what_it_has() -> None:
         "scope": "read",
         "region": "eu",
     }
+
+
+@pytest.mark.parametrize(
+    ("template", "derived"),
+    [
+        ("${env.SECRETISH | upper}", None),
+        ("${steps.login.key | upper}", "KEY-OUTPUT-7788"),
+        ("${self.refresh_token | b64}", "cmVmcmVzaC03Nzg4"),
+        ("a ${steps.login.key | upper | urlencode} b", "KEY-OUTPUT-7788"),
+    ],
+    ids=["not a secret", "a step's output", "its own", "within text"],
+)
+def test_what_filters_make_of_a_secret_is_hidden_too(own_home: Path, template: str, derived: str | None) -> None:
+    made = Scope(
+        secrets=Secrets({}, environ={}, prompt=None, base_dir=Path()),
+        environ={"SECRETISH": "plain-value-7788"},
+        steps={"login": {"key": "key-output-7788"}},
+        own={"refresh_token": "refresh-7788"},
+    )
+    value = made.text(template)
+    assert made.fill({"x": [template]}) == {"x": [value]}
+    shown = REDACTOR.text(value)
+    assert (derived is None and shown == value) or (derived is not None and derived in value and derived not in shown)

@@ -15,7 +15,7 @@ from ..expiry import duration, ends
 from ..extract import Missing, outputs
 from ..predicate import failed_test
 from ..scope import Scope
-from ..work import Result, Work
+from ..work import Result, Work, unfit_token
 
 _BODY_SHOWN = 500
 
@@ -121,6 +121,9 @@ def _result(
     for name, value in found.items():
         if isinstance(value, str) and name not in ("token_type", "scope"):
             REDACTOR.add(value)
+    unfit = unfit_token(str(found.get("token", "")))
+    if unfit is not None:
+        raise _refused(work.step, table, response, unfit, hint="check `extract` in this step")
     return Result(found, ends(expires, reading.json, work.now))
 
 

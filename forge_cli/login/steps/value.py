@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from ...errors import ProfileError
 from ...redact import REDACTOR
 from ..definition import StepTable, TemplateText, key, table
 from ..expiry import End
-from ..work import Result, Work
+from ..work import Result, Work, unfit_token
 
 
 @table
@@ -22,6 +23,9 @@ class ValueStep(StepTable):
         """Compute the value."""
         token = work.scope.text(self.value)
         REDACTOR.add(token)
+        unfit = unfit_token(token)
+        if unfit is not None:
+            raise ProfileError(f"step '{work.step}': {unfit}", hint="check the secret or variable that it is made from")
         return Result({"token": token}, End(None, known=False))
 
     def renew(self, work: Work) -> None:

@@ -184,3 +184,18 @@ class TestRenewing:
 
     def test_a_step_without_a_refresh_has_nothing_to_renew(self, work: MakeWork) -> None:
         assert step("http://localhost/login").renew(work(**self.OWN)) is None
+
+
+@pytest.mark.parametrize("token", ["abc\r\nX-Evil: 1", "abc\n", "a\x00b", "a\x1b[2J"], ids=["CRLF", "LF", "NUL", "ESC"])
+def test_a_token_that_no_header_can_carry_is_refused_and_not_stored(server: Server, work: MakeWork, token: str) -> None:
+    url = server.reply("/login", Reply(body={"token": token}))
+    with pytest.raises(StepFailed, match="login step 'user': the token holds a line break"):
+        step(url).run(work())
+
+
+def test_an_echo_of_something_that_looks_like_a_token_is_masked(server: Server, work: MakeWork) -> None:
+    lookalike = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b"
+    url = server.reply("/login", Reply(400, body={"trace": lookalike, "message": "wrong password"}))
+    with pytest.raises(StepFailed) as caught:
+        step(url).run(work())
+    assert lookalike not in str(caught.value) and "wrong password" in str(caught.value)
