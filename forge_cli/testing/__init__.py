@@ -1,12 +1,44 @@
-"""Tests that programs built on forge run over their own parts; importing it needs pytest."""
+"""For the tests of programs built on forge: real servers on loopback, and the contract of a storage.
+
+Only the contract needs pytest; each name is loaded when it is first used.
+"""
 
 from __future__ import annotations
 
-import pytest
+import importlib
+from typing import TYPE_CHECKING, Any
 
-# A failed assertion shows its values only in modules that pytest knows before they are loaded.
-pytest.register_assert_rewrite("forge_cli.testing.storage")
+if TYPE_CHECKING:
+    from .exchange import Answer, Reply, Seen
+    from .server import ScriptedServer
+    from .storage import SharedStorageContract, StorageContract
+    from .token_endpoint import TokenEndpoint, oauth_error
 
-from .storage import SharedStorageContract, StorageContract  # noqa: E402 - see above
+__all__ = [
+    "Answer",
+    "Reply",
+    "ScriptedServer",
+    "Seen",
+    "SharedStorageContract",
+    "StorageContract",
+    "TokenEndpoint",
+    "oauth_error",
+]
 
-__all__ = ["SharedStorageContract", "StorageContract"]
+_MODULES = {
+    "exchange": "Answer Reply Seen",
+    "server": "ScriptedServer",
+    "storage": "SharedStorageContract StorageContract",
+    "token_endpoint": "TokenEndpoint oauth_error",
+}
+_NAMES = {name: module for module, names in _MODULES.items() for name in names.split()}
+
+
+def __getattr__(name: str) -> Any:
+    module = _NAMES.get(name)
+    if module is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"{__name__}.{module}"), name)
+    # From now on the name is found without this function.
+    globals()[name] = value
+    return value

@@ -17,7 +17,7 @@ import tomli_w
 from ... import files
 from ...errors import StorageError
 from ...interfaces import TokenStorageInterface
-from ...models import TokenData
+from ...models import TokenData, aware
 from .record import to_fields, to_record
 
 logger = logging.getLogger(__name__)
@@ -240,7 +240,7 @@ def _drop_oldest(entries: dict[str, Any], kept: str, now: datetime) -> None:
     ended: list[tuple[datetime, str]] = []
     for key, record in entries.items():
         end = to_fields(record).get("expires_at")
-        if key != kept and end is not None and end <= now and "refresh_token" not in record:
-            ended.append((end, key))
+        if key != kept and end is not None and aware(end) <= now and "refresh_token" not in record:
+            ended.append((aware(end), key))
     for _, key in sorted(ended)[:surplus]:
         del entries[key]

@@ -101,7 +101,8 @@ class Leases:
         while not mark.take(self.life):
             waited = self._clock() - begun
             if waited >= timeout:
-                raise LockTimeout(f"another process has held {mark.label} for {timeout:g} s", hint=_HELD)
+                seconds = round(timeout, 1 if timeout < 1 else 0)
+                raise LockTimeout(f"another process has held {mark.label} for {seconds:g} s", hint=_HELD)
             if not told and waited >= _NOTICE_AFTER:
                 told = True
                 self._on_wait(waited)

@@ -8,13 +8,15 @@ from datetime import datetime
 from typing import Any
 
 from ...errors import StorageError
-from ...models import TokenData, aware
+from ...models import TokenData, aware, local
 
 # TOML has no null, no integers beyond 64 bits and no lone surrogates; what needs them is kept as JSON text.
 _JSON = "$json"
 _TEXTS = ("access_token", "token_type", "refresh_token", "scope")
 _MOMENTS = ("expires_at", "issued_at")
 _TABLES = ("extra", "meta")
+# Callers compare what they stored with what they get, and a naive moment equals no aware one.
+_NAIVE = "expires_in_local_time"
 # Deeper values become JSON text too: a TOML header repeats the whole path at every level.
 _DEEPEST = 4
 
@@ -26,6 +28,7 @@ def to_record(token: TokenData) -> dict[str, Any]:
         for name in _MOMENTS:
             moment = getattr(token, name)
             values[name] = None if moment is None else aware(moment).isoformat()
+        values[_NAIVE] = True if token.expires_at is not None and token.expires_at.tzinfo is None else None
         for name in _TABLES:
             values[name] = {key: _packed(value) for key, value in getattr(token, name).items()} or None
     except (TypeError, ValueError, OverflowError, RecursionError):
@@ -45,6 +48,8 @@ def to_fields(record: Any) -> dict[str, Any]:
     for name in _MOMENTS:
         if name in record:
             fields[name] = _moment(record[name])
+    if record.get(_NAIVE) is True and "expires_at" in fields:
+        fields["expires_at"] = local(fields["expires_at"])
     for name in _TABLES:
         table = _expected(record.get(name, {}), Mapping)
         fields[name] = {key: _unpacked(value) for key, value in table.items()}

@@ -8,9 +8,9 @@ from datetime import UTC, datetime
 
 import pytest
 
-from ..errors import LockTimeout
-from ..interfaces import TokenStorageInterface, storage_lock
-from ..models import TokenData
+from ...errors import LockTimeout
+from ...interfaces import TokenStorageInterface, storage_lock
+from ...models import TokenData
 
 TOKEN = TokenData(
     "user-token-1",
@@ -44,6 +44,7 @@ class StorageContract:
             pytest.param(TokenData("", token_type=""), id="empty"),
             pytest.param(TokenData("user-token-" + "x" * 9000, extra={"text": "é\n\0'\"\\ud83d"}), id="long"),
             pytest.param(TokenData("user-token-3", expires_at=datetime(2090, 1, 1, tzinfo=UTC)), id="one that ends"),
+            pytest.param(TokenData("user-token-4", expires_at=datetime(2090, 1, 1)), id="ends in local time"),
         ],
     )
     def test_what_was_set_is_got_whole(self, storage: TokenStorageInterface, token: TokenData) -> None:
