@@ -20,7 +20,6 @@ from forge_cli.login import definition
 from forge_cli.login.steps import STEPS
 from forge_cli.login.template import FILTERS
 from forge_cli.profiles import schema
-from forge_cli.tokens.storage import STORAGES
 
 DOCS = Path(__file__).parent
 _REGION = re.compile(r"(<!-- (?P<name>[\w-]+): written by docs/reference\.py -->\n).*?(<!-- end -->)", re.DOTALL)
@@ -37,6 +36,8 @@ _WORDS = {
     "status": "status",
     "plain": "text, a number, true or false",
     "storage": "name",
+    "retry strategy": "name",
+    "positive count": "whole number",
     "profile": "table",
     "step": "step",
 }
@@ -59,7 +60,7 @@ def regions() -> dict[str, str]:
     return {name: _table_of(cls) for name, cls in tables().items()} | {
         "exit-codes": _grid(("code", "meaning"), [(str(code.value), text) for code, text in MEANINGS.items()]),
         "filters": ", ".join(f"`{name}`" for name in FILTERS),
-        "storages": ", ".join(f"`{name}`" for name in STORAGES),
+        "storages": ", ".join(f"`{name}`" for name in schema.STORAGE_KEYS),
     }
 
 

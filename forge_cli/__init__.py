@@ -6,13 +6,15 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .auth import ApiKeyAuthHook, BasicAuthHook, TokenAuthHook
+    from .auth import ApiKeyAuthHook, BasicAuthHook, CompositeAuthHook, TokenAuthHook
+    from .breaker import CircuitBreaker, RetryBudget
     from .client import HttpClient, create_client, http_client
     from .config import HttpClientConfig, HttpClientConfigBuilder
     from .curl import to_curl
     from .errors import (
         AuthenticationException,
         BadRequestException,
+        CircuitOpenException,
         ConnectionException,
         ForbiddenException,
         ForgeError,
@@ -61,6 +63,9 @@ if TYPE_CHECKING:
     )
     from .profiles.build import Profile, load_profile
     from .retry import (
+        CircuitBreakerRetryStrategy,
+        ConditionalAuthRetryStrategy,
+        ExponentialAuthRetryStrategy,
         ExponentialBackoffRetryStrategy,
         NoAuthRetryStrategy,
         NoRetryStrategy,
@@ -70,9 +75,12 @@ if TYPE_CHECKING:
     from .tokens.fetch_pipeline import PipelineTokenProvider, TokenFetchPipeline
     from .tokens.fetchers import BodyTokenFetcher, HeaderTokenFetcher, HttpTokenFetcher
     from .tokens.manager import TokenManager
-    from .tokens.providers import BaseOAuth2TokenProvider, ClientCredentialsTokenProvider
+    from .tokens.providers import BaseOAuth2TokenProvider, ClientCredentialsTokenProvider, PasswordGrantTokenProvider
+    from .tokens.storage.django import DjangoCacheTokenStorage
     from .tokens.storage.file import FileTokenStorage
+    from .tokens.storage.keyring import KeyringTokenStorage
     from .tokens.storage.memory import InMemoryTokenStorage
+    from .tokens.storage.redis import RedisTokenStorage
 
 __version__ = "0.1.0"
 
@@ -86,10 +94,17 @@ __all__ = [
     "BaseOAuth2TokenProvider",
     "BasicAuthHook",
     "BodyTokenFetcher",
+    "CircuitBreaker",
+    "CircuitBreakerRetryStrategy",
+    "CircuitOpenException",
     "ClientCredentialsTokenProvider",
+    "CompositeAuthHook",
+    "ConditionalAuthRetryStrategy",
     "ConnectionException",
     "CorrelationIdHook",
+    "DjangoCacheTokenStorage",
     "ErrorHookInterface",
+    "ExponentialAuthRetryStrategy",
     "ExponentialBackoffRetryStrategy",
     "FetchContext",
     "FileTokenStorage",
@@ -108,6 +123,7 @@ __all__ = [
     "HttpStatusException",
     "HttpTokenFetcher",
     "InMemoryTokenStorage",
+    "KeyringTokenStorage",
     "LoggingErrorHook",
     "LoggingRequestHook",
     "LoggingResponseHook",
@@ -115,15 +131,18 @@ __all__ = [
     "NoAuthRetryStrategy",
     "NoRetryStrategy",
     "NotFoundException",
+    "PasswordGrantTokenProvider",
     "PipelineTokenProvider",
     "PreparedRequest",
     "Profile",
     "RateLimitResponseHook",
+    "RedisTokenStorage",
     "RequestBuildException",
     "RequestContext",
     "RequestHookInterface",
     "ResponseHookInterface",
     "ResponseParseException",
+    "RetryBudget",
     "RetryStrategyInterface",
     "SSLException",
     "ServerErrorException",
@@ -147,14 +166,15 @@ __all__ = [
 ]
 
 _MODULES = {
-    "auth": "ApiKeyAuthHook BasicAuthHook TokenAuthHook",
+    "auth": "ApiKeyAuthHook BasicAuthHook CompositeAuthHook TokenAuthHook",
+    "breaker": "CircuitBreaker RetryBudget",
     "client": "HttpClient create_client http_client",
     "config": "HttpClientConfig HttpClientConfigBuilder",
     "curl": "to_curl",
-    "errors": "AuthenticationException BadRequestException ConnectionException ForbiddenException ForgeError"
-    " HttpClientException HttpStatusException MaxRetryException NotFoundException RequestBuildException"
-    " ResponseParseException SSLException ServerErrorException TimeoutException TokenRefreshException"
-    " UnauthorizedException",
+    "errors": "AuthenticationException BadRequestException CircuitOpenException ConnectionException"
+    " ForbiddenException ForgeError HttpClientException HttpStatusException MaxRetryException NotFoundException"
+    " RequestBuildException ResponseParseException SSLException ServerErrorException TimeoutException"
+    " TokenRefreshException UnauthorizedException",
     "hooks": "AuthorizationHook CorrelationIdHook LoggingErrorHook LoggingRequestHook LoggingResponseHook"
     " RateLimitResponseHook",
     "interfaces": "AuthHookInterface AuthRetryStrategyInterface ErrorHookInterface HttpClientInterface"
@@ -162,14 +182,23 @@ _MODULES = {
     " TokenFetcherInterface TokenManagerInterface TokenProviderInterface TokenStorageInterface",
     "models": "FetchContext HttpMethod HttpRequest HttpResponse PreparedRequest RequestContext TokenData",
     "profiles.build": "Profile load_profile",
-    "retry": "ExponentialBackoffRetryStrategy NoAuthRetryStrategy NoRetryStrategy SimpleAuthRetryStrategy"
+    "retry": "CircuitBreakerRetryStrategy ConditionalAuthRetryStrategy ExponentialAuthRetryStrategy"
+    " ExponentialBackoffRetryStrategy NoAuthRetryStrategy NoRetryStrategy SimpleAuthRetryStrategy"
     " SimpleRetryStrategy",
     "tokens.fetch_pipeline": "PipelineTokenProvider TokenFetchPipeline",
     "tokens.fetchers": "BodyTokenFetcher HeaderTokenFetcher HttpTokenFetcher",
     "tokens.manager": "TokenManager",
-    "tokens.providers": "BaseOAuth2TokenProvider ClientCredentialsTokenProvider",
+    "tokens.providers": "BaseOAuth2TokenProvider ClientCredentialsTokenProvider PasswordGrantTokenProvider",
+    "tokens.storage.django": "DjangoCacheTokenStorage",
     "tokens.storage.file": "FileTokenStorage",
+    "tokens.storage.keyring": "KeyringTokenStorage",
     "tokens.storage.memory": "InMemoryTokenStorage",
+    "tokens.storage.redis": "RedisTokenStorage",
+}
+_EXTRAS = {
+    "DjangoCacheTokenStorage": "django",
+    "KeyringTokenStorage": "keyring",
+    "RedisTokenStorage": "redis",
 }
 _NAMES = {name: module for module, names in _MODULES.items() for name in names.split()}
 
@@ -178,7 +207,14 @@ def __getattr__(name: str) -> Any:
     module = _NAMES.get(name)
     if module is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(importlib.import_module(f"{__name__}.{module}"), name)
+    try:
+        value = getattr(importlib.import_module(f"{__name__}.{module}"), name)
+    except ModuleNotFoundError as exc:
+        extra = _EXTRAS.get(name)
+        if extra is None or (exc.name or "").startswith(__name__):
+            raise
+        message = f"{name} needs {exc.name}: pip install 'forge-http[{extra}]'"
+        raise ModuleNotFoundError(message, name=exc.name) from exc
     # From now on the name is found without this function.
     globals()[name] = value
     return value

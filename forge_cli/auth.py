@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from base64 import b64encode
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from fnmatch import fnmatchcase
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
-from .interfaces import AuthHookInterface, AuthRetryStrategyInterface, TokenManagerInterface
-from .models import HttpRequest, HttpResponse, RequestContext, TokenData
+from .interfaces import AuthHookInterface, AuthRetryStrategyInterface, TokenManagerInterface, has_own
+from .models import HttpRequest, HttpResponse, PreparedRequest, RequestContext, TokenData
 from .redact import REDACTOR
 from .retry import NoAuthRetryStrategy, SimpleAuthRetryStrategy
 
@@ -153,6 +153,80 @@ class BasicAuthHook(_HeaderHook):
 
     def get_token(self) -> TokenData:
         return TokenData(self._value.partition(" ")[2], "Basic")
+
+
+class CompositeAuthHook(AuthHookInterface):
+    """Several auth hooks as one: the first that authenticates a request ("first_match"), or "all" that do, in order.
+
+    The retry strategy is the first hook's, unless given. Only hooks that authenticated a request are asked
+    about its answer. ValueError for any other `strategy`.
+    """
+
+    def __init__(
+        self,
+        hooks: Sequence[AuthHookInterface],
+        strategy: Literal["first_match", "all"] = "first_match",
+        retry_strategy: AuthRetryStrategyInterface | None = None,
+    ) -> None:
+        if strategy not in ("first_match", "all"):
+            raise ValueError(f"strategy must be 'first_match' or 'all', not {strategy!r}")
+        self._hooks = tuple(hooks)
+        self._all = strategy == "all"
+        first = self._hooks[0].retry_strategy if self._hooks else SimpleAuthRetryStrategy()
+        self._retry_strategy = retry_strategy or first
+        self._chosen = f"auth_hooks:{id(self)}"
+
+    @property
+    def retry_strategy(self) -> AuthRetryStrategyInterface:
+        return self._retry_strategy
+
+    @property
+    def reads_body(self) -> bool:
+        """Whether a hook looks at the body of an answer."""
+        return any(getattr(hook, "reads_body", False) is True for hook in self._hooks)
+
+    def should_authenticate(self, request: HttpRequest) -> bool:
+        return any(hook.should_authenticate(request) for hook in self._hooks)
+
+    def before_request(self, request: HttpRequest, context: RequestContext) -> HttpRequest:
+        chosen = [hook for hook in self._hooks if hook.should_authenticate(request)]
+        context.metadata[self._chosen] = chosen = chosen if self._all else chosen[:1]
+        for hook in chosen:
+            request = hook.before_request(request, context)
+        return request
+
+    def finish(self, prepared: PreparedRequest, context: RequestContext) -> PreparedRequest:
+        for hook in self._used(context):
+            if has_own(hook, "finish"):
+                prepared = hook.finish(prepared, context)
+        return prepared
+
+    def recover(self, response: HttpResponse, context: RequestContext) -> bool:
+        return any(_recovered(hook, response, context) for hook in self._used(context))
+
+    def is_auth_error(self, response: HttpResponse) -> bool:
+        return any(hook.is_auth_error(response) for hook in self._hooks)
+
+    def refresh_auth(self) -> bool:
+        return any(hook.refresh_auth() for hook in self._hooks)
+
+    def invalidate_auth(self) -> None:
+        for hook in self._hooks:
+            hook.invalidate_auth()
+
+    def get_token(self) -> TokenData:
+        return self._hooks[0].get_token() if self._hooks else TokenData("")
+
+    def _used(self, context: RequestContext) -> Iterable[AuthHookInterface]:
+        found: Iterable[AuthHookInterface] = context.metadata.get(self._chosen, self._hooks)
+        return found
+
+
+def _recovered(hook: AuthHookInterface, response: HttpResponse, context: RequestContext) -> bool:
+    """What `recover` says, of a hook that may not have it."""
+    if has_own(hook, "recover"):
+        return bool(hook.recover(response, context))
+    return bool(hook.is_auth_error(response) and hook.refresh_auth())
 
 
 def basic(user: str, password: str) -> str:

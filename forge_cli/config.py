@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Self
 
 from .auth import ApiKeyAuthHook, BasicAuthHook, TokenAuthHook
+from .breaker import CircuitBreaker, RetryBudget
 from .hooks import LoggingErrorHook, LoggingRequestHook, LoggingResponseHook
 from .interfaces import (
     AuthHookInterface,
@@ -34,7 +35,8 @@ class HttpClientConfig:
     only to the origin of `base_url` and to `origins`. `verify_ssl` may be a CA file; `proxies` maps
     http, https and no_proxy (None: from the environment). `max_body` limits a body held in memory, in
     bytes. `post_to_get` is whether a 301 or 302 turns a POST into a GET (False: it is not followed).
-    ValueError when a time or a count makes no sense.
+    `circuit_breaker` is asked before each attempt, unless the strategy brings one; `retry_budget` before
+    each retry (None: one of the client's own). ValueError when a time or a count makes no sense.
     """
 
     base_url: str = ""
@@ -62,6 +64,8 @@ class HttpClientConfig:
     idle_timeout: float | None = None
     post_to_get: bool = True
     retry_unsafe_methods: bool = False
+    circuit_breaker: CircuitBreaker | None = None
+    retry_budget: RetryBudget | None = None
 
     def __post_init__(self) -> None:
         if self.default_timeout is not None and self.default_timeout <= 0:
@@ -161,6 +165,14 @@ class HttpClientConfigBuilder:
     def with_retry(self, max_retries: int = 3, base_delay: float = 1.0, max_delay: float = 60.0) -> Self:
         """Exponential back-off with jitter."""
         return self.with_retry_strategy(ExponentialBackoffRetryStrategy(max_retries, base_delay, max_delay))
+
+    def with_circuit_breaker(self, breaker: CircuitBreaker) -> Self:
+        """What is asked before each attempt; several clients may share one."""
+        return self._with(circuit_breaker=breaker)
+
+    def with_retry_budget(self, budget: RetryBudget) -> Self:
+        """What bounds the retries per host; several clients may share one."""
+        return self._with(retry_budget=budget)
 
     def with_pool_connection(self, pool_connection: int = 10) -> Self:
         """How many hosts keep connections."""

@@ -196,13 +196,28 @@ def _add_cookies(fields: dict[str, list[tuple[str, str]]], jar: Mapping[str, str
 
 
 def _add_length(fields: dict[str, list[tuple[str, str]]], method: str, body: Any) -> None:
-    if fields.get("content-length") or fields.get("transfer-encoding"):
+    if fields.get("transfer-encoding"):
+        return
+    announced = fields.get("content-length")
+    if announced:
+        _check_length(announced, body)
         return
     length = 0 if body is None and method in ("POST", "PUT", "PATCH") else _length(body)
     if length is not None:
         fields["content-length"] = [("Content-Length", str(length))]
     elif body is not None:
         fields["transfer-encoding"] = [("Transfer-Encoding", "chunked")]
+
+
+def _check_length(announced: Iterable[tuple[str, str]], body: Any) -> None:
+    """RequestBuildException for a length that is not the body's: the server would wait, or misread what follows."""
+    length = 0 if body is None else _length(body)
+    for _, text in announced:
+        if length is not None and text.strip() != str(length):
+            raise RequestBuildException(
+                f"Content-Length says {text}, and the body has {length} bytes",
+                hint="leave it out: it is computed from the body",
+            )
 
 
 def _length(body: Any) -> int | None:

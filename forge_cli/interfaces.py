@@ -179,6 +179,12 @@ class AuthHookInterface(ABC):
         return self.is_auth_error(response) and self.refresh_auth()
 
 
+def has_own(hook: object, name: str) -> bool:
+    """Whether an auth hook's class has this optional member, and not only inherits the default."""
+    member = getattr(type(hook), name, None)
+    return member is not None and member is not getattr(AuthHookInterface, name)
+
+
 class TokenStorageInterface(ABC):
     """Keeps tokens by key. Raises StorageError; an entry that is not there is None, never an error."""
 

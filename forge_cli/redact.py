@@ -21,8 +21,8 @@ _LONGEST_ENCODED = 64 * 1024
 
 _SENSITIVE_NAME = re.compile(
     r"^(proxy-)?authorization$|^(set-)?cookie2?$|token|secret|passw|api[-_]?key|apikey|signature|credential"
-    r"|^x-amz-security|session[-_]?id|^auth$|assertion|client_secret|private[-_]?key"
-    r"|^(code|key|jwt|sid|otp|pin|pwd)$",
+    r"|^x-amz-security|session[-_]?id|^(x-)?auth$|assertion|client_secret|private[-_]?key"
+    r"|^(code|key|jwt|sid|otp|pin|pwd|pw)$",
     re.IGNORECASE,
 )
 # An authorization code is a secret and random; the code of an error is words, and what a reader needs most.

@@ -4,17 +4,30 @@ from __future__ import annotations
 
 import random
 import re
+import time
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Literal
 
-from .errors import ConnectionException, HttpStatusException, IncompleteResponseException, TimeoutException
+from .breaker import CLOSED, HALF_OPEN, OPEN, CircuitBreaker
+from .breaker.memory import MemoryBreakerState
+from .errors import (
+    CircuitOpenException,
+    ConnectionException,
+    HttpStatusException,
+    IncompleteResponseException,
+    TimeoutException,
+)
 from .interfaces import AuthRetryStrategyInterface, RetryStrategyInterface
 from .models import HttpResponse, RequestContext
 from .registry import Registry
 
 RETRYABLE_STATUSES = frozenset({408, 429, 500, 502, 503, 504})
+BREAKER_ASKED = "circuit_breaker"
+"""The key of a context's metadata by which a client says that it asks the breaker itself."""
 _JITTER = 0.25
+# The circuit of callers who ask the strategy themselves, and name no origin.
+_DIRECT = ""
 _MONTHS = {name: number for number, name in enumerate("Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split(), 1)}
 _IMF_FIXDATE = re.compile(r"\w{3}, (\d{2}) (\w{3}) (\d{4}) (\d{2}):(\d{2}):(\d{2}) GMT")
 
@@ -123,6 +136,100 @@ class ExponentialBackoffRetryStrategy(RetryStrategyInterface):
         return self._delays.after(context.attempt)
 
 
+class CircuitBreakerRetryStrategy(RetryStrategyInterface):
+    """Repeat, and leave a server alone for `recovery_timeout` seconds after `failure_threshold` failures in a row.
+
+    A client asks before each attempt and counts each of them (transport failures, 5xx, 408, 429), by
+    origin; CircuitOpenException when it may not be sent. Then `half_open_max_calls` trials are admitted,
+    of which the first success closes the circuit. Delays grow by `base_delay` seconds each time. Whoever
+    calls `should_retry` without a client has one circuit, which counts the calls that no attempt is left for.
+    Safe between threads. ValueError for impossible limits.
+    """
+
+    class State:
+        """What `state` can be."""
+
+        CLOSED = CLOSED
+        OPEN = OPEN
+        HALF_OPEN = HALF_OPEN
+
+    def __init__(
+        self,
+        max_retries: int = 3,
+        failure_threshold: int = 5,
+        recovery_timeout: float = 30.0,
+        half_open_max_calls: int = 3,
+        base_delay: float = 1.0,
+        *,
+        retryable_status_codes: Iterable[int] | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._max_retries = max_retries
+        self._base_delay = base_delay
+        self._statuses = frozenset(retryable_status_codes or ())
+        self._circuits = _Circuits(clock=clock)
+        self._breaker = CircuitBreaker(
+            failure_threshold, recovery_timeout, half_open_max_calls, state=self._circuits, clock=clock
+        )
+
+    @property
+    def circuit_breaker(self) -> CircuitBreaker:
+        """What a client asks before each attempt."""
+        return self._breaker
+
+    @property
+    def max_retries(self) -> int:
+        return self._max_retries
+
+    @property
+    def state(self) -> str:
+        """The worst state of all circuits: "open", "half_open" or "closed"."""
+        return self._circuits.worst()
+
+    def is_retryable_status(self, code: int) -> bool:
+        return code in self._statuses
+
+    def should_retry(self, context: RequestContext, exception: Exception) -> bool:
+        left = context.attempt < self._max_retries
+        if context.metadata.get(BREAKER_ASKED) is True:
+            return left
+        if self._breaker.remaining(_DIRECT) > 0:
+            return False
+        if not left:
+            self._breaker.failure(_DIRECT)
+            return False
+        try:
+            self._breaker.before(_DIRECT)
+        except CircuitOpenException:  # another thread took the last trial
+            return False
+        return True
+
+    def get_delay(self, context: RequestContext) -> float:
+        return self._base_delay * (context.attempt + 1)
+
+    def record_success(self) -> None:
+        """Tell that a call succeeded, without a client."""
+        self._breaker.success(_DIRECT)
+
+    def reset(self) -> None:
+        """Close all circuits and forget their failures."""
+        for key in self._circuits.known():
+            self._breaker.reset(key)
+
+
+class _Circuits(MemoryBreakerState):
+    """Circuits that can be looked over."""
+
+    def known(self) -> list[str]:
+        with self._lock:
+            return list(self._circuits)
+
+    def worst(self) -> str:
+        with self._lock:
+            states = {circuit.state for circuit in self._circuits.values()}
+        return next((state for state in (OPEN, HALF_OPEN) if state in states), CLOSED)
+
+
 def _transient(exception: Exception) -> bool:
     """A listed status, a limit that passed, or a connection that failed or broke within the body."""
     if isinstance(exception, IncompleteResponseException):
@@ -201,6 +308,72 @@ class SimpleAuthRetryStrategy(_AuthCodes, AuthRetryStrategyInterface):
         return self._delay
 
 
+class ExponentialAuthRetryStrategy(_AuthCodes, AuthRetryStrategyInterface):
+    """Renew and send again, after delays that grow as those of `ExponentialBackoffRetryStrategy` do."""
+
+    def __init__(
+        self,
+        max_retries: int = 2,
+        base_delay: float = 0.5,
+        max_delay: float = 5.0,
+        multiplier: float = 2.0,
+        jitter: bool | Literal["full"] = True,
+        auth_error_codes: Iterable[int] | None = None,
+        *,
+        uniform: Callable[[float, float], float] = random.uniform,
+    ) -> None:
+        super().__init__(auth_error_codes)
+        self._max_retries = max_retries
+        self._delays = _Backoff(base_delay, max_delay, multiplier, jitter, uniform)
+
+    @property
+    def max_retries(self) -> int:
+        return self._max_retries
+
+    def should_retry(self, response: HttpResponse, attempt: int) -> bool:
+        return attempt < self._max_retries and self.is_auth_error(response)
+
+    def get_delay(self, attempt: int) -> float:
+        return self._delays.after(attempt)
+
+
+class ConditionalAuthRetryStrategy(_AuthCodes, AuthRetryStrategyInterface):
+    """Renew and send again when functions of the caller's say so.
+
+    `is_auth_error_func` stands in for the test of the status; of what it accepts, `should_retry_func`
+    decides what is repeated.
+    """
+
+    def __init__(
+        self,
+        max_retries: int = 1,
+        delay: float = 0.0,
+        should_retry_func: Callable[[HttpResponse], bool] | None = None,
+        is_auth_error_func: Callable[[HttpResponse], bool] | None = None,
+        auth_error_codes: Iterable[int] | None = None,
+    ) -> None:
+        super().__init__(auth_error_codes)
+        self._max_retries = max_retries
+        self._delay = delay
+        self._decides = should_retry_func
+        self._recognises = is_auth_error_func
+
+    @property
+    def max_retries(self) -> int:
+        return self._max_retries
+
+    def is_auth_error(self, response: HttpResponse) -> bool:
+        return super().is_auth_error(response) if self._recognises is None else self._recognises(response)
+
+    def should_retry(self, response: HttpResponse, attempt: int) -> bool:
+        if attempt >= self._max_retries or not self.is_auth_error(response):
+            return False
+        return True if self._decides is None else self._decides(response)
+
+    def get_delay(self, attempt: int) -> float:
+        return self._delay
+
+
 def retry_after(headers: Mapping[str, str], now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> float | None:
     """Seconds that a `Retry-After` field asks for (RFC 9110, section 10.2.3); None for none or nonsense."""
     value = (headers.get("Retry-After") or "").strip()
@@ -229,5 +402,7 @@ RETRIES = Registry(
         "none": "forge_cli.retry:NoRetryStrategy",
         "simple": "forge_cli.retry:SimpleRetryStrategy",
         "exponential": "forge_cli.retry:ExponentialBackoffRetryStrategy",
+        "circuit-breaker": "forge_cli.retry:CircuitBreakerRetryStrategy",
     },
+    custom=True,
 )

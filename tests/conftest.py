@@ -7,6 +7,7 @@ import io
 import os
 import re
 import shutil
+import signal
 import sys
 from collections.abc import Callable, Collection, Generator, Iterator, Mapping
 from dataclasses import dataclass
@@ -25,7 +26,8 @@ STRICT = os.environ.get("FORGE_REQUIRE_SERVERS") == "1"
 # What would make a test depend on the machine it runs on.
 _AMBIENT = re.compile(
     r"FORGE_.*|XDG_.*|.*_PROXY|.*_CA_BUNDLE|SSL_CERT_(FILE|DIR)|NETRC|REQUEST_METHOD|CI|COLUMNS|LINES"
-    r"|NO_COLOR|FORCE_COLOR|CLICOLOR.*|PYTHONWARNINGS",
+    # What is left of Python's own says where modules are and where their compiled form goes.
+    r"|NO_COLOR|FORCE_COLOR|CLICOLOR.*|PYTHON(?!PATH|HOME|DONTWRITEBYTECODE|PYCACHEPREFIX).*",
     re.IGNORECASE,
 )
 
@@ -34,6 +36,12 @@ hypothesis.settings.register_profile("forge", deadline=None)
 hypothesis.settings.load_profile("forge")
 
 _passed = pytest.StashKey[bool]()
+
+
+def pytest_configure() -> None:
+    """See that child processes of tests can be interrupted: a shell may have told this one to ignore SIGINT."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from base64 import b64decode
+from dataclasses import replace
 from typing import Any
 from unittest.mock import Mock
 
@@ -12,9 +13,13 @@ from forge_cli import (
     ApiKeyAuthHook,
     AuthenticationException,
     BasicAuthHook,
+    CompositeAuthHook,
+    HttpClient,
+    HttpClientConfig,
     HttpRequest,
     HttpResponse,
     NoAuthRetryStrategy,
+    PreparedRequest,
     RequestContext,
     SimpleAuthRetryStrategy,
     TokenAuthHook,
@@ -24,6 +29,7 @@ from forge_cli import (
 from forge_cli.auth import basic
 from forge_cli.interfaces import TokenProviderInterface
 from forge_cli.models import Headers
+from tests.server import Reply, Server
 
 REQUEST = HttpRequest("GET", "/users")
 
@@ -177,6 +183,76 @@ class TestBasicAuthHook:
         assert hook.refresh_auth() is False
         assert hook.get_token() == TokenData(basic("ada", "password-1").removeprefix("Basic "), "Basic")
         assert not hook.should_authenticate(HttpRequest("GET", "/login"))
+
+
+class TestCompositeAuthHook:
+    def both(self, strategy: Any = "first_match", **settings: Any) -> CompositeAuthHook:
+        first = BasicAuthHook("ada", "password-1", excluded_paths={"/login"})
+        return CompositeAuthHook([first, ApiKeyAuthHook("key-1")], strategy, **settings)
+
+    def test_the_first_that_authenticates_a_request_does(self) -> None:
+        hook = self.both()
+        assert set(added(hook)) == {"Authorization"}
+        assert hook.before_request(HttpRequest("GET", "/login"), context()).headers == {"X-API-Key": "key-1"}
+
+    def test_or_all_that_do(self) -> None:
+        hook = self.both("all")
+        assert set(added(hook)) == {"Authorization", "X-API-Key"}
+        assert hook.before_request(HttpRequest("GET", "/login"), context()).headers == {"X-API-Key": "key-1"}
+
+    def test_any_other_strategy_is_an_error(self) -> None:
+        with pytest.raises(ValueError, match="'best'"):
+            self.both("best")
+
+    def test_the_retry_strategy_is_the_first_hooks(self) -> None:
+        own = SimpleAuthRetryStrategy(7)
+        assert isinstance(self.both().retry_strategy, NoAuthRetryStrategy)
+        assert self.both(retry_strategy=own).retry_strategy is own
+        assert isinstance(CompositeAuthHook([]).retry_strategy, SimpleAuthRetryStrategy)
+
+    def test_of_several_that_can_renew_the_first_does(self) -> None:
+        hooks = [Mock(**{"refresh_auth.return_value": renewed}) for renewed in (False, True, True)]
+        assert CompositeAuthHook(hooks).refresh_auth()
+        assert [hook.refresh_auth.call_count for hook in hooks] == [1, 1, 0]
+        CompositeAuthHook(hooks).invalidate_auth()
+        assert [hook.invalidate_auth.call_count for hook in hooks] == [1, 1, 1]
+        assert CompositeAuthHook(hooks).get_token() is hooks[0].get_token.return_value
+
+    def test_it_can_be_empty(self) -> None:
+        hook = CompositeAuthHook([])
+        assert not hook.should_authenticate(REQUEST)
+        assert not hook.is_auth_error(answer(401))
+        assert hook.get_token().access_token == ""
+
+    def test_only_a_hook_that_authenticated_is_asked_about_the_answer(self) -> None:
+        provider = Provider()
+        tokens = TokenAuthHook(TokenManager(provider), excluded_paths={"/public"})
+        hook = CompositeAuthHook([tokens, ApiKeyAuthHook("key-1")])
+        public, private = context(), context()
+        hook.before_request(HttpRequest("GET", "/public"), public)
+        assert not hook.recover(answer(401), public)
+        assert provider.made == 0
+        hook.before_request(REQUEST, private)
+        assert hook.recover(answer(401), private)
+        assert provider.made == 2
+
+    def test_finish_is_passed_on_to_those_that_have_it(self) -> None:
+        class Signing(ApiKeyAuthHook):
+            def finish(self, prepared: PreparedRequest, context: RequestContext) -> PreparedRequest:
+                return replace(prepared, url=prepared.url + "signed")
+
+        about = context()
+        hook = CompositeAuthHook([Signing("key-1"), Signing("key-2"), ApiKeyAuthHook("key-3")], "all")
+        hook.before_request(REQUEST, about)
+        assert hook.finish(PreparedRequest("GET", "/"), about).url == "/signedsigned"
+
+    def test_it_renews_in_a_client(self, server: Server) -> None:
+        server.reply("/x", Reply(401), Reply(200))
+        provider = Provider()
+        hook = CompositeAuthHook([TokenAuthHook(TokenManager(provider))])
+        with HttpClient(HttpClientConfig(base_url=server.url, auth_hook=hook)) as client:
+            assert client.get("/x").status_code == 200
+        assert [seen.headers["Authorization"] for seen in server.seen] == ["Bearer user-token-1", "Bearer user-token-2"]
 
 
 def test_basic_is_that_of_the_rfc() -> None:

@@ -42,10 +42,10 @@ from forge_cli import (
     create_client,
     http_client,
 )
-from forge_cli.client import StreamedResponse
 from forge_cli.errors import IncompleteResponseException, RedirectException, StorageError
 from forge_cli.hooks import Foreign, Received, Redirecting, Sending
 from forge_cli.models import Headers
+from forge_cli.streaming import StreamedResponse
 from tests.server import Reply, Seen, Server
 
 MIB = 1024 * 1024

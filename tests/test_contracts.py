@@ -7,6 +7,9 @@ import importlib
 import inspect
 import pickle
 import re
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,6 +17,8 @@ import pytest
 import forge_cli
 from forge_cli.errors import ForgeError
 from forge_cli.registry import Registry
+
+ROOT = Path(__file__).parents[1]
 
 # A member without parentheses is a property or a class that callers do not make. A default that is no plain
 # value is shown as dots.
@@ -41,18 +46,40 @@ BaseOAuth2TokenProvider(token_url, client_id, client_secret, service_name, scope
 BaseOAuth2TokenProvider.close(self)
 BasicAuthHook(username, password, retry_strategy=None, excluded_paths=None)
 BodyTokenFetcher(name, base_url, endpoint, method='POST', request_headers=None, request_data=None,
-    content_type='form', token_field='access_token', token_type_field='token_type',
-    expires_in_field='expires_in', refresh_token_field='refresh_token', default_token_type='Bearer', ttl=None,
-    timeout=30.0, verify_ssl=True, depends_on=None)
+    content_type='form', token_field='access_token', token_type_field='token_type', expires_in_field='expires_in',
+    refresh_token_field='refresh_token', default_token_type='Bearer', ttl=None, timeout=30.0, verify_ssl=True,
+    depends_on=None)
+CircuitBreaker(failure_threshold=5, recovery_timeout=30.0, half_open_max_calls=1, *, state=None, clock=...,
+    notice=None)
+CircuitBreaker.before(self, key)
+CircuitBreaker.counts(status)
+CircuitBreaker.failure(self, key)
+CircuitBreaker.remaining(self, key)
+CircuitBreaker.reset(self, key)
+CircuitBreaker.state(self, key)
+CircuitBreaker.success(self, key)
+CircuitBreakerRetryStrategy(max_retries=3, failure_threshold=5, recovery_timeout=30.0, half_open_max_calls=3,
+    base_delay=1.0, *, retryable_status_codes=None, clock=...)
+CircuitBreakerRetryStrategy.State
+CircuitBreakerRetryStrategy.is_retryable_status(self, code)
+CircuitBreakerRetryStrategy.record_success(self)
+CircuitBreakerRetryStrategy.reset(self)
+CircuitBreakerRetryStrategy.state
+CircuitOpenException(message, original_exception=None, context=None, *, retry_after=0.0, hint=None)
 ClientCredentialsTokenProvider(token_url, client_id, client_secret, service_name, scope=None,
     grant_type='client_credentials', extra_params=None, auth_method='body')
+CompositeAuthHook(hooks, strategy='first_match', retry_strategy=None)
+ConditionalAuthRetryStrategy(max_retries=1, delay=0.0, should_retry_func=None, is_auth_error_func=None,
+    auth_error_codes=None)
 ConnectionException(message, original_exception=None, context=None, *, hint=None)
 CorrelationIdHook(header_name='X-Correlation-ID')
+DjangoCacheTokenStorage(cache_alias='default', key_prefix='token', *, notice=None, lease=15.0, now=...)
 ErrorHookInterface
 ErrorHookInterface.on_error(self, exception, context)
+ExponentialAuthRetryStrategy(max_retries=2, base_delay=0.5, max_delay=5.0, multiplier=2.0, jitter=True,
+    auth_error_codes=None, *, uniform=...)
 ExponentialBackoffRetryStrategy(max_retries=3, base_delay=1.0, max_delay=60.0, multiplier=2.0, jitter=True,
-    retryable_exceptions=None, retryable_status_codes=None, *, max_retry_after=60.0, max_elapsed=None,
-    uniform=...)
+    retryable_exceptions=None, retryable_status_codes=None, *, max_retry_after=60.0, max_elapsed=None, uniform=...)
 ExponentialBackoffRetryStrategy.is_max_retry(self, context)
 ExponentialBackoffRetryStrategy.is_retryable_status(self, code)
 FetchContext(tokens=..., metadata=...)
@@ -80,14 +107,15 @@ HttpClient.post(self, url, json_data=None, data=None, params=None, headers=None,
 HttpClient.prepare(self, request, context=None)
 HttpClient.put(self, url, json_data=None, data=None, params=None, headers=None, timeout=None, **kw)
 HttpClient.request(self, request, *, deadline=None)
+HttpClient.request_many(self, requests_list, max_workers=5, fail_fast=False)
 HttpClient.send(self, request, *, deadline=None)
 HttpClient.session
 HttpClient.stream(self, method, url, **kw)
 HttpClientConfig(base_url='', default_timeout=30.0, default_headers=..., verify_ssl=True, allow_redirects=True,
     max_redirects=10, retry_strategy=None, auth_hook=None, request_hooks=(), response_hooks=(), error_hooks=(),
     pool_connection=10, pool_maxsize=20, max_elapsed=None, raise_for_status=False, cookies=..., proxies=None,
-    client_cert=None, origins=(), max_body=104857600, default_params=..., connect_timeout=10.0,
-    idle_timeout=None, post_to_get=True, retry_unsafe_methods=False)
+    client_cert=None, origins=(), max_body=104857600, default_params=..., connect_timeout=10.0, idle_timeout=None,
+    post_to_get=True, retry_unsafe_methods=False, circuit_breaker=None, retry_budget=None)
 HttpClientConfigBuilder()
 HttpClientConfigBuilder.build(self)
 HttpClientConfigBuilder.with_api_key(self, api_key, header_name='X-API-Key')
@@ -97,6 +125,7 @@ HttpClientConfigBuilder.with_base_url(self, url)
 HttpClientConfigBuilder.with_basic_auth(self, username, password, excluded_paths=None)
 HttpClientConfigBuilder.with_bearer_token(self, token)
 HttpClientConfigBuilder.with_ca_bundle(self, path)
+HttpClientConfigBuilder.with_circuit_breaker(self, breaker)
 HttpClientConfigBuilder.with_client_cert(self, cert, key=None, password=None)
 HttpClientConfigBuilder.with_cookies(self, cookies)
 HttpClientConfigBuilder.with_error_hook(self, hook)
@@ -113,11 +142,11 @@ HttpClientConfigBuilder.with_redirects(self, allow=True, max_redirects=10)
 HttpClientConfigBuilder.with_request_hook(self, hook)
 HttpClientConfigBuilder.with_response_hook(self, hook)
 HttpClientConfigBuilder.with_retry(self, max_retries=3, base_delay=1.0, max_delay=60.0)
+HttpClientConfigBuilder.with_retry_budget(self, budget)
 HttpClientConfigBuilder.with_retry_strategy(self, strategy)
 HttpClientConfigBuilder.with_timeout(self, timeout)
 HttpClientConfigBuilder.with_token_auth(self, token_manager, auth_retry_strategy=None,
-    auth_header_name='Authorization', auth_header_prefix='Bearer', excluded_paths=None,
-    excluded_path_patterns=None)
+    auth_header_name='Authorization', auth_header_prefix='Bearer', excluded_paths=None, excluded_path_patterns=None)
 HttpClientConfigBuilder.with_verify_ssl(self, verify)
 HttpClientException(message, original_exception=None, context=None, *, hint=None)
 HttpClientInterface
@@ -127,8 +156,8 @@ HttpClientInterface.patch(self, url, json_data=None, data=None, params=None, hea
 HttpClientInterface.post(self, url, json_data=None, data=None, params=None, headers=None, timeout=None, **kw)
 HttpClientInterface.put(self, url, json_data=None, data=None, params=None, headers=None, timeout=None, **kw)
 HttpClientInterface.request(self, request)
-HttpRequest(method, url, headers=None, params=None, data=None, json_data=None, files=None, timeout=None,
-    auth=None, cookies=None, content=None, retry_strategy=None)
+HttpRequest(method, url, headers=None, params=None, data=None, json_data=None, files=None, timeout=None, auth=None,
+    cookies=None, content=None, retry_strategy=None)
 HttpRequest.to_curl(self, *, redact=False)
 HttpRequest.to_dict(self)
 HttpRequest.with_headers(self, headers)
@@ -147,6 +176,7 @@ HttpTokenFetcher(base_url, timeout=30.0, verify_ssl=True, headers=None)
 HttpTokenFetcher.close(self)
 InMemoryTokenStorage()
 InMemoryTokenStorage.clear(self)
+KeyringTokenStorage(service='forge', *, backend=None, notice=None, environ=..., limit=3.0)
 LoggingErrorHook()
 LoggingRequestHook(log_headers=False, log_body=False, sensitive_keys=None)
 LoggingResponseHook(log_headers=False, log_body=False)
@@ -154,14 +184,17 @@ MaxRetryException(message, attempts, original_exception=None, context=None, *, h
 NoAuthRetryStrategy(auth_error_codes=None)
 NoRetryStrategy()
 NotFoundException(message=None, response_body=None, original_exception=None, context=None)
+PasswordGrantTokenProvider(token_url, client_id, client_secret, username, password, service_name, scope=None,
+    extra_params=None)
 PipelineTokenProvider(pipeline, service_name, refresh_from_step=None)
 PipelineTokenProvider.pipeline
-PreparedRequest(method, url, headers=..., body=None, parts=(), credentials=frozenset(),
-    query_credentials=frozenset(), timeout=None)
+PreparedRequest(method, url, headers=..., body=None, parts=(), credentials=frozenset(), query_credentials=frozenset(),
+    timeout=None)
 Profile
 Profile.login
 Profile.tokens
 RateLimitResponseHook()
+RedisTokenStorage(url='redis://localhost:6379/0', prefix='forge', *, client=None, notice=None, lease=15.0, now=...)
 RequestBuildException(message, original_exception=None, context=None, *, hint=None)
 RequestContext(request, attempt=0, max_retries=0, metadata=..., deadline=None)
 RequestContext.increment_attempt(self)
@@ -171,6 +204,9 @@ RequestHookInterface.before_request(self, request, context)
 ResponseHookInterface
 ResponseHookInterface.after_response(self, response, context)
 ResponseParseException(message, original_exception=None, context=None, *, hint=None)
+RetryBudget(ratio=0.2, minimum=10, *, most=100)
+RetryBudget.request(self, key)
+RetryBudget.spend(self, key)
 RetryStrategyInterface
 RetryStrategyInterface.get_delay(self, context)
 RetryStrategyInterface.max_retries
@@ -241,6 +277,7 @@ ForgeError
         SSLException
         ResponseParseException
         RequestBuildException
+        CircuitOpenException
         AuthenticationException
             TokenRefreshException
         HttpStatusException
@@ -271,14 +308,18 @@ ABSTRACT = {
 IMPLEMENTED = {
     "HttpClientInterface": "HttpClient",
     "HttpSessionInterface": "HttpClient",
-    "RetryStrategyInterface": "NoRetryStrategy SimpleRetryStrategy ExponentialBackoffRetryStrategy",
-    "AuthRetryStrategyInterface": "NoAuthRetryStrategy SimpleAuthRetryStrategy",
+    "RetryStrategyInterface": "NoRetryStrategy SimpleRetryStrategy ExponentialBackoffRetryStrategy"
+    " CircuitBreakerRetryStrategy",
+    "AuthRetryStrategyInterface": "NoAuthRetryStrategy SimpleAuthRetryStrategy ExponentialAuthRetryStrategy"
+    " ConditionalAuthRetryStrategy",
     "RequestHookInterface": "LoggingRequestHook AuthorizationHook CorrelationIdHook",
     "ResponseHookInterface": "LoggingResponseHook RateLimitResponseHook",
     "ErrorHookInterface": "LoggingErrorHook",
-    "AuthHookInterface": "TokenAuthHook ApiKeyAuthHook BasicAuthHook",
-    "TokenStorageInterface": "InMemoryTokenStorage FileTokenStorage",
-    "TokenProviderInterface": "BaseOAuth2TokenProvider ClientCredentialsTokenProvider PipelineTokenProvider",
+    "AuthHookInterface": "TokenAuthHook ApiKeyAuthHook BasicAuthHook CompositeAuthHook",
+    "TokenStorageInterface": "InMemoryTokenStorage FileTokenStorage RedisTokenStorage KeyringTokenStorage"
+    " DjangoCacheTokenStorage",
+    "TokenProviderInterface": "BaseOAuth2TokenProvider ClientCredentialsTokenProvider PasswordGrantTokenProvider"
+    " PipelineTokenProvider",
     "TokenManagerInterface": "TokenManager",
     "TokenFetcherInterface": "HttpTokenFetcher HeaderTokenFetcher BodyTokenFetcher",
 }
@@ -403,4 +444,22 @@ def test_the_names_are_in_their_own_modules_too() -> None:
 def test_the_retry_strategies_are_a_table() -> None:
     table = importlib.import_module("forge_cli.retry").RETRIES
     assert isinstance(table, Registry)
-    assert {"none", "simple", "exponential"} <= set(table)
+    assert {"none", "simple", "exponential", "circuit-breaker"} <= set(table)
+
+
+@pytest.mark.parametrize(
+    ("name", "package"),
+    [("RedisTokenStorage", "redis"), ("KeyringTokenStorage", "keyring"), ("DjangoCacheTokenStorage", "django")],
+)
+def test_a_name_whose_package_is_missing_says_what_to_install(name: str, package: str) -> None:
+    # None in sys.modules is how Python itself marks a module that cannot be imported.
+    code = (
+        f"import sys; sys.modules[{package!r}] = None\n"
+        "import forge_cli\n"
+        f"try: forge_cli.{name}\n"
+        "except ImportError as exc: print(exc)\n"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
+    assert result.stderr == ""
+    assert result.stdout.startswith(f"{name} needs {package}")
+    assert f"pip install 'forge-http[{package}]'" in result.stdout

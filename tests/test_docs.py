@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
 import subprocess
 import sys
+import threading
 import tomllib
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from docs import picture, reference
+from docs import api, picture, reference
+from forge_cli.demo.api import USERS
 from forge_cli.demo.stage import Stage, stage
 from forge_cli.profiles.load import load_document
 from forge_cli.profiles.validate import problems
+from forge_cli.testing import Answer, Reply, ScriptedServer, TokenEndpoint
 from tests.conftest import Forge
 
 ROOT = Path(__file__).parents[1]
 PAGES = ("README.md", "docs/quickstart.md", "docs/scripting.md", "docs/profiles.md")
+LIBRARY = ("docs/library.md", "docs/extending.md")
 _BLOCK = re.compile(r"^```(?P<kind>\w+)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
 
 # What builds, asks, or takes a while is tested elsewhere.
@@ -84,6 +90,85 @@ def test_a_program_of_the_docs_runs(prod: Stage, text: str) -> None:
     assert result.stdout.splitlines() == ["Ada", "Grace", "Edsger"], result.stderr
 
 
+@dataclass(frozen=True)
+class Program:
+    """A program of the docs, and what is said to be its output."""
+
+    page: str
+    text: str
+    shown: str
+
+
+def programs() -> list[Program]:
+    """The programs of the library's pages, in order."""
+    found = []
+    for page in LIBRARY:
+        text = (ROOT / page).read_text(encoding="utf-8")
+        for match in re.finditer(r"^```python\n(.*?)^```$(?:\n\n```text\n(.*?)^```$)?", text, re.MULTILINE | re.DOTALL):
+            found.append(Program(page, match[1], match[2] or ""))
+    return found
+
+
+@pytest.fixture
+def example(server: ScriptedServer) -> str:
+    """The API that the programs speak of, at its address."""
+    endpoint = TokenEndpoint({"reporting": "client-secret-1"}, server=server, path="/oauth/token")
+    odd = iter(itertools.cycle([True, False]))
+    routes: dict[tuple[str, str], Answer] = {
+        ("GET", "/users"): Reply(200, USERS),
+        ("POST", "/users"): Reply(201, headers={"Location": "/users/4"}),
+        ("PUT", "/users/4/photo"): Reply(204),
+        ("GET", "/nobody"): Reply(404),
+        ("GET", "/slow"): Reply(200, hold=threading.Event()),
+        ("GET", "/down"): Reply(503),
+        ("GET", "/flaky"): lambda seen: Reply(503 if next(odd) else 200),
+        ("POST", "/flaky"): lambda seen: Reply(503 if next(odd) else 200),
+        ("GET", "/reports"): endpoint.guard(Reply(200, ["2026-01", "2026-02"])),
+        ("POST", "/device"): Reply(200, {"device_token": "device-token-1"}),
+        ("POST", "/login"): lambda seen: Reply(200, {"user_token": f"for-{dict(seen.form)['device_token']}"}),
+        ("GET", "/me"): lambda seen: Reply(
+            200 if seen.headers["Authorization"] == "Bearer for-device-token-1" else 401, {"name": "Ada"}
+        ),
+        ("GET", "/export"): lambda seen: Reply(200, iter([b"x" * 10_000] * 100)),
+    }
+    for (method, path), answer in routes.items():
+        server.reply(path, answer, method=method, optional=True)
+    return server.url
+
+
+@pytest.mark.parametrize("program", programs(), ids=lambda program: f"{program.page} {program.text.count(chr(10))}")
+def test_a_program_of_the_library_pages_runs_and_prints_what_is_shown(
+    prod: Stage, example: str, tmp_path: Path, program: Program
+) -> None:
+    path = tmp_path / "test_program.py"
+    path.write_text(program.text.replace("https://api.example.com", example), encoding="utf-8")
+    # The contract of a storage is run against the storage that is shown before it.
+    [storage] = (shown.text for shown in programs() if "class SqliteTokenStorage(" in shown.text)
+    (tmp_path / "sqlite_tokens.py").write_text(storage.partition("\nstorage = ")[0], encoding="utf-8")
+    tests = re.search(r"^(def test_|class Test)", program.text, re.MULTILINE) is not None
+    command = ["-m", "pytest", "-q", "-p", "no:cacheprovider", "test_program.py"] if tests else ["test_program.py"]
+    search_path = os.pathsep.join([str(ROOT), str(tmp_path)])
+    environ = {**prod.environ, "CLIENT_SECRET": "client-secret-1", "PYTHONPATH": search_path}
+    result = subprocess.run(
+        [sys.executable, "-W", "error", *command], cwd=tmp_path, env=environ, capture_output=True, text=True
+    )
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert tests or result.stdout.replace(example, "https://api.example.com") == program.shown
+
+
+@pytest.mark.parametrize("program", programs(), ids=lambda program: f"{program.page} {program.text.count(chr(10))}")
+def test_a_program_of_the_library_pages_has_no_long_line(program: Program) -> None:
+    assert max(map(len, program.text.splitlines())) <= 120
+
+
+def test_every_test_that_the_thread_safety_page_names_is_there() -> None:
+    text = (ROOT / "docs" / "thread-safety.md").read_text(encoding="utf-8")
+    named = re.findall(r"`(tests/[\w/]+\.py|forge_cli/[\w/]+\.py)::(\w+)`", text)
+    assert len(named) > 10
+    missing = [(path, name) for path, name in named if f"def {name}(" not in (ROOT / path).read_text(encoding="utf-8")]
+    assert missing == []
+
+
 def test_profile_init_says_what_the_quickstart_shows(forge: Forge) -> None:
     [shown] = blocks("console", "docs/quickstart.md")
     # A line is a question and what was typed, or all said.
@@ -106,6 +191,10 @@ def test_the_profile_of_the_quickstart_is_the_one_that_init_writes(forge: Forge,
 @pytest.mark.parametrize("page", reference.pages(), ids=lambda path: path.name)
 def test_what_is_written_from_the_code_is_up_to_date(page: Path) -> None:
     assert page.read_text(encoding="utf-8") == reference.pages()[page], "run `python docs/reference.py`"
+
+
+def test_the_api_reference_is_up_to_date() -> None:
+    assert api.PAGE.read_text(encoding="utf-8") == api.page(), "run `python docs/api.py`"
 
 
 def test_every_table_of_the_format_is_on_the_page() -> None:

@@ -206,6 +206,20 @@ class TestBody:
         assert prepared.headers.get("Content-Length") == length
         assert "Content-Type" not in prepared.headers
 
+    @pytest.mark.parametrize(
+        ("given", "body"),
+        [("3", b"12345"), ("7", b"12345"), ("5", None), ("five", b"12345"), (["5", "6"], b"12345")],
+        ids=["short", "long", "no body", "word", "two"],
+    )
+    def test_a_length_that_is_not_the_body_s_is_refused(self, given: Any, body: bytes | None) -> None:
+        with pytest.raises(RequestBuildException, match="Content-Length says"):
+            made("POST", content=body, headers={"content-length": given})
+
+    @pytest.mark.parametrize(("given", "body"), [("5", b"12345"), ("0", None), ("9", iter([b"12345"]))], ids=str)
+    def test_a_length_that_fits_or_cannot_be_known_is_kept(self, given: str, body: Any) -> None:
+        prepared = made("POST", content=body, headers={"content-length": given})
+        assert prepared.headers.get_all("Content-Length") == [given]
+
     def test_json(self) -> None:
         prepared = made(json_data={"name": "Zoë", "n": None, "list": [1, {"a": 2}]})
         assert json.loads(body_of(prepared)) == {"name": "Zoë", "n": None, "list": [1, {"a": 2}]}

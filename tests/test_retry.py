@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,7 +13,10 @@ from hypothesis import strategies as st
 
 from forge_cli import (
     AuthenticationException,
+    CircuitBreakerRetryStrategy,
+    ConditionalAuthRetryStrategy,
     ConnectionException,
+    ExponentialAuthRetryStrategy,
     ExponentialBackoffRetryStrategy,
     HttpClientException,
     HttpRequest,
@@ -28,6 +33,7 @@ from forge_cli import (
 from forge_cli.errors import IncompleteResponseException
 from forge_cli.models import Headers
 from forge_cli.retry import RETRIES, RETRYABLE_STATUSES, retry_after
+from tests.clock import Clock
 
 REQUEST = HttpRequest("GET", "/")
 FAILURE = ConnectionException("Connection failed")
@@ -221,4 +227,102 @@ def test_the_strategies_have_names() -> None:
         "none": NoRetryStrategy,
         "simple": SimpleRetryStrategy,
         "exponential": ExponentialBackoffRetryStrategy,
+        "circuit-breaker": CircuitBreakerRetryStrategy,
     }
+    assert "my.module:Class" in RETRIES
+
+
+class TestCircuitBreaker:
+    """The strategy without a client, which has one circuit of its own."""
+
+    def opened(self, clock: Clock, **settings: Any) -> CircuitBreakerRetryStrategy:
+        strategy = CircuitBreakerRetryStrategy(1, 2, 30.0, clock=clock, **settings)
+        for _ in range(2):
+            assert not strategy.should_retry(at(1), FAILURE)
+        return strategy
+
+    def test_it_starts_closed_and_repeats_anything_after_delays_that_grow(self) -> None:
+        strategy = CircuitBreakerRetryStrategy()
+        assert (strategy.state, strategy.State.CLOSED, strategy.max_retries) == ("closed", "closed", 3)
+        assert [strategy.should_retry(at(n), ValueError()) for n in range(4)] == [True, True, True, False]
+        assert [strategy.get_delay(at(n)) for n in range(3)] == [1, 2, 3]
+
+    def test_calls_that_no_attempt_is_left_for_open_it(self) -> None:
+        strategy = CircuitBreakerRetryStrategy(1, 2)
+        assert strategy.should_retry(at(0), FAILURE)
+        assert not strategy.should_retry(at(1), FAILURE)
+        assert strategy.state == strategy.State.CLOSED
+        assert not strategy.should_retry(at(1), FAILURE)
+        assert strategy.state == strategy.State.OPEN
+        assert not strategy.should_retry(at(0), FAILURE)
+
+    def test_a_success_forgets_failures(self) -> None:
+        strategy = CircuitBreakerRetryStrategy(0, 2)
+        strategy.should_retry(at(0), FAILURE)
+        strategy.record_success()
+        strategy.should_retry(at(0), FAILURE)
+        assert strategy.state == "closed"
+
+    def test_after_the_recovery_it_is_half_open_and_then_closed_or_open(self) -> None:
+        clock = Clock()
+        strategy = self.opened(clock)
+        clock.now += 30
+        assert strategy.should_retry(at(0), FAILURE)
+        assert strategy.state == strategy.State.HALF_OPEN
+        strategy.record_success()
+        assert strategy.state == "closed"
+        strategy = self.opened(clock)
+        clock.now += 30
+        assert strategy.should_retry(at(0), FAILURE)
+        assert not strategy.should_retry(at(1), FAILURE)
+        assert strategy.state == "open"
+
+    def test_threads_get_exactly_so_many_trials(self) -> None:
+        clock = Clock()
+        strategy = self.opened(clock, half_open_max_calls=3)
+        clock.now += 30
+        barrier = threading.Barrier(32)
+
+        def ask(_: int) -> bool:
+            barrier.wait()
+            return strategy.should_retry(at(0), FAILURE)
+
+        with ThreadPoolExecutor(32) as pool:
+            assert sum(pool.map(ask, range(32))) == 3
+
+    def test_reset_closes_it(self) -> None:
+        strategy = self.opened(Clock())
+        strategy.reset()
+        assert strategy.state == "closed"
+        assert not strategy.should_retry(at(1), FAILURE)
+        assert strategy.state == "closed"
+
+    @pytest.mark.parametrize("limits", [{"failure_threshold": 0}, {"half_open_max_calls": 0}, {"recovery_timeout": -1}])
+    def test_impossible_limits_are_refused(self, limits: Any) -> None:
+        with pytest.raises(ValueError, match="must"):
+            CircuitBreakerRetryStrategy(**limits)
+
+
+class TestAuth:
+    def test_exponential_delays_grow_to_their_cap(self) -> None:
+        strategy = ExponentialAuthRetryStrategy(jitter=False)
+        assert [strategy.get_delay(n) for n in range(5)] == [0.5, 1, 2, 4, 5]
+        assert [strategy.should_retry(answer(401), n) for n in range(3)] == [True, True, False]
+        assert not strategy.should_retry(answer(403), 0)
+        assert ExponentialAuthRetryStrategy(uniform=lambda low, high: high).get_delay(9) == 5
+        assert ExponentialAuthRetryStrategy(auth_error_codes={403}).should_retry(answer(403), attempt=0)
+
+    def test_conditions_are_functions_of_the_answer(self) -> None:
+        plain = ConditionalAuthRetryStrategy()
+        assert (plain.should_retry(answer(401), 0), plain.should_retry(answer(401), 1)) == (True, False)
+        assert plain.get_delay(0) == 0.0
+        strategy = ConditionalAuthRetryStrategy(
+            2, 0.5, lambda given: given.status_code == 418, lambda given: given.status_code in (418, 419)
+        )
+        assert [strategy.is_auth_error(answer(status)) for status in (401, 418, 419)] == [False, True, True]
+        assert [strategy.should_retry(answer(status), 0) for status in (401, 418, 419)] == [False, True, False]
+
+    def test_what_a_condition_returns_is_passed_on(self) -> None:
+        said: Any = "yes"
+        returned: Any = ConditionalAuthRetryStrategy(should_retry_func=lambda given: said).should_retry(answer(401), 0)
+        assert returned == "yes"

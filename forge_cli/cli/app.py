@@ -18,7 +18,7 @@ import click
 from .. import __version__
 from ..errors import ForgeError, HttpClientException, ProfileError
 from .exit_codes import HINTS, MEANINGS, ExitCode, cause_of, exit_code_of
-from .run import Run, global_options
+from .run import Run, discard, global_options
 
 
 class Entry(NamedTuple):
@@ -71,6 +71,16 @@ class Commands(click.Group):
         command: click.Command = getattr(importlib.import_module(module), attribute)
         return command
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        name = args[0]
+        if name not in COMMANDS and not name.startswith("-"):
+            # Imported for those who err, so that nobody else waits for it.
+            near: list[str] = importlib.import_module("difflib").get_close_matches(name, COMMANDS, n=1)
+            raise click.UsageError(f"no such command {name!r}" + (f". Did you mean {near[0]!r}?" if near else ""), ctx)
+        return super().resolve_command(ctx, args)
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
             formatter.write_dl([(name, entry.summary) for name, entry in COMMANDS.items()])
@@ -122,17 +132,17 @@ def _report(exc: BaseException, run: Run) -> int:
         case Terminated():
             return ExitCode.TERMINATED
         case click.exceptions.NoArgsIsHelpError():
-            run.stderr.write(f"{exc.format_message()}\n")
+            run.tell(f"{exc.format_message()}\n")
             return ExitCode.USAGE
         case click.UsageError():
             return _usage(exc, run)
         case ForgeError():
             return _failure(exc, run)
         case BrokenPipeError():
-            _discard_stdout()
+            discard(sys.stdout)
             return ExitCode.PIPE_CLOSED
         case OSError(errno=errno.ENOSPC | errno.EIO | errno.EBADF | errno.EDQUOT | errno.EFBIG):
-            _discard_stdout()
+            discard(sys.stdout)
             run.error(f"the output cannot be written: {(exc.strerror or '').lower()}")
             return ExitCode.LOCAL_IO
         case _:
@@ -191,11 +201,3 @@ def _on_terminate() -> None:
     # Outside the main thread it is somebody else's program, and their signals.
     with suppress(ValueError):
         signal.signal(signal.SIGTERM, terminate)
-
-
-def _discard_stdout() -> None:
-    """Let nothing that is still buffered fail a second time when Python ends."""
-    with suppress(OSError):
-        sys.stdout.flush()
-    with suppress(OSError, ValueError):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -14,8 +14,9 @@ from ..encode import build_url
 from ..errors import ProfileError, UsageError
 from ..hooks import Foreign, Listener
 from ..interfaces import AuthHookInterface
-from ..profiles.build import Profile, retry_strategy
+from ..profiles.build import Profile, retry_budget, retry_strategy
 from ..profiles.schema import RetryTable
+from ..transport.environment import checked_proxy
 from ..transport.redirects import origin
 from .context import Context
 from .output.notices import NOT_VERIFIED
@@ -42,7 +43,11 @@ def build_client(
     if profile is None:
         retry = RetryTable()
         config = HttpClientConfig(
-            default_timeout=None, connect_timeout=_CONNECT, idle_timeout=_IDLE, retry_strategy=retry_strategy(retry)
+            default_timeout=None,
+            connect_timeout=_CONNECT,
+            idle_timeout=_IDLE,
+            retry_strategy=retry_strategy(retry),
+            retry_budget=retry_budget(retry.max_retries),
         )
     else:
         retry = profile.settings.table.retry
@@ -66,7 +71,13 @@ def _profile(context: Context, url: str, listener: Listener | None) -> Profile |
             f"no profile file: {context.source.path}",
             hint="write one with `forge profile init`, or give a whole URL: https://…",
         )
-    return context.profile(listener=listener)
+    profile = context.profile(listener=listener)
+    if not profile.base_url:
+        raise ProfileError(
+            f"profile {profile.name!r} of {profile.settings.path} has no base_url",
+            hint=f"add one, or give a whole URL: https://…{url if url.startswith('/') else '/' + url}",
+        )
+    return profile
 
 
 def _at_home(url: str, config: HttpClientConfig) -> bool:
@@ -106,13 +117,15 @@ def _overrides(
     if retries is not None:
         strategy = "exponential" if retry.strategy == "none" else retry.strategy
         found["retry_strategy"] = retry_strategy(replace(retry, strategy=strategy, max_retries=retries))
+        found["retry_budget"] = retry_budget(retries)
     if options.retry_unsafe:
         found["retry_unsafe_methods"] = True
     verify = _verify(options)
     if verify is not None:
         found["verify_ssl"] = verify
     if options.proxy is not None:
-        found["proxies"] = {"http": options.proxy, "https": options.proxy}
+        proxy = checked_proxy(options.proxy, "--proxy") if options.proxy else ""
+        found["proxies"] = {"http": proxy, "https": proxy}
     if options.cert_key is not None and options.cert is None:
         raise UsageError("--cert-key is the key of a certificate, and none is given", hint="name it with --cert")
     if options.cert is not None:

@@ -6,11 +6,11 @@ from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
 
-from ..errors import ProfileError, StorageError, UsageError
+from ..errors import StorageError, UsageError
 from ..files import config_dir
 from ..hooks import Listener
 from ..profiles.build import Profile
-from ..profiles.load import Document, ProfileSettings, Source, find, load_document, profile, select
+from ..profiles.load import Document, ProfileSettings, Source, default, find, load_document, profile, select
 from .run import Run
 
 
@@ -73,9 +73,4 @@ class Context(Run):
                 return False
         except StorageError:  # no home directory
             return False
-        document = self.document
-        try:
-            select(document, None, {})
-        except ProfileError:
-            return False
-        return True
+        return default(self.document) is not None

@@ -6,6 +6,7 @@ from enum import IntEnum
 
 from ..errors import (
     AuthenticationException,
+    CircuitOpenException,
     ConnectionException,
     ForgeError,
     HttpClientException,
@@ -38,6 +39,7 @@ class ExitCode(IntEnum):
     NO_CONNECTION = 8
     LOCAL_IO = 9
     BROKEN_RESPONSE = 10
+    CIRCUIT_OPEN = 11
     TIMEOUT = 28
     INTERRUPTED = 130
     PIPE_CLOSED = 141
@@ -56,6 +58,7 @@ MEANINGS: dict[ExitCode, str] = {
     ExitCode.NO_CONNECTION: "could not connect: DNS, refused, reset, TLS, proxy",
     ExitCode.LOCAL_IO: "local I/O: token store, lock, disk",
     ExitCode.BROKEN_RESPONSE: "the response is broken: cut short, badly encoded, too large",
+    ExitCode.CIRCUIT_OPEN: "not sent: the server failed too often of late (circuit breaker)",
     ExitCode.TIMEOUT: "a time limit passed",
     ExitCode.INTERRUPTED: "interrupted (Ctrl-C)",
     ExitCode.PIPE_CLOSED: "the reader closed the pipe",
@@ -80,6 +83,7 @@ EXIT_CODES: dict[type[BaseException], ExitCode] = {
     RedirectException: ExitCode.REDIRECT_REFUSED,
     ResponseParseException: ExitCode.BROKEN_RESPONSE,
     IncompleteResponseException: ExitCode.BROKEN_RESPONSE,
+    CircuitOpenException: ExitCode.CIRCUIT_OPEN,
     AuthenticationException: ExitCode.LOGIN_REFUSED,
     HttpStatusException: ExitCode.CLIENT_ERROR,
     ProfileError: ExitCode.USAGE,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
@@ -71,7 +72,15 @@ def read_file(path: str) -> bytes:
         with open(os.path.expanduser(path), "rb") as file:
             return file.read()
     except (OSError, ValueError) as exc:
-        raise UsageError(f"cannot read {path!r}: {getattr(exc, 'strerror', None) or 'not a file name'}") from None
+        raise unreadable(path, exc) from None
+
+
+def unreadable(path: str, exc: OSError | ValueError) -> UsageError:
+    """The error to raise for a file that cannot be read."""
+    reason = getattr(exc, "strerror", None) or "not a file name"
+    return UsageError(
+        f"cannot read {path!r}: {reason.lower()}", hint="@ takes the path of a file, @- is standard input"
+    )
 
 
 def parse(items: Sequence[str], *, read: Callable[[str], bytes] = read_file) -> Items:
@@ -153,9 +162,12 @@ def _file(name: str, value: str, item: str) -> FileItem:
     path = _path(path, item)
     if path != "-":
         path = os.path.expanduser(path)
+        # It is not opened to find out: a pipe can be opened only once.
         if os.path.isdir(path) or not os.access(path, os.R_OK):
+            code = errno.EISDIR if os.path.isdir(path) else errno.EACCES if os.path.exists(path) else errno.ENOENT
             raise UsageError(
-                f"cannot read {path!r}", hint=f"the file to upload as {name!r}; {name}\\@… for other items"
+                f"cannot read {path!r}: {os.strerror(code).lower()}",
+                hint=f"the file to upload as {name!r}; {name}\\@… for other items",
             )
     return FileItem(name, path, chosen.get("filename", os.path.basename(path)), chosen.get("type"))
 

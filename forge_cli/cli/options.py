@@ -3,17 +3,59 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from functools import wraps
-from typing import Concatenate, ParamSpec
+from typing import Any, Concatenate, ParamSpec
 
 import click
 
 from .context import Context
 from .run import Run, bundle, global_options, remembered
 
-__all__ = ["bundle", "export_options", "global_options", "pass_context", "request_options", "silent"]
+__all__ = [
+    "Count",
+    "Seconds",
+    "bundle",
+    "export_options",
+    "global_options",
+    "pass_context",
+    "request_options",
+    "silent",
+]
 
 P = ParamSpec("P")
+
+# Ten years; the system's calls take no time that is much longer.
+_LONGEST = 10 * 365 * 86400.0
+
+
+class Seconds(click.FloatRange):
+    """A time span."""
+
+    def __init__(self) -> None:
+        super().__init__(min=0, min_open=True)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        with suppress(ValueError):
+            seconds = float(value)
+            if 0 < seconds <= _LONGEST:
+                return seconds
+        self.fail(f"{value!r} is not a number of seconds, such as 3 or 0.5", param, ctx)
+
+
+class Count(click.IntRange):
+    """How often, which may be never."""
+
+    def __init__(self) -> None:
+        super().__init__(min=0)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        with suppress(ValueError):
+            count = int(value)
+            if count >= 0:
+                return count
+        self.fail(f"{value!r} is not a whole number, such as 0 or 3", param, ctx)
+
 
 silent = remembered("-s", "--silent", to="silent", count=True, help="No notices; -ss no error line either.")
 
@@ -48,22 +90,20 @@ request_options = bundle(
     click.option(
         "-L", "--follow/--no-follow", "follow", default=None, help="Follow redirects, also where a POST becomes a GET."
     ),
-    click.option(
-        "--max-redirects", type=click.IntRange(min=0), metavar="N", help="How many redirects to follow (default 10)."
-    ),
+    click.option("--max-redirects", type=Count(), metavar="N", help="How many redirects to follow (default 10)."),
     click.option(
         "--timeout",
-        type=click.FloatRange(min=0, min_open=True),
+        type=Seconds(),
         metavar="SECONDS",
         help="A limit for everything: login, retries, body.",
     ),
     click.option(
         "--connect-timeout",
-        type=click.FloatRange(min=0, min_open=True),
+        type=Seconds(),
         metavar="SECONDS",
         help="A limit for connecting (default 10).",
     ),
-    click.option("--retry", type=click.IntRange(min=0), metavar="N", help=_RETRY_HELP),
+    click.option("--retry", type=Count(), metavar="N", help=_RETRY_HELP),
     click.option("--retry-unsafe", is_flag=True, help="Repeat POST and PATCH too."),
     click.option("-k", "--insecure", is_flag=True, help="Do not verify certificates."),
     click.option("--verify", metavar="yes|no|FILE", help="Verify certificates, with this CA file."),

@@ -11,7 +11,7 @@ from ..encode import FORM, JSON
 from ..errors import NeedsPerson, UsageError
 from ..models import HttpRequest
 from ..redact import REDACTOR
-from .items import Items, header, parse
+from .items import Items, header, parse, unreadable
 from .run import Run
 
 
@@ -136,10 +136,8 @@ def _file(run: Run, path: str) -> BinaryIO:
     """The file, open until the command ends: a retry reads it again."""
     try:
         return run.resources.enter_context(open(os.path.expanduser(path), "rb"))
-    except OSError as exc:
-        reason = (exc.strerror or "").lower()
-        hint = "@ takes the path of a file, @- is standard input"
-        raise UsageError(f"cannot read {path!r}: {reason}", hint=hint) from None
+    except (OSError, ValueError) as exc:
+        raise unreadable(path, exc) from None
 
 
 def secret(run: Run, option: str, text: str) -> str:
@@ -147,7 +145,7 @@ def secret(run: Run, option: str, text: str) -> str:
     if text.startswith("env:"):
         name = text[4:]
         value = run.environ.get(name, "")
-        if not value:
+        if name not in run.environ:
             raise UsageError(f"{option}: the environment variable {name} is not set", hint=f"export {name}=…")
     elif text.startswith("@"):
         value = _line(option, _file(run, text[1:]).read())
@@ -156,8 +154,15 @@ def secret(run: Run, option: str, text: str) -> str:
     else:
         run.notice(f"{option}: a secret on the command line can be seen by others: use env:NAME, @FILE or -")
         value = text
+    check_stated(option, value)
     REDACTOR.add(value)
     return value
+
+
+def check_stated(option: str, value: str) -> None:
+    """UsageError for a credential that says nothing: a request with it would go out as if it had none."""
+    if not value.strip():
+        raise UsageError(f"{option}: the credential is empty", hint="is a variable unset, or a file empty?")
 
 
 def _line(option: str, content: bytes) -> str:
@@ -178,19 +183,22 @@ def credential(run: Run, request: HttpRequest, options: RequestOptions) -> HttpR
 
 
 def _user(run: Run, text: str) -> tuple[str, str]:
-    if text.startswith(("env:", "@")) or text == "-":
-        user, colon, password = secret(run, "--user", text).partition(":")
-        if not colon:
-            raise UsageError("--user: what it refers to is not USER:PASS", hint="write both, with a colon between")
-    else:
-        user, colon, password = text.partition(":")
-        if colon:
-            password = secret(run, "--user", password)
-        elif run.interactive:
-            password = run.ask(f"Password for {user}")
-        else:
-            raise NeedsPerson(
-                "--user: no password, and nobody can be asked", hint="use --user env:NAME with USER:PASS in it"
-            )
+    referred = text.startswith(("env:", "@")) or text == "-"
+    user, colon, password = (secret(run, "--user", text) if referred else text).partition(":")
+    check_stated("--user", user + password)
+    if referred and not colon:
+        raise UsageError("--user: what it refers to is not USER:PASS", hint="write both, with a colon between")
+    if not colon:
+        password = _asked(run, user)
+    elif password and not referred:
+        password = secret(run, "--user", password)
     REDACTOR.add(password)
     return user, password
+
+
+def _asked(run: Run, user: str) -> str:
+    if not run.interactive:
+        raise NeedsPerson(
+            "--user: no password, and nobody can be asked", hint="use --user env:NAME with USER:PASS in it"
+        )
+    return run.ask(f"Password for {user}")

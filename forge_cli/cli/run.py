@@ -84,9 +84,19 @@ class Run:
 
     def tell(self, text: str) -> None:
         """Write to standard error as it is. A text that nobody can read is no reason to fail."""
-        with suppress(OSError, ValueError):
+        try:
             self.stderr.write(text)
             self.stderr.flush()
+        except (OSError, ValueError):
+            discard(self.stderr)
+
+
+def discard(stream: TextIO) -> None:
+    """Let nothing that is still buffered fail a second time when Python ends."""
+    with suppress(OSError, ValueError):
+        stream.flush()
+    with suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def _is_terminal(stream: Any) -> bool:

@@ -11,7 +11,7 @@ import threading
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ..errors import StorageError
@@ -25,12 +25,17 @@ _AMBIENT = re.compile(r"FORGE_.*|.*_PROXY|XDG_CONFIG_HOME|CURL_HOME", re.IGNOREC
 
 
 class WatchedApi(DemoApi):
-    """The demo API, counting its `answers`: ``200 /users``."""
+    """The demo API, counting its `answers`: ``200 /users``; how long a user's token lives can be changed."""
 
     def __init__(self) -> None:
         super().__init__()
         self.answers: Counter[str] = Counter()
         self._counting = threading.Lock()
+
+    def user_life(self, seconds: float) -> None:
+        """User tokens issued from now on end after this long."""
+        with self._lock:
+            self._lives = replace(self._lives, user=seconds)
 
     def answer(self, method: str, path: str, call: Call) -> tuple[int, Mapping[str, str], object]:
         """Answer one request, and count it before the client hears of it."""

@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TextIO
 
-from .api import DemoApi
-from .stage import Stage
+from .api import Lives
+from .stage import Stage, WatchedApi
 
 _STEPS = {
     "/v1/devices/token": "device",
@@ -22,6 +23,8 @@ _STEPS = {
 """What a request for a token is called, by its path."""
 
 _DEVICE, _APP, _LOGIN, _RENEW = (f"200 {path}" for path in _STEPS)
+# Seconds. Long enough for the requests that follow a renewal, short enough to wait for.
+_SHORT_LIFE = 2
 _STRONG, _FAINT, _BAD, _PLAIN = "\x1b[1m", "\x1b[2m", "\x1b[31m", "\x1b[0m"
 
 
@@ -29,6 +32,7 @@ _STRONG, _FAINT, _BAD, _PLAIN = "\x1b[1m", "\x1b[2m", "\x1b[31m", "\x1b[0m"
 class Scene:
     """One command. `answers` are those that the API should give meanwhile; `before` happens first.
 
+    `after` is how many seconds pass, for all to see, before it is typed.
     With `needs`, programs that may not be installed, a shell runs it.
     """
 
@@ -36,8 +40,14 @@ class Scene:
     command: str
     told: str
     answers: Mapping[str, int] = field(default_factory=dict)
-    before: Callable[[DemoApi], None] | None = None
+    before: Callable[[WatchedApi], None] | None = None
+    after: float = 0
     needs: tuple[str, ...] = ()
+
+
+def _refuse_user(api: WatchedApi) -> None:
+    api.expire_user()
+    api.user_life(_SHORT_LIFE)
 
 
 SCENES = (
@@ -65,7 +75,16 @@ SCENES = (
         "The 401 made forge forget the token it had sent. This step has a refresh token, so one\n"
         "request renewed it, without device or app, and `/users` was asked once more.",
         {"401 /users": 1, _RENEW: 1, "200 /users": 1},
-        before=DemoApi.expire_user,
+        before=_refuse_user,
+    ),
+    Scene(
+        "The user's token ends",
+        "forge get /users",
+        f"The new token was good for {_SHORT_LIFE} seconds, as its answer said in `expires_in`. So forge renewed it\n"
+        "before the request, not after a 401; the other two tokens had not ended, and were left alone.",
+        {_RENEW: 1, "200 /users": 1},
+        before=lambda api: api.user_life(Lives().user),
+        after=_SHORT_LIFE,
     ),
     Scene(
         "The app's token is refused",
@@ -112,11 +131,20 @@ SCENES = (
 class Tour:
     """Plays the scenes. On a terminal the commands write to it themselves, as they would by hand."""
 
-    def __init__(self, stage: Stage, out: TextIO, *, color: bool, scenes: Sequence[Scene] = SCENES) -> None:
+    def __init__(
+        self,
+        stage: Stage,
+        out: TextIO,
+        *,
+        color: bool,
+        scenes: Sequence[Scene] = SCENES,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
         self._stage = stage
         self._scenes = scenes
         self._out = out
         self._color = color
+        self._sleep = sleep
         self._terminal = out.isatty()
 
     def run(self) -> bool:
@@ -142,6 +170,9 @@ class Tour:
             return True
         if scene.before is not None:
             scene.before(self._stage.api)
+        if scene.after:
+            self._say(f"# {scene.after:g} seconds later", _FAINT)
+            self._sleep(scene.after)
         before = Counter(self._stage.api.answers)
         typed = scene.command.replace("forge", self._stage.program)
         self._say(f"$ {typed}", _STRONG)

@@ -50,7 +50,8 @@ def lock(
         while not holder.acquire():
             waited = clock() - begun
             if waited >= timeout:
-                raise LockTimeout(f"another process has held {path} for {timeout:g} s", hint=_HELD)
+                seconds = round(timeout, 1 if timeout < 1 else 0)
+                raise LockTimeout(f"another process has held {path} for {seconds:g} s", hint=_HELD)
             if on_wait is not None and not told and waited >= wait_notice_after:
                 told = True
                 on_wait(waited)

@@ -10,6 +10,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from ..breaker import CircuitBreaker, RetryBudget
+from ..breaker.file import FileBreakerState
 from ..client import HttpClient
 from ..config import HttpClientConfig
 from ..errors import LockTimeout, ProfileError, StorageError
@@ -25,6 +27,7 @@ from ..retry import RETRIES
 from ..tokens.manager import TokenManager
 from ..tokens.pipeline import Pipeline
 from ..tokens.storage import STORAGES
+from .connection import base_url_trouble
 from .expand import expand
 from .load import ProfileSettings, find, load_document, profile, select
 from .schema import STORAGE_KEYS, PipelineAuth, ProxyTable, RetryTable, TimeoutTable
@@ -32,6 +35,9 @@ from .secrets import Secrets
 from .wire import Unsent, Wire
 
 _KEY_BYTES = 32
+BREAKER = "circuit-breaker"
+_LEAST_RETRIES = 10
+_BUDGET = RetryBudget(minimum=_LEAST_RETRIES)
 # The lock is held for as long as writing 32 bytes takes.
 _KEY_SECONDS = 10.0
 
@@ -65,6 +71,10 @@ class Profile:
         self.secrets = Secrets(table.secrets, environ=environ, prompt=prompt, base_dir=settings.path.parent)
         plain = Scope(vars=settings.vars, environ=environ, secrets=self.secrets)
         self.base_url = plain.text(table.base_url).rstrip("/") if table.base_url else ""
+        if trouble := base_url_trouble(self.base_url):
+            raise ProfileError(
+                f"the base_url of profile {self.name!r} {trouble}", hint="correct what is filled in there"
+            )
         self.scope = dataclasses.replace(plain, base_url=self.base_url)
 
     @cached_property
@@ -104,6 +114,22 @@ class Profile:
     def token_file(self) -> Path:
         """The file of this profile's tokens, with file storage."""
         return token_directory(self._environ) / f"{self.name}.toml"
+
+    @cached_property
+    def circuit_breaker(self) -> CircuitBreaker | None:
+        """The breaker of `strategy = "circuit-breaker"`, whose circuits all processes of this user share."""
+        retry = self.settings.table.retry
+        if retry.strategy != BREAKER:
+            return None
+        try:
+            path = config_dir(self._environ) / "state" / "breaker.json"
+        except StorageError as exc:
+            self._notice(f"{exc.message}: the circuit breaker is not shared with other processes")
+            state = None
+        else:
+            state = FileBreakerState(path, notice=self._notice)
+        limits = retry.failure_threshold, retry.recovery_timeout, retry.half_open_max_calls
+        return CircuitBreaker(*limits, state=state, notice=self._notice)
 
     @cached_property
     def auth(self) -> PipelineAuth:
@@ -183,6 +209,8 @@ class Profile:
         certificate = table.client_cert
         return HttpClientConfig(
             base_url=self.base_url,
+            circuit_breaker=self.circuit_breaker,
+            retry_budget=retry_budget(table.retry.max_retries),
             default_timeout=None,
             connect_timeout=self._timeout.connect,
             idle_timeout=self._timeout.idle,
@@ -310,14 +338,16 @@ def _filled(value: Any, fill: Callable[[str], str]) -> Any:
 
 
 def retry_strategy(table: RetryTable) -> RetryStrategyInterface:
-    """The library's strategy for a [retry] table."""
-    kind = RETRIES.load(table.strategy)
+    """The library's strategy for a [retry] table; one of the user's own gets the keys that are not the default."""
+    # The breaker of "circuit-breaker" is the client's: it must outlive the strategy and hold for logins too.
+    kind = RETRIES.load("exponential" if table.strategy == BREAKER else table.strategy)
     common = {"max_retry_after": table.max_retry_after, "max_elapsed": table.max_elapsed}
+    strategy: RetryStrategyInterface
     if table.strategy == "none":
-        strategy: RetryStrategyInterface = kind()
+        strategy = kind()
     elif table.strategy == "simple":
         strategy = kind(table.max_retries, table.base_delay, retryable_status_codes=table.statuses, **common)
-    else:
+    elif table.strategy in tuple(RETRIES):
         strategy = kind(
             table.max_retries,
             table.base_delay,
@@ -327,7 +357,25 @@ def retry_strategy(table: RetryTable) -> RetryStrategyInterface:
             retryable_status_codes=table.statuses,
             **common,
         )
+    else:
+        try:
+            strategy = kind(**_changed(table))
+        except TypeError as exc:
+            raise ProfileError(
+                f"retry strategy {table.strategy!r} cannot be made: {exc}", hint="it gets the keys of [retry] by name"
+            ) from exc
     return strategy
+
+
+def _changed(table: RetryTable) -> dict[str, Any]:
+    """The keys of a [retry] table that are not the default, without the strategy."""
+    given = {f.name: getattr(table, f.name) for f in dataclasses.fields(table) if f.name != "strategy"}
+    return {name: value for name, value in given.items() if value != getattr(RetryTable(), name)}
+
+
+def retry_budget(max_retries: int) -> RetryBudget:
+    """The budget that all clients of this process share, unless one request may use up more than it begins with."""
+    return _BUDGET if max_retries <= _LEAST_RETRIES else RetryBudget(minimum=max_retries)
 
 
 def token_directory(environ: Mapping[str, str]) -> Path:

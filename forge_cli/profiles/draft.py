@@ -83,43 +83,48 @@ password = { env = "@PREFIX@_PASSWORD" }
 
 # Three steps, each with a token of its own. Every line that says FILL IN is to become as the API's
 # documentation says it. Steps may be renamed, removed and added: the references ${steps.…} between
-# them give their order.
+# them give their order. For a login of two steps, delete the two tables of `middle`, and in `last`
+# write ${steps.first.token} for ${steps.middle.token}.
 [profiles.@NAME@.auth]
 type = "pipeline"
 
 # The first step: it needs no token.
-[profiles.@NAME@.auth.steps.device]
-request = { method = "POST", url = "/device/token", json = { id = "my-device" } }  # FILL IN: path and body
-extract = { token = "/device_token" }  # FILL IN: where the token is in the JSON answer
+[profiles.@NAME@.auth.steps.first.request]
+method = "POST"
+url = "/first/token"                                      # FILL IN: the path
+json = { id = "my-id", secret = "${secrets.client_secret}" }  # FILL IN: the body; `form = { … }` for a form
+
+[profiles.@NAME@.auth.steps.first]
+extract = { token = "/token" }         # FILL IN: where the token is in the JSON answer
+# extract = { token = { header = "X-Token" } }  # or in a header of the answer
 expires = { ttl = "30d" }              # FILL IN: how long it is good, when the answer does not say
 
-# The second step sends the first one's token.
-[profiles.@NAME@.auth.steps.app.request]
+# The step between: it sends the first one's token.
+[profiles.@NAME@.auth.steps.middle.request]
 method = "POST"
-url = "/app/token"                                        # FILL IN: the path
-headers = { X-Device-Token = "${steps.device.token}" }    # FILL IN: the header that carries the first token
-json = { secret = "${secrets.client_secret}" }            # FILL IN: the body; `form = { … }` for a form
+url = "/middle/token"                                     # FILL IN: the path
+headers = { X-First-Token = "${steps.first.token}" }      # FILL IN: the header that carries the first token
 
-[profiles.@NAME@.auth.steps.app]
-extract = { token = "/app_token" }     # FILL IN: where the token is
+[profiles.@NAME@.auth.steps.middle]
+extract = { token = "/token" }         # FILL IN: where the token is
 expires = { in = "/expires_in" }       # FILL IN: where the answer says how many seconds it is good
 
-# The third step gives the token that requests carry.
-[profiles.@NAME@.auth.steps.user.request]
+# The last step gives the token that requests carry.
+[profiles.@NAME@.auth.steps.last.request]
 method = "POST"
-url = "/user/login"                                       # FILL IN: the path
-headers = { X-App-Token = "${steps.app.token}" }          # FILL IN: the header that carries the second token
+url = "/last/token"                                       # FILL IN: the path
+headers = { X-Step-Token = "${steps.middle.token}" }      # FILL IN: the header that carries the token before
 form = { user = "${env.@PREFIX@_USERNAME}", password = "${secrets.password}" }  # FILL IN: the fields
 
-[profiles.@NAME@.auth.steps.user]
-extract = { token = "/user_token" }    # FILL IN: where the token is
-expires = { in = "/expires_in" }       # FILL IN: `at = "/expires_at", unit = "ms"` for a moment
+[profiles.@NAME@.auth.steps.last]
+extract = { token = "/token" }         # FILL IN: where the token is
+expires = { in = "/expires_in" }       # FILL IN: for a moment `{ at = "/expires_at", unit = "iso" }`, or "ms"
 
-# FILL IN: where the last token goes.
+# FILL IN: where the last token goes. `in = "query"` puts it into the URL; more of these tables, more places.
 [[profiles.@NAME@.auth.inject]]
 in = "header"
 name = "Authorization"
-value = "Bearer ${steps.user.token}"
+value = "Bearer ${steps.last.token}"
 """
 SHAPES: Mapping[str, Shape] = {
     "none": Shape("no login", '[profiles.@NAME@.auth]\ntype = "none"\n'),

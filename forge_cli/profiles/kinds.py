@@ -11,6 +11,7 @@ from ..errors import ProfileError
 from ..login import expiry, extract, predicate
 from ..login.template import Template, nearest, parse
 from ..registry import Registry
+from ..retry import RETRIES
 from ..tokens.storage import STORAGES
 from .positions import Path
 
@@ -63,7 +64,8 @@ class Kind(NamedTuple):
         """The value as it is used, or INVALID and a problem noted."""
         shape = SHAPES.get(type(value), "a date or time")
         if self.shapes and shape not in self.shapes:
-            return reading.problem(path, f"must be {self.wanted}, not {shape}")
+            wrong = "a decimal number" if shape == FLOAT else shape
+            return reading.problem(path, f"must be {self.wanted}, not {wrong}")
         return self.read(value, path, reading)
 
 
@@ -82,6 +84,16 @@ def unknown(word: str, choices: Iterable[str]) -> str:
         return f"(nearest: {near})"
     more = ", …" if len(legal) > 20 else ""
     return f"(one of: {', '.join(legal[:20])}{more})" if legal else "(there is none)"
+
+
+def written(value: Any) -> str:
+    """What a text says outside its references; nothing when it is no template."""
+    if not isinstance(value, str):
+        return ""
+    try:
+        return "".join(part for part in parse(value).parts if isinstance(part, str))
+    except ProfileError:
+        return ""
 
 
 def as_it_is(value: Any, path: Path, reading: Reading) -> Any:
@@ -158,6 +170,16 @@ def _checked(check: Callable[[Any], str | None]) -> Read:
     return read
 
 
+def _pointer(value: Any, path: Path, reading: Reading) -> Any:
+    trouble = extract.check_pointer(value)
+    if trouble is None:
+        return value
+    # After the name of the step, so that a step may have any name.
+    if "extract" in path[3:] and not value.startswith("/"):
+        trouble += ', as in "/data/token"; a header is written { header = "X-Token" }'
+    return reading.problem(path, trouble)
+
+
 def _plain(value: Any, path: Path, reading: Reading) -> Any:
     if isinstance(value, str) and "${" in value:
         return reading.problem(path, "templates are not filled in here: write the value itself")
@@ -181,13 +203,15 @@ LABELS: Mapping[str, Kind] = {
     "tree": Kind((), _tree),
     "duration": Kind((INTEGER, FLOAT, TEXT), _converted(expiry.duration), "a duration"),
     "size": Kind((INTEGER, TEXT), _converted(expiry.size), "a size"),
-    "pointer": Kind((TEXT,), _checked(extract.check_pointer), "a JSON pointer"),
+    "pointer": Kind((TEXT,), _pointer, "a JSON pointer"),
     "predicate": Kind((), _checked(predicate.problem)),
     "count": Kind((INTEGER,), _in_range(0, _LARGEST_COUNT)),
+    "positive count": Kind((INTEGER,), _in_range(1, _LARGEST_COUNT)),
     "status": Kind((INTEGER,), _in_range(100, 599)),
     "factor": Kind((INTEGER, FLOAT), _factor, "a number"),
     "plain": Kind((TEXT, INTEGER, FLOAT, BOOLEAN), _plain, "text, a number, true or false"),
     "storage": Kind((TEXT,), _row(STORAGES, but=("django",))),
+    "retry strategy": Kind((TEXT,), _row(RETRIES)),
     "profile": Kind((TABLE,), as_it_is),
 }
 """The label of an `Annotated` type hint -> how its values are read."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -12,11 +12,11 @@ from ..errors import ProfileError
 from ..files import config_dir
 from ..login.template import nearest
 from .document import Document, Place, load_document, merged
-from .kinds import unknown
+from .kinds import Problem, unknown
 from .schema import ProfileTable
-from .validate import check_family, describe
+from .validate import check_family, describe, frame_problems
 
-__all__ = ["Document", "ProfileSettings", "Source", "find", "load_document", "merged", "profile", "select"]
+__all__ = ["Document", "ProfileSettings", "Source", "find", "load_document", "merged", "profile", "refused", "select"]
 
 PROJECT_FILE = ".forge.toml"
 _READ_ON = "`forge profile validate` checks the whole file; the format is in docs/profiles.md"
@@ -61,21 +61,33 @@ def find(config: str | None, environ: Mapping[str, str], cwd: Path, no_project: 
 
 def select(document: Document, name: str | None, environ: Mapping[str, str]) -> str:
     """The name of the profile to use: as given, FORGE_PROFILE, `default_profile`, or the only one."""
-    usable = [known for known, table in document.profiles.items() if table.get("abstract") is not True]
+    usable = _usable(document)
     default = document.data.get("default_profile")
-    chosen = name or environ.get("FORGE_PROFILE") or (default if isinstance(default, str) else None)
-    if chosen is None:
-        if len(usable) == 1:
-            return usable[0]
-        say = f"one of: {', '.join(usable[:20])}" if usable else "write one with `forge profile init`"
-        raise ProfileError(f"{document.path}: no profile is chosen", hint=f"choose with --profile NAME; {say}")
+    named = name or environ.get("FORGE_PROFILE")
+    chosen = named or (default if isinstance(default, str) else None)
+    if chosen is None and len(usable) == 1:
+        return usable[0]
     if chosen in usable:
         return chosen
+    # The profile may be missing because of a slip such as [profile.dev].
+    if found := frame_problems(document, default=not named):
+        raise refused(document, str(document.path), found)
+    if chosen is None:
+        say = f"one of: {', '.join(usable[:20])}" if usable else "write one with `forge profile init`"
+        raise ProfileError(f"{document.path}: no profile is chosen", hint=f"choose with --profile NAME; {say}")
     if chosen in document.profiles:
-        raise ProfileError(f"profile {chosen!r} is abstract: it may only be extended", hint=_list(usable))
+        raise _abstract(document, chosen)
     near = nearest(chosen, usable)
     meant = f" (nearest: {near})" if near is not None else ""
     raise ProfileError(f"{document.path}: no profile {chosen!r}{meant}", hint=_list(usable))
+
+
+def default(document: Document) -> str | None:
+    """The profile that is used when none is named, None when it has to be. ProfileError as for `select`."""
+    if found := frame_problems(document, default=True):
+        raise refused(document, str(document.path), found)
+    usable, named = _usable(document), document.data.get("default_profile")
+    return named if isinstance(named, str) else usable[0] if len(usable) == 1 else None
 
 
 def profile(document: Document, name: str, *, overrides_vars: Mapping[str, str] | None = None) -> ProfileSettings:
@@ -83,12 +95,10 @@ def profile(document: Document, name: str, *, overrides_vars: Mapping[str, str] 
     if name not in document.profiles:
         raise ProfileError(f"{document.path}: no profile {name!r} {unknown(name, document.profiles)}")
     if document.profiles[name].get("abstract") is True:
-        raise ProfileError(f"profile {name!r} is abstract: it may only be extended", hint="choose one that extends it")
+        raise _abstract(document, name)
     table, problems = check_family(document, name)
     if table is None or problems:
-        lines = [describe(document, problem) for problem in problems]
-        count = "1 problem" if len(lines) == 1 else f"{len(lines)} problems"
-        raise ProfileError(f"profile {name!r} has {count}", problems=lines, hint=_READ_ON)
+        raise refused(document, f"profile {name!r}", problems)
     for var in overrides_vars or ():
         if var not in table.vars:
             raise ProfileError(
@@ -97,6 +107,22 @@ def profile(document: Document, name: str, *, overrides_vars: Mapping[str, str] 
             )
     values = {**table.vars, **(overrides_vars or {})}
     return ProfileSettings(name=name, table=table, path=document.path, vars=values, origins=merged(document, name)[1])
+
+
+def _usable(document: Document) -> list[str]:
+    return [known for known, table in document.profiles.items() if table.get("abstract") is not True]
+
+
+def refused(document: Document, what: str, problems: Sequence[Problem]) -> ProfileError:
+    """The error that lists these problems of a profile or of its file."""
+    lines = [describe(document, problem) for problem in problems]
+    count = "1 problem" if len(lines) == 1 else f"{len(lines)} problems"
+    return ProfileError(f"{what} has {count}", problems=lines, hint=_READ_ON)
+
+
+def _abstract(document: Document, name: str) -> ProfileError:
+    message = f"{document.path}: profile {name!r} is abstract: it may only be extended"
+    return ProfileError(message, hint=_list(_usable(document)))
 
 
 def _project_file(cwd: Path) -> Path | None:

@@ -9,6 +9,8 @@ from ..redact import MASK, REDACTOR, sensitive
 from .document import Place
 
 _SLOT = re.compile(r"(\$\{[\w.\- |?+()]*\})")
+# A header of any name that is written as Authorization is.
+_CREDENTIAL = re.compile(r"(?:bearer|basic|token|apikey) \S", re.IGNORECASE)
 _SCHEME = re.compile(r"[A-Za-z]+ ")
 
 
@@ -24,8 +26,15 @@ def shown(value: Any, place: Place) -> Any:
 
 
 def _searched(text: str, place: Place) -> str:
-    """A text that may have a secret in it, by the names in it."""
-    return REDACTOR.body(text) if place[-2:] == ("request", "text") else REDACTOR.url(text)
+    """A text that may have a secret in it, by the names in it, or by what stands before it."""
+    match place:
+        case (*_, "request", "text") | ("tokens", "read" | "write" | "delete", _):
+            return REDACTOR.body(text)
+        case ("proxy", *_) if "://" not in text:
+            return REDACTOR.url(f"//{text}").removeprefix("//")
+    if "headers" in place and _CREDENTIAL.match(text):
+        return _without_literals(text)
+    return REDACTOR.url(text)
 
 
 def _hidden(place: Place) -> bool:

@@ -15,14 +15,17 @@ from dataclasses import dataclass
 
 Path = tuple[str | int, ...]
 
+# Possessive quantifiers stand on single characters only: on groups, the `re` of early releases of Python 3.11
+# misses matches. Each alternative begins differently, so a failure costs linear time all the same.
+_BASIC = r'"[^"\\\n]*+(?:\\.[^"\\\n]*+)*"'
+_LITERAL = r"'[^'\n]*+'"
 _STRING = (
-    r'"""(?:[^"\\]|\\.|"{1,2}(?!"))*+"{3,5}'
-    r"|'''(?:[^']|'{1,2}(?!'))*+'{3,5}"
-    r'|"(?:[^"\\\n]|\\.)*+"'
-    r"|'[^'\n]*+'"
+    r'"""[^"\\]*+(?:(?:\\.|"{1,2}(?!"))[^"\\]*+)*"{3,5}'
+    r"|'''[^']*+(?:'{1,2}(?!')[^']*+)*'{3,5}"
+    rf"|{_BASIC}|{_LITERAL}"
 )
-_SPACE = re.compile(r"(?:[ \t\n]|#[^\n]*+)*+")
-_KEY = re.compile(r"""[ \t]*+([A-Za-z0-9_-]++|"(?:[^"\\\n]|\\.)*+"|'[^'\n]*+')[ \t]*+""")
+_SPACE = re.compile(r"[ \t\n]*+(?:#[^\n]*+[ \t\n]*+)*")
+_KEY = re.compile(rf"[ \t]*+([A-Za-z0-9_-]++|{_BASIC}|{_LITERAL})[ \t]*+")
 _SCALAR = re.compile(rf"{_STRING}|[^,\]}}#\n]++", re.DOTALL)
 _BRACKET = re.compile(rf"{_STRING}|#[^\n]*+|[\[{{]|[\]}}]", re.DOTALL)
 

@@ -28,9 +28,10 @@ from .kinds import (
     as_it_is,
     number,
     unknown,
+    written,
 )
 from .positions import Path
-from .schema import STORAGE_KEYS, TokensTable
+from .schema import STORAGE_KEYS, BasicAuth, TokensTable
 
 T = TypeVar("T")
 
@@ -115,10 +116,16 @@ def _literal(choices: Sequence[Any]) -> Kind:
     def check(value: Any, path: Path, reading: Reading) -> Any:
         if value in choices:
             return value
-        near = nearest(value, choices) if isinstance(value, str) else None
+        near = _near(value, choices) if isinstance(value, str) else None
         return reading.problem(path, f"must be {wanted}" + (f" (nearest: {near})" if near else ""))
 
     return Kind((shape,), check, wanted)
+
+
+def _near(word: str, choices: Sequence[str]) -> str | None:
+    """The choice that was meant: the nearest, else the longest that the word begins with (iso8601, seconds)."""
+    begun = [choice for choice in choices if word.lower().startswith(choice)]
+    return nearest(word, choices) or max(begun, key=len, default=None)
 
 
 def _array(inner: Kind) -> Kind:
@@ -208,7 +215,18 @@ def _request_rule(table: Mapping[str, Any]) -> str | None:
     if len(bodies) > 1:
         return f"has more than one body: {', '.join(bodies)}"
     basic = table.get("basic")
-    return "`basic` is [user, password]" if isinstance(basic, list) and len(basic) != 2 else None
+    if not isinstance(basic, list):
+        return None
+    return _user_trouble("the user in `basic`", basic[0]) if len(basic) == 2 else "`basic` is [user, password]"
+
+
+def _basic_rule(table: Mapping[str, Any]) -> str | None:
+    return _user_trouble("`username`", table.get("username"))
+
+
+def _user_trouble(what: str, user: Any) -> str | None:
+    """RFC 7617, section 2: the first colon ends the user name."""
+    return f"{what} has a colon, which Basic authentication cannot send" if ":" in written(user) else None
 
 
 def _expires_rule(table: Mapping[str, Any]) -> str | None:
@@ -218,7 +236,9 @@ def _expires_rule(table: Mapping[str, Any]) -> str | None:
 
 
 def _inject_rule(table: Mapping[str, Any]) -> str | None:
-    return None if "name" in table else "missing key: name"
+    if "name" not in table:
+        return "missing key: name"
+    return _user_trouble("`name`", table["name"]) if table.get("in") == "basic" else None
 
 
 def _when_rule(table: Mapping[str, Any]) -> str | None:
@@ -236,6 +256,7 @@ def _tokens_rule(table: Mapping[str, Any]) -> str | None:
 
 
 _RULES: Mapping[type[Any], Callable[[Mapping[str, Any]], str | None]] = {
+    BasicAuth: _basic_rule,
     RequestTable: _request_rule,
     ExtractTable: _exactly_one("pointer", "header"),
     ExpiresTable: _expires_rule,

@@ -21,6 +21,8 @@ from ..login.definition import (
 
 Count = Annotated[int, "count"]
 """A whole number, 0 or more."""
+PositiveCount = Annotated[int, "positive count"]
+"""A whole number, 1 or more."""
 Factor = Annotated[float, "factor"]
 """A number, 1 or more."""
 Status = Annotated[int, "status"]
@@ -29,6 +31,8 @@ Plain = Annotated[Any, "plain"]
 """Text, a number, true or false, in which no template is filled in."""
 StorageName = Annotated[str, "storage"]
 """A row of the table of token storages."""
+StrategyName = Annotated[str, "retry strategy"]
+"""A row of the table of retry strategies."""
 Step = Annotated[StepTable, "step"]
 """A login step; `kind` says which class of the table of step kinds reads it."""
 
@@ -91,7 +95,11 @@ class TimeoutTable:
 class RetryTable:
     """When a failed request is sent again, and how long to wait before."""
 
-    strategy: Literal["none", "simple", "exponential"] = key("how the delays grow", default="exponential")
+    strategy: StrategyName = key(
+        'how the delays grow; "circuit-breaker" is exponential and leaves a failing server alone;'
+        ' "package.module:Class" is one of your own',
+        default="exponential",
+    )
     max_retries: Count = key("attempts after the first", default=3)
     base_delay: Duration = key("the first delay", default=0.5)
     max_delay: Duration = key("the longest delay", default=20.0)
@@ -101,6 +109,9 @@ class RetryTable:
     unsafe_methods: bool = key("also POST and PATCH that may have arrived", default=False)
     max_retry_after: Duration = key("the longest wait that a server may ask for", default=60.0)
     max_elapsed: Duration | None = key("no new attempt after this long", default=None)
+    failure_threshold: PositiveCount = key("circuit-breaker: failures in a row that open the circuit", default=5)
+    recovery_timeout: Duration = key("circuit-breaker: how long a server is left alone", default=30.0)
+    half_open_max_calls: PositiveCount = key("circuit-breaker: how many may try it then", default=3)
 
 
 @table

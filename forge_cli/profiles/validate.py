@@ -6,9 +6,8 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
-from typing import Any
 
-from . import references
+from . import connection, header_names, references
 from .document import BrokenFamily, Document, Place, lineage, merged
 from .kinds import Problem, Use, unknown
 from .reader import read
@@ -18,17 +17,20 @@ _PROFILE_NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
 # A name becomes a file name, and Windows keeps these for devices, with any extension.
 _DEVICE = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?", re.IGNORECASE)
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
-_HTTP = re.compile(r"https?://[^\s/\\?#]", re.IGNORECASE)
 
 
 def problems(document: Document) -> list[Problem]:
     """All problems of the file and of all its profiles, in the order of their lines."""
-    found: list[Problem] = []
-    read(FileTable, document.data, (), found)
-    found += _default(document)
+    found = [*_frame(document), *_default(document)]
     for name in document.profiles:
         found += check(document, name)[1]
+        found += _files(document, name)
     return ordered(document, found)
+
+
+def frame_problems(document: Document, *, default: bool) -> list[Problem]:
+    """Problems outside the profiles; with `default`, a `default_profile` that cannot be used is one of them."""
+    return ordered(document, [*_frame(document), *(_default(document) if default else ())])
 
 
 def check(document: Document, name: str) -> tuple[ProfileTable | None, list[Problem]]:
@@ -45,15 +47,15 @@ def check(document: Document, name: str) -> tuple[ProfileTable | None, list[Prob
         found = [problem for problem in found if not problem.missing]
     else:
         found += references.problems(profile, templates)
-        found += _addresses(profile)
+        found += connection.problems(profile)
+        found += header_names.problems(profile)
     placed = [Problem(_at_root(problem.path, name, origins), problem.message) for problem in found]
     return table, [*_names(document, name), *placed]
 
 
 def check_family(document: Document, name: str) -> tuple[ProfileTable | None, list[Problem]]:
-    """One profile as `check` reads it, with the problems of its parents and of the file's version too."""
-    found: list[Problem] = []
-    read(FileTable, {"version": document.data.get("version", 1)}, (), found)
+    """One profile as `check` reads it, with the problems of its parents and of the file's own keys too."""
+    found = [problem for problem in _frame(document) if problem.path[:1] != ("profiles",)]
     table, own = check(document, name)
     found += own
     with suppress(BrokenFamily):
@@ -86,6 +88,20 @@ def spelled(path: Place) -> str:
     return text
 
 
+def _frame(document: Document) -> list[Problem]:
+    found: list[Problem] = []
+    read(FileTable, document.data, (), found)
+    return found
+
+
+def _files(document: Document, name: str) -> Iterator[Problem]:
+    """Files that a profile names and that are not there: looked for only when the file is to be checked."""
+    with suppress(BrokenFamily):
+        profile, origins = merged(document, name)
+        for problem in connection.missing_files(profile, document.path.parent):
+            yield Problem(_at_root(problem.path, name, origins), problem.message)
+
+
 def _at_root(path: Place, name: str, origins: Mapping[Place, str]) -> Place:
     """The path within the file: in the parent that the value comes from."""
     inner = path
@@ -113,33 +129,3 @@ def _names(document: Document, name: str) -> Iterator[Problem]:
     twins = [other for other in document.spellings[name.lower()] if other != name]
     if twins:
         yield Problem(path, f"differs from {', '.join(map(repr, twins))} only in case")
-
-
-def _addresses(profile: Mapping[str, Any]) -> Iterator[Problem]:
-    base_url = profile.get("base_url")
-    origins = profile.get("origins")
-    urls: list[tuple[Place, Any]] = [(("base_url",), base_url)]
-    urls += [(("origins", index), origin) for index, origin in enumerate(origins if isinstance(origins, list) else ())]
-    for path, url in urls:
-        if isinstance(url, str) and not url.startswith("${") and _HTTP.match(url) is None:
-            yield Problem(path, "must begin with https:// or http:// and a host")
-    auth = profile.get("auth")
-    if not isinstance(auth, dict):
-        return
-    if base_url is None:
-        yield from (Problem(path, "relative, and the profile has no base_url") for path in _relative(auth))
-    if auth.get("type") == "oauth2" and auth.get("client_auth") != "none" and "client_secret" not in auth:
-        yield Problem(("auth",), 'missing key: client_secret (a public client says client_auth = "none")')
-
-
-def _relative(auth: Mapping[str, Any]) -> Iterator[Place]:
-    """The URLs of a login that are relative."""
-    places: list[tuple[Place, Any]] = [(("auth", "token_url"), auth.get("token_url"))]
-    steps = auth.get("steps")
-    for name, step in steps.items() if isinstance(steps, dict) else ():
-        for part in ((), ("refresh",)):
-            url: Any = step
-            for key in (*part, "request", "url"):
-                url = url.get(key) if isinstance(url, dict) else None
-            places.append((("auth", "steps", name, *part, "request", "url"), url))
-    return (path for path, url in places if isinstance(url, str) and "://" not in url and not url.startswith("${"))

@@ -49,6 +49,7 @@ class _Run:
         self.read: dict[str, TokenData | None] = {}
         self.stale: dict[str, TokenData | None] = {}
         self.settled: dict[str, TokenData] = {}
+        self.made: set[str] = set()
 
 
 class Pipeline:
@@ -189,12 +190,7 @@ class Pipeline:
         """What these tokens, and those they were made from, are known by: see `forget`."""
         found: dict[str, str] = {}
         for name, token in tokens.items():
-            found[name] = identity(token)
-            for parent, known in token.meta.get("parents", {}).items():
-                found.setdefault(parent, known)
-                above = self.stored(parent) if parent in self.steps else None
-                if above is not None and identity(above) == known:
-                    found = {**self.identities({parent: above}), **found}
+            found = {**token.meta.get("parents", {}), **found, name: identity(token)}
         return found
 
     def _sources(self, names: Iterable[str]) -> set[str]:
@@ -231,7 +227,10 @@ class Pipeline:
         return plan
 
     def _ensure(self, name: str, run: _Run) -> TokenData:
-        token = run.settled.get(name) or self._alive(name, run) or self._renew(self.steps[name], run)
+        token = run.settled.get(name) or self._alive(name, run)
+        if token is None:
+            token = self._renew(self.steps[name], run)
+            run.made.add(name)
         run.settled[name] = token
         return token
 
@@ -318,7 +317,7 @@ class Pipeline:
             rest = dataclasses.replace(current, refresh_token=None, meta={**current.meta, "refused": True})
             self._kept.save(step, rest)
             return None
-        token = self._stamp(step, renewed, run)
+        token = self._stamp(step, renewed, run, current)
         self._kept.save(step, token)
         return token
 
@@ -352,7 +351,9 @@ class Pipeline:
         changed = False
         for parent in self._bound[step.name]:
             now, then = self.stored(parent), run.settled[parent]
-            if now is not None and (now.access_token != then.access_token or forgotten(now)):
+            # A storage that keeps nothing must not make us look for ever at what we have just made.
+            gone = now is None and parent not in run.made
+            if gone or (now is not None and (now.access_token != then.access_token or forgotten(now))):
                 del run.settled[parent]
                 run.read.pop(parent, None)
                 changed = True
@@ -361,10 +362,14 @@ class Pipeline:
     def _given(self, step: Step, run: _Run) -> dict[str, TokenData]:
         return {name: run.settled[name] for name in step.needs if name in run.settled}
 
-    def _stamp(self, step: Step, token: TokenData, run: _Run) -> TokenData:
+    def _stamp(self, step: Step, token: TokenData, run: _Run, current: TokenData | None = None) -> TokenData:
+        """The token with what will be asked of it later: when it was issued, for what, and from which others."""
         meta: dict[str, Any] = {"step": step.name}
-        made_from = (*step.needs, *self._bound[step.name])
-        parents = {name: identity(run.settled[name]) for name in made_from if name in run.settled}
+        parents = {} if current is None else dict(current.meta.get("parents", {}))
+        direct = [name for name in (*step.needs, *self._bound[step.name]) if name in run.settled]
+        for name in direct:
+            parents |= run.settled[name].meta.get("parents", {})
+        parents |= {name: identity(run.settled[name]) for name in direct}
         if parents:
             meta["parents"] = parents
         if step.fingerprint is not None:
@@ -374,11 +379,11 @@ class Pipeline:
         return dataclasses.replace(token, issued_at=token.issued_at or self._now(), meta=meta)
 
     def _adopt(self, parent: str, old: TokenData | None, new: TokenData) -> None:
-        """Let the children of a token that was renewed alone live on with the new one."""
+        """Let what was made from a token that was renewed alone live on with the new one."""
         if old is None:
             return
         for name, step in self.steps.items():
-            if parent not in self._bound[name] or not step.stored:
+            if not step.stored or parent not in self.closure([name]) or name == parent:
                 continue
             with self._kept.lock(step):
                 token = self.stored(name)

@@ -156,6 +156,32 @@ class ClientCredentialsTokenProvider(BaseOAuth2TokenProvider):
         return {"grant_type": self._grant_type}
 
 
+class PasswordGrantTokenProvider(BaseOAuth2TokenProvider):
+    """The resource owner password credentials grant (RFC 6749, section 4.3); the client authenticates in the form."""
+
+    def __init__(
+        self,
+        token_url: str,
+        client_id: str,
+        client_secret: str,
+        username: str,
+        password: str,
+        service_name: str,
+        scope: str | None = None,
+        extra_params: Mapping[str, Any] | None = None,
+    ) -> None:
+        super().__init__(token_url, client_id, client_secret, service_name, scope, extra_params)
+        self._username = username
+        self._password = password
+        REDACTOR.add(password)
+
+    def _user(self) -> str:
+        return self._username
+
+    def _grant(self) -> dict[str, Any]:
+        return {"grant_type": "password", "username": self._username, "password": self._password}
+
+
 def _cause(exc: Exception) -> BaseException:
     """What went wrong, without the wrapping that says how often it was tried."""
     return exc.original_exception if isinstance(exc, MaxRetryException) and exc.original_exception else exc

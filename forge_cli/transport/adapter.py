@@ -36,8 +36,7 @@ class Adapter(HTTPAdapter):
         if proxy not in self.proxy_manager and proxy.lower().startswith("https:"):
             kwargs["proxy_ssl_context"] = self.context(with_cert=False)
         manager = super().proxy_manager_for(proxy, **kwargs)
-        if not proxy.lower().startswith("socks"):
-            manager.pool_classes_by_scheme = POOLS
+        manager.pool_classes_by_scheme = POOLS
         return manager
 
     def get_connection_with_tls_context(self, request: Any, verify: Any, proxies: Any = None, cert: Any = None) -> Any:
@@ -75,6 +74,13 @@ class Adapter(HTTPAdapter):
         response.request = req
         response.url = req.url
         return response
+
+    def widen(self, size: int) -> None:
+        """Keep up to `size` connections of each host from now on."""
+        # The old pools are not closed: other threads may be about to use them. The library closes each
+        # when nobody holds it any more.
+        self.init_poolmanager(self._most_pools, size)
+        self._pools = {}
 
     def close(self) -> None:
         pools, self._pools = self._pools, {}

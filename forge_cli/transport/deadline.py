@@ -25,6 +25,9 @@ _SEND_BYTES = 65536
 # "100 Continue" and its kind before the answer; real servers send one or two.
 _MOST_INFORMATIONAL = 20
 
+# The methods for which a missing body is announced as an empty one (RFC 9110, section 8.6).
+WITH_BODY = ("POST", "PUT", "PATCH")
+
 Lookup = Callable[..., list[Any]]
 
 
@@ -114,6 +117,7 @@ class _TimedConnection(urllib3.connection.HTTPConnection):
     """A connection made of such sockets, that knows whether a byte of the request has left."""
 
     response_class = _Response
+    _silent = False
 
     def connect(self) -> None:
         """Connect within the connect timeout: name, TCP, proxy and TLS together."""
@@ -132,6 +136,15 @@ class _TimedConnection(urllib3.connection.HTTPConnection):
             self.connect()
         LIMITS.sent = True
         super().send(data)
+
+    def request(self, method: str, url: str, body: Any = None, headers: Any = None, **settings: Any) -> None:
+        # Of a body that is not there the library gives the length for all methods that it does not know.
+        self._silent = body is None and method not in WITH_BODY and "Content-Length" not in (headers or ())
+        super().request(method, url, body, headers, **settings)
+
+    def putheader(self, header: Any, *values: Any) -> None:
+        if not (self._silent and header == "Content-Length"):
+            super().putheader(header, *values)
 
     def putrequest(self, method: str, url: str, skip_host: bool = False, skip_accept_encoding: bool = False) -> None:
         # The library encodes targets its own way; what was prepared, and perhaps signed, is sent as it is.

@@ -12,17 +12,20 @@ from ..errors import RequestBuildException
 from .redirects import Address, address
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
-_PROXY_SCHEMES = ("http", "https", "socks4", "socks4a", "socks5", "socks5h")
 _CA_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE", "SSL_CERT_DIR")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Environment:
-    """Proxies by scheme (``http``, ``https``, ``all``), hosts without a proxy, and named CA files."""
+    """Proxies by scheme (``http``, ``https``, ``all``), hosts without a proxy, and named CA files.
+
+    `sources` names the variable that each proxy is from.
+    """
 
     proxies: Mapping[str, str] = field(default_factory=dict, repr=False)
     no_proxy: tuple[str, ...] = ()
     ca_files: tuple[tuple[str, str], ...] = ()
+    sources: Mapping[str, str] = field(default_factory=dict)
 
     def proxy_for(self, url: str) -> str | None:
         """The proxy for a URL, with its scheme. RequestBuildException for a proxy of an unknown kind."""
@@ -30,17 +33,11 @@ class Environment:
 
     def proxy_to(self, there: Address) -> str | None:
         """The proxy for an address, as `proxy_for`."""
-        proxy = self.proxies.get(there.scheme) or self.proxies.get("all")
+        kind = there.scheme if self.proxies.get(there.scheme) else "all"
+        proxy = self.proxies.get(kind)
         if not proxy or any(_covers(entry, there) for entry in self.no_proxy):
             return None
-        scheme = _SCHEME.match(proxy)
-        if scheme is None:
-            return f"http://{proxy}"
-        if scheme[1].lower() not in _PROXY_SCHEMES:
-            raise RequestBuildException(
-                f"a proxy of the kind {scheme[1]!r} is not supported", hint=f"one of: {', '.join(_PROXY_SCHEMES)}"
-            )
-        return proxy
+        return checked_proxy(proxy, self.sources.get(kind, "proxy"))
 
     @property
     def ca_bundle(self) -> str | None:
@@ -58,15 +55,30 @@ class Environment:
 
 def read(environ: Mapping[str, str]) -> Environment:
     """What these variables say. Lower case wins; an empty value means none."""
-    proxies = {scheme: _either_case(environ, f"{scheme}_proxy") for scheme in ("http", "https", "all")}
+    sources = {scheme: _either_case(environ, f"{scheme}_proxy") for scheme in ("http", "https", "all")}
     if "REQUEST_METHOD" in environ:
         # In a CGI program HTTP_PROXY is the client's "Proxy" header.
-        proxies["http"] = environ.get("http_proxy", "")
+        sources["http"] = "http_proxy"
+    proxies = {scheme: environ.get(name, "").strip() for scheme, name in sources.items()}
     return Environment(
         proxies={scheme: proxy for scheme, proxy in proxies.items() if proxy},
-        no_proxy=entries(_either_case(environ, "no_proxy")),
+        sources=sources,
+        no_proxy=entries(environ.get(_either_case(environ, "no_proxy"), "")),
         ca_files=tuple((name, environ[name]) for name in _CA_VARIABLES if environ.get(name)),
     )
+
+
+def checked_proxy(proxy: str, source: str) -> str:
+    """The proxy with its scheme. RequestBuildException, which names the source, when it is no HTTP proxy."""
+    scheme = _SCHEME.match(proxy)
+    if scheme is None:
+        return f"http://{proxy}"
+    if scheme[1].lower() not in ("http", "https"):
+        # The rest may hold a password.
+        raise RequestBuildException(
+            f"{source}: {scheme[1]} proxies are not supported", hint="use an http:// or https:// proxy"
+        )
+    return proxy
 
 
 def entries(no_proxy: str) -> tuple[str, ...]:
@@ -75,7 +87,8 @@ def entries(no_proxy: str) -> tuple[str, ...]:
 
 
 def _either_case(environ: Mapping[str, str], name: str) -> str:
-    return environ.get(name, environ.get(name.upper(), "")).strip()
+    """The name of the variable that counts."""
+    return name if name in environ else name.upper()
 
 
 def _covers(entry: str, there: Address) -> bool:

@@ -62,6 +62,10 @@ def failure(exc: Exception, attempt: Attempt) -> HttpClientException:
         return IncompleteResponseException(f"the answer is not proper HTTP: {broken}", context={"sent": attempt.sent})
     if isinstance(exc, requests.ConnectionError):
         return _connection(_reason(causes, attempt), attempt)
+    if isinstance(exc, requests.exceptions.InvalidSchema | requests.exceptions.InvalidURL):
+        what = attempt.where if attempt.proxied else "the given session"
+        hint = "check the proxy's address" if attempt.proxied else "check its adapters and its proxies"
+        return RequestBuildException(f"{what} cannot be used for this URL", context={"sent": False}, hint=hint)
     if isinstance(exc, ValueError) and not isinstance(exc, requests.RequestException):
         return RequestBuildException("the request holds characters that HTTP does not allow", context={"sent": False})
     return HttpClientException(f"HTTP request failed: {type(exc).__name__}", context={"sent": attempt.sent})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+import socket
 import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -22,6 +23,7 @@ _URL = re.compile(
     re.IGNORECASE | re.ASCII | re.DOTALL,
 )
 _ASCII_HOST = re.compile(r"[a-z0-9_-]{1,63}(?:\.[a-z0-9_-]{1,63})*\.?")
+_IPV4_END = re.compile(r"(?:^|\.)(?:[0-9]+|0x[0-9a-f]*)$")
 _DOTS = re.compile("[.\u3002\uff0e\uff61]")
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
@@ -81,11 +83,6 @@ def origin(url: str) -> tuple[str, str, int]:
     """The URL's scheme, host and port (RFC 6454, section 4). RequestBuildException as for `address`."""
     found = address(url)
     return found.scheme, found.host, found.port
-
-
-def same_origin(first: str, second: str) -> bool:
-    """Whether two URLs have one origin. RequestBuildException as for `address`."""
-    return origin(first) == origin(second)
 
 
 def next_request(
@@ -229,7 +226,15 @@ def _host(text: str) -> str:
     host = text.lower() if text.isascii() else ".".join(_label(label) for label in _DOTS.split(text))
     if _ASCII_HOST.fullmatch(host) is None:
         raise RequestBuildException("the URL's host is not a host name or an IP address")
-    return host
+    return host if _IPV4_END.search(host) is None else _ipv4(host)
+
+
+def _ipv4(host: str) -> str:
+    """A host that ends in a number, as four decimal ones (WHATWG URL, section 3.5): that is what is connected to."""
+    try:
+        return socket.inet_ntoa(socket.inet_aton(host))
+    except OSError:
+        raise RequestBuildException("the URL's host ends in a number and is not an IP address") from None
 
 
 def _label(text: str) -> str:

@@ -6,7 +6,7 @@ import os
 import threading
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import requests
@@ -129,6 +129,13 @@ class Transport:
             close_body(request)
         return Answer(response, prepared.url, started, self._attempt(route, deadline, sent=True))
 
+    def widen(self, size: int) -> None:
+        """Keep up to `size` connections of each host from now on. An injected session is left alone."""
+        with self._lock:
+            self._options = replace(self._options, pool_maxsize=size)
+            if self._adapter is not None:
+                self._adapter.widen(size)
+
     def close(self) -> None:
         """Close all connections; an injected session is left alone. May be called again."""
         self._closed = True
@@ -162,7 +169,7 @@ class Transport:
         proxy = self._proxies.proxy_to(there) if self._proxies.proxies else None
         if proxy is None:
             return _Route(f"{there.host}:{there.port}", None, {}, forwarded=False)
-        forwarded = there.scheme == "http" and not proxy.lower().startswith("socks")
+        forwarded = there.scheme == "http"
         # What stands before the last "@" are the proxy's credentials.
         where = proxy.partition("://")[2].rpartition("@")[2].rstrip("/")
         return _Route(f"the proxy {where}", proxy, {there.scheme: proxy}, forwarded=forwarded)

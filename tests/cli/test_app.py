@@ -70,7 +70,20 @@ def test_no_arguments_is_help_on_stderr(forge: Forge) -> None:
 
 def test_a_mistyped_command_says_where_to_look(forge: Forge) -> None:
     result = forge("tokn", "show")
-    assert (result.exit_code, result.stderr) == (2, "forge: no such command 'tokn'\n  see `forge --help`\n")
+    assert (result.exit_code, result.stderr) == (
+        2,
+        "forge: no such command 'tokn'. Did you mean 'token'?\n  see `forge --help`\n",
+    )
+
+
+@pytest.mark.parametrize(
+    ("given", "meant"), [("gte", "get"), ("profil", "profile"), ("GET", None), ("frobnicate", None)], ids=str
+)
+def test_the_nearest_command_is_proposed(forge: Forge, given: str, meant: str | None) -> None:
+    result = forge(given, "/x")
+    assert result.exit_code == 2
+    assert ("Did you mean" in result.stderr) is (meant is not None)
+    assert meant is None or f"no such command '{given}'. Did you mean '{meant}'?\n" in result.stderr
 
 
 def test_an_error_says_what_and_what_next(forge: Forge, failing: Callable[[BaseException], None]) -> None:

@@ -12,6 +12,7 @@ from forge_cli.cli.context import Context
 from forge_cli.cli.run import Run
 from forge_cli.errors import ProfileError, UsageError
 from forge_cli.files import config_dir
+from tests.conftest import Forge
 
 TWO = 'default_profile = "one"\n[profiles.one]\nvars = { a = "1" }\n[profiles.two]\n'
 
@@ -86,3 +87,28 @@ def test_the_configuration_directory_follows_the_environment(monkeypatch: pytest
     assert context().config_dir == config_dir()
     monkeypatch.setenv("FORGE_CONFIG_DIR", str(tmp_path))
     assert context().config_dir == tmp_path
+
+
+@pytest.mark.parametrize("arguments", [("/x",), ("http://127.0.0.1:9/x",)], ids=["a path", "a whole URL"])
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("version = 1\n[profile.a]\nbase_url = 'http://127.0.0.1:9'\n", "profile: unknown key (nearest: profiles)"),
+        ("default_profile = 'zz'\n[profiles.a]\nbase_url = 'http://127.0.0.1:9'\n", "default_profile"),
+    ],
+    ids=["a slip", "a default that is none"],
+)
+def test_a_slip_at_the_top_of_the_file_is_never_passed_over(
+    forge: Forge, profile_file: Callable[[str], Path], text: str, said: str, arguments: tuple[str, ...]
+) -> None:
+    path = profile_file(text)
+    result = forge("get", *arguments, "--retry", "0")
+    assert result.exit_code == 2
+    assert str(path) in result.stderr and said in result.stderr
+
+
+def test_a_profile_without_a_base_url_says_so(forge: Forge, profile_file: Callable[[str], Path]) -> None:
+    path = profile_file("[profiles.a]\n")
+    result = forge("get", "/users")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert f"profile 'a' of {path} has no base_url" in result.stderr and "https://…/users" in result.stderr

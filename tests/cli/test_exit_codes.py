@@ -8,6 +8,7 @@ from forge_cli.cli.exit_codes import EXIT_CODES, HINTS, MEANINGS, ExitCode, caus
 from forge_cli.errors import (
     AuthenticationException,
     BadRequestException,
+    CircuitOpenException,
     ConnectionException,
     ForgeError,
     HttpClientException,
@@ -47,6 +48,7 @@ CODES = [
     (StorageError("x"), 9),
     (LockTimeout("x"), 9),
     (IncompleteResponseException("x"), 10),
+    (CircuitOpenException("x"), 11),
     (TimeoutException("x"), 28),
     (KeyboardInterrupt(), 130),
     (BrokenPipeError(), 141),

@@ -127,11 +127,11 @@ def test_a_form_has_flat_names_and_plain_values() -> None:
         (["a:="], "not JSON at character 1"),
         (["a:=NaN"], "not JSON: it has no NaN"),
         (["a:=" + "[" * 100_000], "nested too deeply"),
-        (["a=@missing"], "cannot read 'missing': No such file"),
+        (["a=@missing"], "cannot read 'missing': no such file"),
         (["a=@"], "names no file"),
         (["f@"], "names no file"),
-        (["f@missing"], "cannot read 'missing'"),
-        (["f@."], "cannot read '.'"),
+        (["f@missing"], "cannot read 'missing': no such file"),
+        (["f@."], "cannot read '.': is a directory"),
         (["@"], "names no file"),
         (["@a", "@b"], "two bodies: @a and @b"),
         (["@a", "b=1"], "two bodies: @a and field 'b'"),
@@ -144,7 +144,7 @@ def test_a_form_has_flat_names_and_plain_values() -> None:
 def test_what_makes_no_sense_is_a_usage_error(items: list[str], message: str) -> None:
     with pytest.raises(UsageError, match=message.replace("(", r"\(")) as caught:
         parse(items)
-    assert caught.value.hint or "cannot read" in caught.value.message
+    assert caught.value.hint
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,16 @@ import click
 import pytest
 
 from forge_cli.cli.context import Context
-from forge_cli.cli.options import bundle, export_options, global_options, pass_context, request_options, silent
+from forge_cli.cli.options import (
+    Count,
+    Seconds,
+    bundle,
+    export_options,
+    global_options,
+    pass_context,
+    request_options,
+    silent,
+)
 from forge_cli.cli.request import RequestOptions
 from forge_cli.cli.run import Run
 
@@ -36,6 +45,32 @@ def test_no_two_options_have_one_name() -> None:
     command = click.command()(bundle(request_options, export_options, silent, global_options)(lambda **given: None))
     names = [name for parameter in command.params for name in parameter.opts]
     assert sorted(set(names)) == sorted(names)
+
+
+def converted(kind: Seconds | Count, text: str) -> object:
+    return click.Option(["--x"], type=kind).type_cast_value(click.Context(click.Command("c")), text)
+
+
+@pytest.mark.parametrize("text", ["nan", "inf", "-inf", "0", "-1", "1e300", "soon", ""])
+def test_a_limit_that_is_no_time_span_is_refused_in_plain_words(text: str) -> None:
+    with pytest.raises(click.BadParameter, match=r"is not a number of seconds, such as 3 or 0\.5$"):
+        converted(Seconds(), text)
+
+
+@pytest.mark.parametrize("text", ["-1", "1.5", "many", "inf", ""])
+def test_a_count_that_is_none_is_refused_in_plain_words(text: str) -> None:
+    with pytest.raises(click.BadParameter, match=r"is not a whole number, such as 0 or 3$"):
+        converted(Count(), text)
+
+
+def test_seconds_and_counts_are_numbers() -> None:
+    assert [converted(Seconds(), text) for text in ("3", "0.5")] == [3.0, 0.5]
+    assert [converted(Count(), text) for text in ("0", "3")] == [0, 3]
+
+
+@pytest.mark.parametrize("name", ["timeout", "connect_timeout"])
+def test_every_limit_of_a_request_is_such_a_time_span(name: str) -> None:
+    assert isinstance(parameters(request_options)[name].type, Seconds)
 
 
 def test_a_command_gets_the_context_of_its_run() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import tempfile
 import urllib.request
@@ -85,6 +86,13 @@ def test_a_shell_finds_it_too(running: Stage) -> None:
         text=True,
     )
     assert '"Ada"' in result.stdout, result.stderr
+
+
+def test_the_next_user_token_lives_as_long_as_is_said(running: Stage) -> None:
+    running.api.user_life(2)
+    assert subprocess.run(running.command("get", "/users"), env=running.environ, capture_output=True).returncode == 0
+    shown = subprocess.run(running.command("token", "show"), env=running.environ, capture_output=True, text=True)
+    assert re.search("in [12] s", shown.stdout), shown.stdout
 
 
 def test_answers_are_counted_by_status_and_path(running: Stage) -> None:

@@ -54,6 +54,7 @@ COUNTS = {
     "The first request logs in": "3 token requests (device, app, user), 1 API request",
     "The second one does not": "0 token requests, 1 API request",
     "The user's token is refused before its time": "1 token request (user, by its refresh token), 2 API requests",
+    "The user's token ends": "1 token request (user, by its refresh token), 1 API request",
     "The app's token is refused": "2 token requests (app, user), 2 API requests",
     "The API is busy": "0 token requests, 3 API requests",
     "Five processes at once, and nothing cached": "3 token requests (device, app, user), 5 API requests",
@@ -66,6 +67,14 @@ COUNTS = {
 @pytest.mark.parametrize(("title", "counted"), COUNTS.items(), ids=COUNTS)
 def test_it_counts_what_the_api_saw(tour: Played, title: str, counted: str) -> None:
     assert f"# {counted}\n" in tour.part(title)
+
+
+def test_it_says_how_much_time_passes_and_waits_that_long() -> None:
+    out, slept = io.StringIO(), list[float]()
+    with stage("forge", {"PATH": "/usr/bin:/bin"}) as running:
+        Tour(running, out, color=False, scenes=[Scene("", "forge --version", "", after=2)], sleep=slept.append).run()
+    assert "# 2 seconds later\n$ forge --version\n" in out.getvalue()
+    assert slept == [2]
 
 
 def test_it_shows_no_token(tour: Played) -> None:

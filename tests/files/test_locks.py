@@ -156,6 +156,16 @@ def test_a_failure_of_the_lock_itself_is_a_storage_error(path: Path, monkeypatch
         pass
 
 
+def test_the_time_it_was_held_is_rounded(path: Path) -> None:
+    clock = Time()
+    with (
+        files.lock(path, 1),
+        pytest.raises(LockTimeout, match=f"{path} for 4 s"),
+        files.lock(path, 3.875, clock=clock.clock, sleep=clock.sleep),
+    ):
+        pass
+
+
 @pytest.mark.usefixtures("no_locks")
 def test_a_lease_begun_while_an_old_one_is_being_ended_goes_back(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     lease = path.with_name("a.lock.lease")

@@ -99,6 +99,8 @@ REQUESTS: dict[str, list[str]] = {
     "head": ["HEAD", "/x"],
     "options": ["OPTIONS", "/x"],
     "own method": ["PURGE", "/x", "a=1"],
+    "own method without a body": ["PURGE", "/x"],
+    "nought as a length": ["GET", "/x", "Content-Length:0"],
     "raw body": ["POST", "/x", "-d", "a\nb\\n"],
     "body from a file": ["POST", "/x", "@body.json"],
     "binary body": ["POST", "/x", "-d", "@binary.bin"],

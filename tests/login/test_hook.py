@@ -189,6 +189,12 @@ class TestRecovering:
         value = '[profiles.demo.auth.steps.header]\nkind = "value"\nvalue = "${steps.user.token}"\n'
         assert self.run(server, LOGIN + value, Reply(401)) == 200
 
+    def test_a_credential_of_the_caller_s_own_renews_nothing(self, server: Server) -> None:
+        server.reply("/users", Reply(401))
+        with client(LOGIN, server) as http:
+            assert http.get("/users", headers={"Authorization": "Bearer mine"}).status_code == 401
+        assert [seen.path for seen in server.seen] == ["/users"]
+
     def test_a_stripped_credential_renews_nothing(self, server: Server, other_server: Server) -> None:
         server.reply("/login", numbered("user"))
         server.reply("/users", Reply(302, headers={"Location": other_server.reply("/users", Reply(401))}))

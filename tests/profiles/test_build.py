@@ -32,6 +32,13 @@ def api(server: Server) -> Server:
     return server
 
 
+class Own(NoRetryStrategy):
+    """A strategy that a profile names."""
+
+    def __init__(self, **settings: Any) -> None:
+        self.settings = settings
+
+
 def paths(server: Server) -> list[str]:
     """What was asked for since this was asked last."""
     seen = [seen.path for seen in server.seen]
@@ -101,6 +108,30 @@ class TestRetryStrategy:
         assert isinstance(retry_strategy(RetryTable(strategy="none")), NoRetryStrategy)
         assert isinstance(retry_strategy(RetryTable(strategy="simple")), SimpleRetryStrategy)
         assert isinstance(retry_strategy(RetryTable()), ExponentialBackoffRetryStrategy)
+        assert isinstance(retry_strategy(RetryTable(strategy="circuit-breaker")), ExponentialBackoffRetryStrategy)
+
+    def test_one_of_the_users_own_gets_what_the_table_says(self) -> None:
+        strategy: Any = retry_strategy(RetryTable(strategy=f"{__name__}:Own", max_retries=7, failure_threshold=2))
+        assert type(strategy).__name__ == "Own"
+        assert strategy.settings == {"max_retries": 7, "failure_threshold": 2}
+
+    def test_one_that_does_not_take_it_is_an_error_of_the_profile(self) -> None:
+        with pytest.raises(ProfileError, match="takes no arguments"):
+            retry_strategy(RetryTable(strategy="forge_cli.retry:NoRetryStrategy", max_retries=7))
+
+    def test_a_circuit_breaker_is_the_clients_and_its_logins(self) -> None:
+        profile = made('retry = { strategy = "circuit-breaker" }\n', "https://a.example")
+        with profile.client() as client, profile.step_client(0, repeat=False) as login:
+            assert client.config.circuit_breaker is login.config.circuit_breaker is profile.circuit_breaker is not None
+        assert made("", "https://a.example").circuit_breaker is None
+
+    def test_without_a_home_its_circuits_are_in_memory_and_that_is_told(self) -> None:
+        told: list[str] = []
+        profile = made(
+            'retry = { strategy = "circuit-breaker" }\n', "https://a.example", environ={"HOME": ""}, notice=told.append
+        )
+        assert profile.circuit_breaker is not None
+        assert len(told) == 1 and told[0].endswith("the circuit breaker is not shared with other processes")
 
     @pytest.mark.parametrize("kind", ["simple", "exponential"])
     def test_its_numbers_are_those_of_the_table(self, kind: Any) -> None:
@@ -203,6 +234,14 @@ class TestDigestKey:
         text = '[profiles.demo.auth]\ntype = "bearer"\ntoken = "t-1"\n'
         made(text, "https://a.example").tokens.get_token()
         assert not (own_home / ".config").exists()
+
+
+def test_a_base_url_may_not_get_a_query_from_what_is_filled_in(profile_file: Callable[[str], Path]) -> None:
+    profile_file('[profiles.a]\nbase_url = "https://a.example/${env.API_PATH}"\n')
+    with pytest.raises(ProfileError, match="the base_url of profile 'a' has a query") as caught:
+        load_profile(environ={**os.environ, "API_PATH": "v1?key=1"})
+    assert "`query`" in str(caught.value)
+    assert load_profile(environ={**os.environ, "API_PATH": "v1"}).base_url == "https://a.example/v1"
 
 
 def test_a_profile_is_loaded_by_name_from_a_file(api: Server, own_home: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -76,11 +77,10 @@ def test_a_profile_is_chosen(tmp_path: Path, text: str, name: str | None, enviro
     ("text", "name", "message", "hint"),
     [
         pytest.param(THREE, "prdo", "no profile 'prdo' (nearest: prod)", "the profiles are: dev, prod", id="a typo"),
-        pytest.param(THREE, "base", "profile 'base' is abstract", "the profiles are: dev, prod", id="an abstract one"),
+        pytest.param(THREE, "base", "abstract", "the profiles are: dev, prod", id="an abstract one"),
         pytest.param(THREE, None, "no profile is chosen", "--profile NAME; one of: dev, prod", id="two to choose from"),
         pytest.param("", None, "no profile is chosen", "forge profile init", id="none to choose from"),
         pytest.param("", "dev", "no profile 'dev'", "forge profile init", id="none by that name"),
-        pytest.param("profiles = 1", "dev", "no profile 'dev'", "forge profile init", id="profiles is no table"),
     ],
 )
 def test_a_profile_that_cannot_be_chosen_is_explained(
@@ -90,6 +90,60 @@ def test_a_profile_that_cannot_be_chosen_is_explained(
         select(document(tmp_path, text), name, {})
     assert message in str(caught.value)
     assert hint in (caught.value.hint or "")
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "problem"),
+    [
+        pytest.param("\n[profile.a]\n", None, ":2: profile: unknown key (nearest: profiles)", id="one letter short"),
+        pytest.param("\n[profile.a]\n", "a", ":2: profile: unknown key (nearest: profiles)", id="with a name"),
+        pytest.param("versoin = 1\n", None, ":1: versoin: unknown key (nearest: version)", id="a key with a typo"),
+        pytest.param("version = 2\n", None, ":1: version: must be 1", id="a later version"),
+        pytest.param("profiles = 1\n", "a", ":1: profiles: must be a table, not a whole number", id="no table"),
+        pytest.param(
+            f'\ndefault_profile = "dve"\n{THREE}',
+            None,
+            ":2: default_profile: unknown profile 'dve' (nearest: dev)",
+            id="a default that is not there",
+        ),
+        pytest.param(
+            f'default_profile = "base"\n{THREE}',
+            None,
+            ":1: default_profile: profile 'base' is abstract: it may only be extended",
+            id="an abstract default",
+        ),
+    ],
+)
+def test_problems_outside_the_profiles_come_first(tmp_path: Path, text: str, name: str | None, problem: str) -> None:
+    found = document(tmp_path, text)
+    with pytest.raises(ProfileError, match=r"profiles\.toml has 1 problem") as caught:
+        select(found, name, {})
+    assert list(caught.value.problems) == [f"{found.path}{problem}"]
+
+
+@pytest.mark.parametrize(
+    ("line", "problem"),
+    [("version = 2", "version: must be 1"), ("versoin = 1", "versoin: unknown key"), ("profile.b = {}", "profile: ")],
+)
+def test_they_are_problems_of_a_profile_that_is_there_too(tmp_path: Path, line: str, problem: str) -> None:
+    found = document(tmp_path, f"{line}\n[profiles.a]\n")
+    with pytest.raises(ProfileError, match="profile 'a' has 1 problem") as caught:
+        profile(found, select(found, "a", {}))
+    assert f"{found.path}:1: {problem}" in caught.value.problems[0]
+
+
+def test_a_default_that_is_not_there_is_no_obstacle_to_a_named_profile(tmp_path: Path) -> None:
+    found = document(tmp_path, f'default_profile = "dve"\n{THREE}')
+    assert profile(found, select(found, "dev", {})).name == "dev"
+
+
+@pytest.mark.parametrize("attempt", [lambda found: select(found, "base", {}), lambda found: profile(found, "base")])
+def test_an_abstract_profile_is_answered_with_those_that_can_be_used(
+    tmp_path: Path, attempt: Callable[[Document], object]
+) -> None:
+    with pytest.raises(ProfileError, match=r"profiles\.toml: profile 'base' is abstract") as caught:
+        attempt(document(tmp_path, THREE))
+    assert caught.value.hint == "the profiles are: dev, prod"
 
 
 def test_a_profile_comes_with_its_parents_merged_in(tmp_path: Path) -> None:

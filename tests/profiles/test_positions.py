@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import tomllib
 from collections.abc import Iterator
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from forge_cli.profiles import positions as module
 from forge_cli.profiles.positions import Path, nesting_line, positions
 
 _BARE = st.text("abcXYZ01_-", min_size=1, max_size=4)
@@ -172,6 +174,30 @@ def test_a_text_that_is_not_toml_is_survived(text: str) -> None:
 def test_a_key_is_on_its_line(text: str, path: Path, line: int) -> None:
     tomllib.loads(text)
     assert positions(text)[path] == line
+
+
+def test_a_group_is_never_possessive() -> None:
+    # Early releases of Python 3.11 take such patterns and miss matches.
+    patterns = [value.pattern for value in vars(module).values() if isinstance(value, re.Pattern)]
+    assert len(patterns) == 4
+    assert not [pattern for pattern in patterns if re.search(r"\)(?:[*+?]|\{[0-9,]+\})\+", pattern)]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param('a = """' + "\\n" * 200_000 + '"""\nb = 1', id="escapes"),
+        pytest.param("a = '''" + "''x" * 200_000 + "'''\nb = 1", id="quotes"),
+        pytest.param("#\n" * 200_000 + 'a = ""\nb = 1', id="comments"),
+    ],
+)
+def test_a_long_text_is_read_to_its_end(text: str) -> None:
+    tomllib.loads(text)
+    assert positions(text)[("b",)] == text.count("\n") + 1
+
+
+def test_a_long_text_without_an_end_is_given_up() -> None:
+    assert {("b",), ("a",)} <= set(positions('b = 1\na = """' + "\\n" * 200_000))
 
 
 def test_nesting_is_found_on_the_line_where_it_gets_too_deep() -> None:

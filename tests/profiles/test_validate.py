@@ -125,6 +125,31 @@ def test_an_address_must_lead_somewhere(tmp_path: Path, profile: str, message: s
     assert f"profiles.dev.{message}" in line
 
 
+def test_files_that_are_not_there_are_problems_once_each_at_their_line(tmp_path: Path) -> None:
+    (tmp_path / "there.pem").touch()
+    text = """\
+[profiles.base]
+abstract = true
+verify = "missing-ca.pem"
+[profiles.dev]
+extends = "base"
+client_cert = { cert = "there.pem", key = "~/missing.key" }
+[profiles.prod]
+extends = "base"
+verify = true
+"""
+    assert lines(tmp_path, text) == [
+        "profiles.toml:3: profiles.base.verify: no such file (a path is relative to the profile file)",
+        "profiles.toml:6: profiles.dev.client_cert.key: no such file (a path is relative to the profile file)",
+    ]
+
+
+def test_a_header_name_that_is_none_is_a_problem_at_its_line(tmp_path: Path) -> None:
+    assert lines(tmp_path, '[profiles.dev.headers]\nAccept = "x"\n"X Shop" = "y"\n') == [
+        'profiles.toml:3: profiles.dev.headers."X Shop": is not a header name (letters, digits and `-`)'
+    ]
+
+
 @pytest.mark.parametrize("url", ["HTTPS://a.example/x", "http://[::1]:80", "${env.BASE}", "https://${vars.x}.example"])
 def test_a_base_url_is_http_or_a_template(tmp_path: Path, url: str) -> None:
     assert lines(tmp_path, f'[profiles.dev]\nbase_url = "{url}"\nvars.x = "1"\n') == []

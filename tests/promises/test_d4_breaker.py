@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
 import threading
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,7 +16,11 @@ from forge_cli.breaker import CLOSED, OPEN, BreakerState, Circuit, CircuitBreake
 from forge_cli.breaker.file import FileBreakerState
 from forge_cli.breaker.memory import MemoryBreakerState
 from forge_cli.errors import CircuitOpenException
+from forge_cli.files import config_dir
 from tests.children import start
+from tests.conftest import Forge
+from tests.crowd import together
+from tests.server import Reply, Server
 
 ORIGIN = "https://api.example.com"
 TRIALS = 3
@@ -104,3 +110,57 @@ def test_processes_share_the_count_and_the_trials_through_a_private_file(tmp_pat
     owned = [path, *path.parent.glob("*.lock")]
     assert {stat.S_IMODE(each.stat().st_mode) for each in owned} == {0o600}
     assert {each.stat().st_uid for each in owned} == {os.getuid()}
+
+
+PROFILE = """
+[profiles.api]
+base_url = "{url}"
+[profiles.api.retry]
+strategy = "circuit-breaker"
+base_delay = 0
+max_retries = {retries}
+failure_threshold = 3
+recovery_timeout = {recovery}
+"""
+
+
+def test_the_command_line_stops_asking_a_server_that_fails(
+    forge: Forge, server: Server, profile_file: Callable[[str], Path]
+) -> None:
+    server.reply("/x", Reply(503))
+    profile_file(PROFILE.format(url=server.url, retries=1, recovery=60))
+    results = [forge("get", "/x") for _ in range(3)]
+    assert [result.exit_code for result in results] == [5, 5, 11]
+    assert len(server.seen) == 3
+    assert f"the circuit of {server.url} is open" in results[1].stderr
+    assert "not sent" in results[2].stderr and re.search("again in [56][0-9] s", results[2].stderr)
+    path = config_dir() / "state" / "breaker.json"
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert forge("get", "/x", "--retry", "0").exit_code == 11
+
+
+def test_a_sound_answer_closes_the_circuit_for_everybody(
+    forge: Forge, server: Server, profile_file: Callable[[str], Path]
+) -> None:
+    server.reply("/x", Reply(503), Reply(503), Reply(503), Reply(200))
+    profile_file(PROFILE.format(url=server.url, retries=0, recovery=0))
+    assert [forge("get", "/x").exit_code for _ in range(5)] == [5, 5, 5, 0, 0]
+
+
+def test_logins_are_asked_about_too(forge: Forge, server: Server, profile_file: Callable[[str], Path]) -> None:
+    server.reply("/login", Reply(503))
+    profile_file(
+        PROFILE.format(url=server.url, retries=0, recovery=60)
+        + '[profiles.api.auth]\ntype = "pipeline"\n[profiles.api.auth.steps.user]\n'
+        'request = { method = "POST", url = "/login" }\nextract = { token = "/token" }\n'
+    )
+    codes = [forge("get", "/x").exit_code for _ in range(5)]
+    assert (len(server.seen), codes[3:]) == (3, [11, 11])
+
+
+def test_processes_that_fail_together_open_one_circuit(server: Server, profile_file: Callable[[str], Path]) -> None:
+    server.reply("/x", Reply(503))
+    profile_file(PROFILE.format(url=server.url, retries=0, recovery=60))
+    assert set(together(["get", "/x"], size=8).codes) <= {5, 11}
+    assert together(["get", "/x"], size=8).codes == [11] * 8
+    assert len(server.seen) <= 8

@@ -24,22 +24,17 @@ IDS = ["SIGINT", "SIGTERM"]
 
 @contextmanager
 def started(*words: str) -> Iterator[subprocess.Popen[str]]:
-    # A shell may have told this process to ignore SIGINT, and its children would too.
-    command = [sys.executable, "-c", _START, *words]
+    command = [sys.executable, "-m", "forge_cli", *words]
     env = {**os.environ, "PYTHONPATH": str(ROOT)}
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=env) as child:
+        # Nobody waits for longer for anything it says.
+        limit = threading.Timer(60, child.kill)
+        limit.start()
         try:
             yield child
         finally:
+            limit.cancel()
             child.kill()
-
-
-_START = """
-import signal, sys
-signal.signal(signal.SIGINT, signal.default_int_handler)
-from forge_cli.__main__ import main
-sys.exit(main())
-"""
 
 
 def until(condition: Callable[[], object]) -> None:

@@ -80,3 +80,14 @@ def test_a_closed_stderr_loses_only_the_notices(server: Server) -> None:
 def test_a_full_stderr_loses_only_the_notices(server: Server) -> None:
     result = shell('"$@" 2>/dev/full', "get", server.reply("/x", Reply(404, b"body")), "-v")
     assert (result.returncode, result.stdout) == (4, b"body")
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [(["get", "{url}", "--retry", "0"], 5), (["get"], 2), (["token"], 2), (["nonsense"], 2)],
+    ids=["status", "argument", "help", "command"],
+)
+def test_an_error_that_cannot_be_told_keeps_its_exit_code(server: Server, words: list[str], code: int) -> None:
+    url = server.reply("/x", Reply(500), optional=True)
+    result = shell('"$@" 2>/dev/full >/dev/null', *(word.format(url=url) for word in words))
+    assert result.returncode == code

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pexpect
@@ -14,6 +15,7 @@ from tests.conftest import Forge
 from tests.server import Reply, Server
 
 ROOT = Path(__file__).parents[2]
+Start = Callable[..., "pexpect.spawn[str]"]
 OFF = [{"CI": "true"}, {"CI": "1"}, {"FORGE_NO_INPUT": "1"}]
 ON: list[dict[str, str]] = [{}, {"CI": ""}, {"CI": "0"}, {"CI": "false"}]
 
@@ -29,9 +31,19 @@ def api(server: Server, profile_file: Callable[[str], Path]) -> Server:
     return server
 
 
-def on_a_terminal(*words: str, **environ: str) -> pexpect.spawn[str]:
-    env = {**os.environ, "PYTHONPATH": str(ROOT), **environ}
-    return pexpect.spawn(sys.executable, ["-m", "forge_cli", *words], env=env, encoding="utf-8", timeout=20)
+@pytest.fixture
+def on_a_terminal(own_home: Path) -> Iterator[Start]:
+    """Start forge on a terminal; it is killed with the end of the test."""
+    with ExitStack() as children:
+
+        def start(*words: str, **environ: str) -> pexpect.spawn[str]:
+            env = {**os.environ, "PYTHONPATH": str(ROOT), **environ}
+            command = ["-m", "forge_cli", *words]
+            child = pexpect.spawn(sys.executable, command, env=env, encoding="utf-8", timeout=20)
+            children.callback(child.close, force=True)
+            return child
+
+        yield start
 
 
 @pytest.mark.parametrize("words", [["get", "/x"], ["token", "show", "--header"]], ids=" ".join)
@@ -53,7 +65,9 @@ def test_no_input_as_an_option(forge: Forge, api: Server) -> None:
 
 
 @pytest.mark.parametrize("environ", ON, ids=str)
-def test_a_person_is_asked_and_what_is_typed_is_not_shown(api: Server, environ: dict[str, str]) -> None:
+def test_a_person_is_asked_and_what_is_typed_is_not_shown(
+    api: Server, on_a_terminal: Start, environ: dict[str, str]
+) -> None:
     api.reply("/x", Reply(200, "welcome"))
     child = on_a_terminal("get", "/x", **environ)
     child.expect("Password of ada: ")
@@ -66,7 +80,7 @@ def test_a_person_is_asked_and_what_is_typed_is_not_shown(api: Server, environ: 
     assert api.seen[0].headers["Authorization"] == "Basic YWRhOnBhc3Mtd29yZC0x"
 
 
-def test_u_asks_for_the_password(server: Server) -> None:
+def test_u_asks_for_the_password(server: Server, on_a_terminal: Start) -> None:
     child = on_a_terminal("get", server.reply("/x", Reply(200)), "-u", "ada")
     child.expect("Password for ada: ")
     child.sendline("pass-word-1")
@@ -74,7 +88,7 @@ def test_u_asks_for_the_password(server: Server) -> None:
     assert server.seen[0].headers["Authorization"] == "Basic YWRhOnBhc3Mtd29yZC0x"
 
 
-def test_the_end_of_input_is_no_traceback(api: Server) -> None:
+def test_the_end_of_input_is_no_traceback(api: Server, on_a_terminal: Start) -> None:
     child = on_a_terminal("get", "/x")
     child.expect("Password of ada: ")
     child.sendeof()
@@ -84,7 +98,7 @@ def test_the_end_of_input_is_no_traceback(api: Server) -> None:
     assert "nothing was entered" in (child.before or "")
 
 
-def test_an_interrupt_while_asking_is_130_and_the_echo_is_back(api: Server) -> None:
+def test_an_interrupt_while_asking_is_130_and_the_echo_is_back(api: Server, on_a_terminal: Start) -> None:
     child = on_a_terminal("get", "/x")
     child.expect("Password of ada: ")
     child.sendintr()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from forge_cli.errors import ConnectionException, StepFailed, TimeoutException
@@ -236,6 +238,56 @@ def test_tokens_that_were_renewed_since_they_were_used_stay(world: World) -> Non
     assert world.took() == []
 
 
+def test_what_was_used_is_known_from_the_token_alone(world: World) -> None:
+    """The tokens it was made from may be gone from the storage by the time that somebody asks."""
+    pipeline = world.three(renews=True)
+    tokens = pipeline.obtain(["user"])
+    used = pipeline.identities(tokens)
+    world.storage.delete("key:app")
+    world.storage.delete("key:device")
+    assert pipeline.identities(tokens) == used
+    assert sorted(used) == ["app", "device", "user"]
+    pipeline.obtain(["user"])
+    world.took()
+    pipeline.forget(["device"], used)
+    pipeline.obtain(["user"])
+    assert world.took() == []
+
+
+def test_a_child_that_was_made_from_a_newer_parent_stays_as_it_is(world: World) -> None:
+    pipeline = world.three()
+    user = pipeline.obtain(["user"])["user"]
+    newer = replace(user, meta={**user.meta, "parents": {"app": "another", "device": "another"}})
+    world.storage.set("key:user", newer)
+    pipeline.forget(["app"])
+    assert pipeline.stored("user") == newer
+
+
+def test_a_parent_that_another_step_only_passed_through_is_the_one_that_counts(world: World) -> None:
+    """The ticket was made from an older device token, to which it is not bound; the user from the newer one."""
+    world.step("device", life=600.0)
+    world.step("ticket", "device", unbound=frozenset({"device"}), life=7200.0)
+    world.step("user", "device ticket", life=60.0)
+    pipeline = world.pipeline()
+    pipeline.obtain(["user"])
+    world.took()
+    world.clock.pass_(minutes=11)
+    pipeline.obtain(["user"])
+    pipeline.obtain(["user"])
+    assert world.took() == ["login device", "login user"]
+
+
+def test_what_is_renewed_alone_stays_known_to_all_that_was_made_from_it(world: World) -> None:
+    pipeline = world.three()
+    pipeline.obtain(["user"])
+    pipeline.renew(["device"], only=True)
+    used = pipeline.identities(pipeline.obtain(["user"]))
+    world.took()
+    pipeline.forget(["device"], used)
+    pipeline.obtain(["user"])
+    assert world.took() == ["login device", "login app", "login user"]
+
+
 def test_unknown_names_are_ignored(world: World) -> None:
     pipeline = world.three()
     pipeline.forget(["nobody"])
@@ -249,3 +301,9 @@ def test_clearing_deletes_with_all_bound_to_it(world: World) -> None:
     assert world.storage.keys() == ["key:device"]
     assert pipeline.clear() == ["device"]
     assert pipeline.clear() == []
+
+
+def test_a_token_that_never_ends_is_told_from_one_of_unknown_end(world: World) -> None:
+    world.step("user", answers=[TokenData("user-token-1", meta={"never": True, "private": "x"})])
+    token = world.pipeline().obtain(["user"])["user"]
+    assert dict(token.meta) == {"step": "user", "never": True}

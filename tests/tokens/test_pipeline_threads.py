@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
-from forge_cli.errors import ConnectionException, LockTimeout
+from forge_cli.errors import ConnectionException, LockTimeout, TimeoutException
 from forge_cli.models import Deadline, TokenData
+from forge_cli.tokens.pipeline import Pipeline
 from forge_cli.tokens.step import identity
 from forge_cli.tokens.storage.memory import InMemoryTokenStorage
 from tests.tokens.made import THREADS, Made, World, side_by_side
@@ -164,3 +165,27 @@ def test_a_refresh_token_that_was_spent_while_the_lock_was_waited_for_is_not_sen
         world.storage.set("key:user", ended(2))
     late.join(5)
     assert sent == ["user-refresh-2"]
+
+
+def test_who_ran_out_of_time_fails_alone(world: World) -> None:
+    """Others may have a later deadline; here all moments are one, so that a shared failure would be met."""
+    world.step("user", answers=[TimeoutException("timed out")])
+    pipeline = Pipeline(list(world.made.values()), world.storage, now=world.clock, monotonic=lambda: 0.0)
+    with pytest.raises(TimeoutException):
+        pipeline.obtain(["user"], Deadline(0))
+    assert pipeline.obtain(["user"])["user"].access_token == "user-token-1"
+
+
+def test_a_parent_that_was_deleted_while_the_lock_was_waited_for_is_obtained_anew(world: World) -> None:
+    pipeline = world.three()
+    pipeline.obtain(["app"])
+    world.took()
+    with world.storage.lock("key:user"):
+        late = threading.Thread(target=lambda: pipeline.obtain(["user"]), daemon=True)
+        late.start()
+        while world.log != ["ask user"]:  # by now its parents are settled
+            threading.Event().wait(0.001)
+        world.storage.delete("key:app")
+    late.join(5)
+    assert world.took() == ["login app", "login user"]
+    assert world.storage.get("key:user").meta["parents"]["app"] == identity(world.storage.get("key:app"))

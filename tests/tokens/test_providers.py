@@ -12,7 +12,7 @@ import pytest
 from forge_cli.errors import AuthenticationException, ConnectionException
 from forge_cli.models import TokenData
 from forge_cli.tokens.manager import TokenManager
-from forge_cli.tokens.providers import ClientCredentialsTokenProvider
+from forge_cli.tokens.providers import ClientCredentialsTokenProvider, PasswordGrantTokenProvider
 from tests.server import Reply, Server
 
 SECRET = "client-secret-1"
@@ -174,3 +174,33 @@ def test_a_client_that_stands_in_for_the_network_will_do() -> None:
     provider._client.post.side_effect = OSError("unplugged")
     with pytest.raises(AuthenticationException, match="Failed to fetch token for orders"):
         provider.fetch_token()
+
+
+def test_a_password_is_sent_with_the_users_name(server: Server) -> None:
+    url = server.reply("/token", Reply(body={**ANSWER, "refresh_token": "refresh-1"}))
+    with PasswordGrantTokenProvider(url, "client-1", SECRET, "ada", "password-1", "orders", "read") as provider:
+        token = provider.fetch_token()
+        assert provider.service_name == "orders"
+        provider.refresh_token(token)
+    assert sorted(server.seen[0].form) == [
+        ("client_id", "client-1"),
+        ("client_secret", SECRET),
+        ("grant_type", "password"),
+        ("password", "password-1"),
+        ("scope", "read"),
+        ("username", "ada"),
+    ]
+    assert ("grant_type", "refresh_token") in server.seen[1].form
+
+
+def test_the_token_of_one_user_is_not_anothers() -> None:
+    made = [PasswordGrantTokenProvider("u", "c", SECRET, user, "password-1", "orders") for user in ("ada", "bob")]
+    assert made[0].fingerprint != made[1].fingerprint
+
+
+def test_a_refused_password_is_not_in_the_error(server: Server) -> None:
+    url = server.reply("/token", Reply(400, {"error": "invalid_grant", "echo": "password-1"}))
+    provider = PasswordGrantTokenProvider(url, "client-1", SECRET, "ada", "password-1", "orders")
+    with provider, pytest.raises(AuthenticationException, match="Failed to fetch token for orders") as caught:
+        provider.fetch_token()
+    assert "password-1" not in str(caught.value)

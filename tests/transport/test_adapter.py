@@ -42,5 +42,6 @@ def test_the_pure_modules_do_not_load_the_library() -> None:
     modules = ("", ".redirects", ".environment", ".decode")
     imports = "; ".join(f"import forge_cli.transport{name}" for name in modules)
     program = f"import sys; {imports}; print(*{{'requests', 'urllib3', 'brotli'}}.intersection(sys.modules))"
-    found = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=sys.path[0])
+    command = [sys.executable, "-c", program]
+    found = subprocess.run(command, capture_output=True, text=True, check=True, cwd=sys.path[0], timeout=60)
     assert found.stdout.split() == []

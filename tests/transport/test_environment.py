@@ -22,7 +22,6 @@ PROXY = "http://proxy.example:3128"
         ({"ALL_PROXY": PROXY}, "https://a/", PROXY),
         ({"all_proxy": "http://all", "https_proxy": PROXY}, "https://a/", PROXY),
         ({"https_proxy": "proxy.example:3128"}, "https://a/", PROXY),
-        ({"https_proxy": "socks5h://p:1080"}, "https://a/", "socks5h://p:1080"),
         ({"HTTP_PROXY": PROXY, "REQUEST_METHOD": "GET"}, "http://a/", None),
         ({"http_proxy": PROXY, "REQUEST_METHOD": "GET"}, "http://a/", PROXY),
         ({"HTTPS_PROXY": PROXY, "REQUEST_METHOD": "GET"}, "https://a/", PROXY),
@@ -65,9 +64,21 @@ def test_no_proxy_names_hosts_that_are_reached_directly(no_proxy: str, url: str,
     assert read({"http_proxy": PROXY, "NO_PROXY": no_proxy}).proxy_for(url) in (None, PROXY)
 
 
-def test_a_proxy_of_an_unknown_kind_is_an_error() -> None:
-    with pytest.raises(RequestBuildException, match="'ftp' is not supported"):
-        Environment(proxies={"http": "ftp://user:user-pass-1@p"}).proxy_for("http://a/")
+@pytest.mark.parametrize("scheme", ["ftp", "socks5", "SOCKS5h"])
+@pytest.mark.parametrize("variable", ["http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"])
+def test_a_proxy_of_an_unknown_kind_is_an_error(scheme: str, variable: str) -> None:
+    with pytest.raises(RequestBuildException) as caught:
+        read({variable: f"{scheme}://user:user-pass-1@p:1080"}).proxy_for("http://a/")
+    assert caught.value.message == f"{variable}: {scheme} proxies are not supported"
+
+
+def test_a_proxy_that_no_variable_names_is_called_so() -> None:
+    with pytest.raises(RequestBuildException, match=r"^proxy: socks4 proxies are not supported$"):
+        Environment(proxies={"http": "socks4://user:user-pass-1@p"}).proxy_for("http://a/")
+
+
+def test_a_proxy_of_an_unknown_kind_is_no_error_where_it_is_not_used() -> None:
+    assert read({"all_proxy": "socks5://p", "no_proxy": "a"}).proxy_for("http://a/") is None
 
 
 def test_the_entries_of_no_proxy_may_be_apart_by_anything() -> None:

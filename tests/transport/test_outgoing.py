@@ -95,6 +95,13 @@ def test_a_missing_body_has_the_length_nought(echo: RawServer, transport: Transp
     assert b"\r\nContent-Length: 0\r\n" in echo.heads[0]
 
 
+@pytest.mark.parametrize("method", ["GET", "DELETE", "OPTIONS", "PURGE", "PROPFIND"])
+def test_other_methods_have_a_length_only_when_it_is_given(echo: RawServer, transport: Transport, method: str) -> None:
+    transport.send(get(echo.url(), method=method)).read()
+    transport.send(get(echo.url(), ("Content-Length", "0"), method=method)).read()
+    assert [b"content-length" in head.lower() for head in echo.heads] == [False, True]
+
+
 @pytest.mark.parametrize("fields", [(), (("Content-Length", "5"),)], ids=["", "with a length"])
 def test_bytes_are_sent_with_their_length(
     echo: RawServer, transport: Transport, fields: tuple[tuple[str, str], ...]

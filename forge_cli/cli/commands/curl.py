@@ -22,8 +22,9 @@ from ...redact import MASK, REDACTOR, sensitive
 from ..client import build_client
 from ..context import Context
 from ..options import export_options, global_options, pass_context, request_options, silent
+from ..output.heads import placeholders_as_they_are
 from ..output.tokens import variable
-from ..request import RequestOptions, build_request, credential
+from ..request import RequestOptions, build_request, check_stated, credential
 
 _HELP = """\
 Print a request as a cURL command, and send nothing.
@@ -143,6 +144,9 @@ class _Export:
 
     def _explicit(self, message: HttpRequest, options: RequestOptions) -> tuple[HttpRequest, str | None]:
         """What `-u` and `--bearer` say, as shell words."""
+        for option, text in (("--bearer", options.bearer), ("--user", options.user)):
+            if text is not None:
+                check_stated(option, text if option == "--bearer" else text.replace(":", "", 1))
         if options.bearer is not None:
             return message.with_headers({"Authorization": f"Bearer {self._given('--bearer', options.bearer)}"}), None
         if options.user is None:
@@ -173,7 +177,7 @@ class _Export:
         return replace(
             prepared,
             url="".join((scheme, slashes, host, slash, self._hidden_text(path, "the URL"), question))
-            + "&".join(map(self._hidden_pair, query.split("&"))),
+            + placeholders_as_they_are("&".join(map(self._hidden_pair, query.split("&")))),
             headers=Headers((name, self._hidden_header(name, value)) for name, value in prepared.headers.pairs),
             body=self._hidden_bytes(body) if isinstance(body, bytes) else body,
             parts=tuple(replace(part, value=self._hidden_bytes(part.value)) for part in prepared.parts),

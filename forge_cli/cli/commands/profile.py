@@ -22,9 +22,9 @@ from ...profiles.draft import SHAPES, Shape, drafted, prefix
 from ...profiles.effective import Effective, Leaf, Tree, values
 from ...profiles.kinds import unknown
 from ...profiles.load import profile as load
-from ...profiles.load import select
+from ...profiles.load import refused, select
 from ...profiles.schema import ProfileTable
-from ...profiles.validate import check, check_family, describe, problems, spelled
+from ...profiles.validate import check, check_family, describe, frame_problems, problems, spelled
 from ...redact import REDACTOR
 from ..context import Context
 from ..exit_codes import ExitCode
@@ -45,7 +45,7 @@ def profile() -> None:
       forge profile list                    what there is
       forge profile show prod               what a profile comes to, and where each value is from
       forge profile validate                every problem of the file
-      $EDITOR "$(forge profile path)"       change it
+      ${EDITOR:-vi} "$(forge profile path)"   change it
     """
 
 
@@ -58,6 +58,9 @@ def list_(context: Context, as_json: bool) -> int:
     """List the profiles of the file in use."""
     document = context.document
     rows = [_row(context, document, name) for name in document.profiles]
+    outside = frame_problems(document, default=True)
+    if outside and not rows:
+        raise refused(document, str(document.path), outside)
     if as_json:
         return _print_json(context, rows)
     if not rows:
@@ -65,8 +68,9 @@ def list_(context: Context, as_json: bool) -> int:
     columns = ("name", "base_url", "auth", "extends", "note", "file")
     table = FORMATS.load("table")
     table(context.stdout, columns, [_cells(row) for row in rows], environ=context.environ)
-    if any(row["problems"] for row in rows):
-        context.notice(f"some profiles cannot be used\n  `{context.program} profile validate` says why")
+    if outside or any(row["problems"] for row in rows):
+        what = "the file has problems outside its profiles" if outside else "some profiles cannot be used"
+        context.notice(f"{what}\n  `{context.program} profile validate` says why")
     return 0
 
 
@@ -142,7 +146,7 @@ def path(context: Context, as_json: bool) -> int:
     """Print the path of the profile file in use.
 
     \b
-      $EDITOR "$(forge profile path)"
+      ${EDITOR:-vi} "$(forge profile path)"
 
     Why it is this file, and where tokens are, goes to stderr.
     """
@@ -268,8 +272,9 @@ def _checked(context: Context, document: Document, name: str) -> ProfileTable | 
     """The profile's table; None for an abstract one that its children complete. ProfileError with its problems."""
     if document.profiles[name].get("abstract") is True:
         table, found = check_family(document, name)
-        if not found:
-            return table
+        if found:
+            raise refused(document, f"profile {name!r}", found)
+        return table
     return load(document, name, overrides_vars=context.variables).table
 
 

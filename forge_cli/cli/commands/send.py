@@ -39,19 +39,23 @@ output_options = bundle(
     click.option("--curl", "as_curl", is_flag=True, help="Print the request as a cURL command; send nothing."),
 )
 
+_sending = bundle(
+    click.argument("items", nargs=-1, metavar="[ITEM]..."),
+    request_options,
+    output_options,
+    export_options,
+    silent,
+    global_options,
+    pass_context,
+)
+
 
 def _send_command(name: str, summary: str, example: str) -> click.Command:
     """The command for one method."""
 
     @click.command(name, help=f"{summary}\n\n{_EXAMPLE.format(verb=name, url=example)}", short_help=summary)
     @click.argument("url")
-    @click.argument("items", nargs=-1, metavar="[ITEM]...")
-    @request_options
-    @output_options
-    @export_options
-    @silent
-    @global_options
-    @pass_context
+    @_sending
     def command(context: Context, /, url: str, items: tuple[str, ...], **settings: Any) -> int:
         return run(context, name.upper(), url, items, settings)
 
@@ -70,13 +74,7 @@ options = _send_command("options", "Send an OPTIONS request.", "/users")
 @click.command(help="Send a request with any method.\n\n" + _EXAMPLE.format(verb="request", url="PROPFIND /files"))
 @click.argument("method")
 @click.argument("url")
-@click.argument("items", nargs=-1, metavar="[ITEM]...")
-@request_options
-@output_options
-@export_options
-@silent
-@global_options
-@pass_context
+@_sending
 def request(context: Context, /, method: str, url: str, items: tuple[str, ...], **settings: Any) -> int:
     """Send a request with any method."""
     return run(context, method, url, items, settings)

@@ -7,7 +7,7 @@ import os
 import re
 import signal
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ from ...tokens.pipeline import StepState
 from ...tokens.storage.file import FileTokenStorage
 from ..context import Context
 from ..exit_codes import ExitCode, cause_of
-from ..options import global_options, pass_context, silent
+from ..options import Seconds, global_options, pass_context, silent
 from ..output import FORMATS
 from ..output.json import pretty
 from ..output.notices import NOT_VERIFIED, Notices
@@ -34,9 +34,7 @@ if sys.platform == "win32":
 
 _STEP = click.option("--step", metavar="STEP", help="This step, instead of those whose tokens requests carry.")
 _JSON = click.option("--json", "as_json", is_flag=True, help="As JSON.")
-_TIMEOUT = click.option(
-    "--timeout", type=click.FloatRange(min=0, min_open=True), metavar="SECONDS", help="A limit for everything."
-)
+_TIMEOUT = click.option("--timeout", type=Seconds(), metavar="SECONDS", help="A limit for everything.")
 
 
 @click.group(short_help="Show, renew, use and forget tokens.")
@@ -104,7 +102,7 @@ def show(
         row(profile.name, name, found, source=_source(profile, name), storage=_storage(profile), reveal=reveal)
         for name, found in tokens.items()
     ]
-    return _print_rows(context, rows, as_json=as_json, empty="no tokens are stored for this profile yet")
+    return _print_rows(context, rows, COLUMNS, as_json=as_json, empty="no tokens are stored for this profile yet")
 
 
 @token.command()
@@ -171,11 +169,13 @@ def status(context: Context, /, as_json: bool) -> int:
 def list_(context: Context, /, as_json: bool) -> int:
     """List every stored token, of all profiles."""
     rows = [
-        row(path.name.removesuffix(".toml"), _step_of(key, found), found, source="", storage=f"file {path}")
+        row(path.name.removesuffix(".toml"), _step_of(key, found), found, storage=f"file {path}")
         for path in _token_files(context)
         for key, found in FileTokenStorage(path, notice=context.notice).items()
     ]
-    return _print_rows(context, rows, as_json=as_json, empty="no tokens are stored")
+    # Where a token comes from stands in the profile, not in the file of tokens.
+    columns = [column for column in COLUMNS if column != "source"]
+    return _print_rows(context, rows, columns, as_json=as_json, empty="no tokens are stored")
 
 
 @token.command()
@@ -451,11 +451,13 @@ def _print_json(context: Context, value: Any) -> int:
     return 0
 
 
-def _print_rows(context: Context, rows: list[dict[str, Any]], *, as_json: bool, empty: str) -> int:
+def _print_rows(
+    context: Context, rows: list[dict[str, Any]], columns: Sequence[str], *, as_json: bool, empty: str
+) -> int:
     if as_json:
         return _print_json(context, rows)
     if not rows:
         context.notice(empty)
-    cells = [[str(row[column] or "") for column in COLUMNS] for row in rows]
-    FORMATS.load("table")(context.stdout, COLUMNS, cells, environ=context.environ)
+    cells = [[str(row[column] or "") for column in columns] for row in rows]
+    FORMATS.load("table")(context.stdout, columns, cells, environ=context.environ)
     return 0

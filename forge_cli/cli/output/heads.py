@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from ...models import Headers, PreparedRequest
 from ...redact import Redactor
 from .text import paint, visible_line
 
+# What stands for a value that is not there is for people; on the wire it would be percent-encoded.
+_STANDS_FOR = re.compile(r"%3C(?:token%3A[A-Za-z0-9_-]+|redacted)%3E")
+
 
 def request_head(prepared: PreparedRequest, color: bool, redactor: Redactor) -> str:
     """The request line and the header fields, each line with its end."""
-    url = urlsplit(redactor.url(prepared.url))
+    url = urlsplit(_readable(prepared.url, redactor))
     target = (url.path or "/") + (f"?{url.query}" if url.query else "")
     method = paint(visible_line(prepared.method), "method", color)
     line = f"{method} {paint(visible_line(target), 'strong', color)} HTTP/1.1"
@@ -20,6 +24,24 @@ def request_head(prepared: PreparedRequest, color: bool, redactor: Redactor) -> 
     if "host" not in prepared.headers:
         fields.insert(0, ("Host", url.netloc.rpartition("@")[2]))
     return _text([line, *_fields(fields, color, redactor)])
+
+
+def _readable(url: str, redactor: Redactor) -> str:
+    """The URL without its secrets, and what stands for an absent one as it is."""
+    place, question, query = url.partition("?")
+    pairs = [_pair(pair, redactor) for pair in query.split("&")]
+    return redactor.url(place) + question + "&".join(pairs)
+
+
+def _pair(pair: str, redactor: Redactor) -> str:
+    value = pair.partition("=")[2]
+    shown = pair if _STANDS_FOR.fullmatch(value) else redactor.url(f"?{pair}")[1:]
+    return placeholders_as_they_are(shown)
+
+
+def placeholders_as_they_are(text: str) -> str:
+    """Percent-encoded text in which ``<token:STEP>`` and ``<redacted>`` can be read."""
+    return _STANDS_FOR.sub(lambda match: unquote(match[0]), text)
 
 
 def response_head(version: str, status: int, reason: str, headers: Headers, color: bool, redactor: Redactor) -> str:

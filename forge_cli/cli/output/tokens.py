@@ -17,9 +17,9 @@ COLUMNS = ("profile", "step", "token", "type", "scope", "issued", "expires", "so
 
 
 def row(
-    profile: str, step: str, token: TokenData, *, source: str, storage: str, reveal: bool = False
+    profile: str, step: str, token: TokenData, *, storage: str, source: str | None = None, reveal: bool = False
 ) -> dict[str, Any]:
-    """One token as a table and JSON have it."""
+    """One token as a table and JSON have it; where its source is not known, that is left out."""
     return {
         "profile": profile,
         "step": step,
@@ -30,7 +30,7 @@ def row(
         "expires": expiry(token),
         "expires_at": None if token.expires_at is None else int(aware(token.expires_at).timestamp()),
         "expired": not token.fresh(datetime.now(UTC), 0.0) or bool(token.meta.get("forgotten")),
-        "source": source,
+        **({} if source is None else {"source": source}),
         "storage": storage,
     }
 

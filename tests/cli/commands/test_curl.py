@@ -151,6 +151,18 @@ def test_what_fits_no_expression_is_redacted_and_named(forge: Forge, profile_fil
     assert "user-token-1" not in result.stdout
 
 
+def test_what_stands_for_a_composed_secret_is_readable_in_a_query_too(
+    forge: Forge, profile_file: Callable[[str], Path]
+) -> None:
+    profile_file(
+        PIPELINE + '[[profiles.api.auth.inject]]\nin = "query"\nname = "k"\n'
+        'value = "${steps.user.token};${steps.user.token}"\n'
+    )
+    result = forge("curl", "GET", "/x")
+    assert "k=<redacted>" in result.stdout
+    assert "k: <redacted> stands for a value" in result.stderr
+
+
 def test_settings_of_the_transport_become_options(forge: Forge, api: Path) -> None:
     Path("ca.pem").write_text("")
     words = ["--timeout", "2.5", "-x", "http://proxy:3128", "--cert", "c.pem", "--cert-key", "k.pem", "--no-auth"]
@@ -172,6 +184,11 @@ def test_settings_of_the_transport_become_options(forge: Forge, api: Path) -> No
         (["G ET", "/x"], "method"),
         (["GET", "/x", "-H", "A: b\nc"], "line break"),
         (["GET", "/x", "a:=b"], "not JSON"),
+        (["GET", "/x", "--bearer", ""], "--bearer: the credential is empty"),
+        (["GET", "/x", "-u", ":"], "--user: the credential is empty"),
+        (["GET", "/x", "-x", "socks5://proxy"], "--proxy: socks5 proxies are not supported"),
+        (["POST", "/x", "a=1", "Content-Length:5"], "Content-Length says 5, and the body has 10 bytes"),
+        (["GET", "/x", "--timeout", "nan"], "not a number of seconds"),
         (["GET"], "missing argument"),
         (["GET", "/x", "--as", "csv"], "--as"),
     ],

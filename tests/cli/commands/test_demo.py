@@ -7,7 +7,9 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -36,9 +38,18 @@ def terminal(place: Path) -> Iterator[pexpect.spawn[str]]:
     child.close(force=True)
 
 
-def serving() -> subprocess.Popen[str]:
+@contextmanager
+def serving() -> Iterator[subprocess.Popen[str]]:
     command = [sys.executable, "-m", "forge_cli", "demo", "--serve"]
-    return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as child:
+        # Nobody waits for longer for anything it says.
+        limit = threading.Timer(120, child.kill)
+        limit.start()
+        try:
+            yield child
+        finally:
+            limit.cancel()
+            child.kill()
 
 
 def read_until(child: subprocess.Popen[str], word: str) -> str:
@@ -76,7 +87,7 @@ def test_ctrl_c_in_the_middle_leaves_nothing_behind(terminal: Any, place: Path) 
 
 def test_a_reader_that_leaves_ends_it_silently(place: Path) -> None:
     command = f"{sys.executable} -m forge_cli demo | head -n 1"
-    result = subprocess.run(["sh", "-c", command], cwd=ROOT, capture_output=True, text=True)
+    result = subprocess.run(["sh", "-c", command], cwd=ROOT, capture_output=True, text=True, timeout=60)
     assert result.stdout.startswith("An API whose login takes three steps")
     assert result.stderr == ""
     assert list(place.iterdir()) == []
@@ -101,7 +112,11 @@ def test_every_command_that_serve_offers_runs(place: Path) -> None:
         settings = {**os.environ, **dict(_EXPORT.findall(said)), "FORGE_RETRY": "0"}
         codes = {
             " ".join(words): subprocess.run(
-                [sys.executable, "-m", "forge_cli", *words[1:]], cwd=ROOT, env=settings, capture_output=True
+                [sys.executable, "-m", "forge_cli", *words[1:]],
+                cwd=ROOT,
+                env=settings,
+                capture_output=True,
+                timeout=60,
             ).returncode
             for words in commands
         }

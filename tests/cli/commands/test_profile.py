@@ -98,6 +98,20 @@ class TestList:
         assert "forge profile validate" in result.stderr
         assert result.exit_code == 0
 
+    def test_a_slip_in_the_frame_of_the_file_is_not_an_empty_file(
+        self, forge: Forge, profile_file: ProfileFile
+    ) -> None:
+        path = profile_file('\n[profile.a]\nbase_url = "https://a.example"\n')
+        result = forge("profile", "list")
+        assert (result.exit_code, result.stdout) == (2, "")
+        assert f"{path}:2: profile: unknown key (nearest: profiles)" in result.stderr
+
+    def test_a_default_that_is_not_there_is_told_below_the_list(self, forge: Forge, profile_file: ProfileFile) -> None:
+        profile_file('default_profile = "b"\n[profiles.a]\n')
+        result = forge("profile", "list")
+        assert result.exit_code == 0 and "a" in result.stdout
+        assert "the file has problems outside its profiles" in result.stderr
+
     def test_a_password_in_a_url_is_masked(self, forge: Forge, profile_file: ProfileFile) -> None:
         profile_file('[profiles.a]\nbase_url = "https://ada:user-password-1@api.example.com"\n')
         assert "user-password-1" not in forge("profile", "list").stdout + forge("profile", "list", "--json").stdout
@@ -223,6 +237,12 @@ class TestShow:
         assert f"{path}:2: profiles.a.base_ur" in result.stderr
         assert f"{path}:3: profiles.a.redirects" in result.stderr
 
+    def test_the_problems_of_an_abstract_profile_are_named_too(self, forge: Forge, profile_file: ProfileFile) -> None:
+        path = profile_file("[profiles.a]\nabstract = true\nredirects = 1.5\n")
+        result = forge("profile", "show", "a")
+        assert result.exit_code == 2
+        assert f"{path}:3: profiles.a.redirects: must be a whole number, not a decimal number" in result.stderr
+
     @pytest.mark.parametrize(
         "lines",
         [
@@ -239,6 +259,10 @@ class TestShow:
             ' client_auth = "none", params = { client_assertion = "LITERAL" } }',
             'headers = { Authorization = "Bearer LITERAL" }',
             'headers = { X-Api-Key = "LITERAL" }',
+            'headers = { X-Forwarded-By = "Bearer LITERAL" }',
+            'tokens = { storage = "command", read = ["r", "--password=LITERAL"], write = ["w"], delete = ["d"] }',
+            'proxy = "ada:LITERAL@proxy.example:3128"',
+            'proxy = { https = "ada:LITERAL@proxy.example:3128" }',
             'query = { api_key = ["LITERAL"] }',
             'vars = { password = "LITERAL" }',
             'client_cert = { cert = "c.pem", password = "LITERAL" }',
@@ -425,23 +449,26 @@ def answered(auth: str, server: Server) -> None:
         assert request.form == [("grant_type", "client_credentials")]
         return Reply(body={"access_token": "user-token-1", "expires_in": 3600})
 
-    def app(request: Seen) -> Reply:
-        assert request.headers["X-Device-Token"] == "device-token-1"
-        assert request.json() == {"secret": "fake-client_secret"}
-        return Reply(body={"app_token": "app-token-1", "expires_in": 3600})
+    def first(request: Seen) -> Reply:
+        assert request.json() == {"id": "my-id", "secret": "fake-client_secret"}
+        return Reply(body={"token": "first-token-1"})
 
-    def user(request: Seen) -> Reply:
-        assert request.headers["X-App-Token"] == "app-token-1"
+    def middle(request: Seen) -> Reply:
+        assert request.headers["X-First-Token"] == "first-token-1"
+        return Reply(body={"token": "middle-token-1", "expires_in": 3600})
+
+    def last(request: Seen) -> Reply:
+        assert request.headers["X-Step-Token"] == "middle-token-1"
         assert request.form == [("user", "fake-username"), ("password", "fake-password")]
-        return Reply(body={"user_token": "user-token-1", "expires_in": 3600})
+        return Reply(body={"token": "user-token-1", "expires_in": 3600})
 
     server.reply("/", api, method="GET")
     if auth == "oauth2":
         server.reply("/oauth/token", oauth, method="POST")
     if auth == "pipeline":
-        server.reply("/device/token", Reply(body={"device_token": "device-token-1"}), method="POST")
-        server.reply("/app/token", app, method="POST")
-        server.reply("/user/login", user, method="POST")
+        server.reply("/first/token", first, method="POST")
+        server.reply("/middle/token", middle, method="POST")
+        server.reply("/last/token", last, method="POST")
 
 
 def commands(stdout: str) -> list[str]:
@@ -478,7 +505,8 @@ class TestInit:
         program.chmod(0o755)
         script = f"set -e\nexport EDITOR=true PATH={shlex.quote(str(tmp_path))}:$PATH\n"
         script += "\n".join(commands(result.stdout))
-        run = subprocess.run([require("sh", "any POSIX shell"), "-c", script], capture_output=True, text=True)
+        shell = require("sh", "any POSIX shell")
+        run = subprocess.run([shell, "-c", script], capture_output=True, text=True, timeout=60)
         assert run.returncode == 0, run.stderr
         assert run.stdout.endswith('{"hello": "world"}')
 
@@ -492,6 +520,16 @@ class TestInit:
         assert document.data["version"] == 1
         assert "# " in document.text and "@" not in document.text
         assert forge("profile", "validate").exit_code == 0
+
+    def test_a_login_of_two_steps_is_had_as_its_comment_says(self, forge: Forge) -> None:
+        forge("profile", "init", "api", "--base-url", "https://api.example.com", "--auth", "pipeline")
+        path = config_dir() / "profiles.toml"
+        tables = re.split(r"\n(?=\[)", path.read_text(encoding="utf-8"))
+        kept = [table for table in tables if ".steps.middle" not in table.partition("\n")[0]]
+        assert len(kept) == len(tables) - 2
+        path.write_text("\n".join(kept).replace("${steps.middle.token}", "${steps.first.token}"), encoding="utf-8")
+        assert forge("profile", "validate").exit_code == 0
+        assert list(load_document(path).profiles["api"]["auth"]["steps"]) == ["first", "last"]
 
     def test_it_says_where_the_profile_is_and_what_to_run(self, forge: Forge) -> None:
         result = forge("profile", "init", "prod", "--base-url", "https://a.example", "--auth", "bearer")
@@ -660,4 +698,4 @@ def test_only_a_table_loads_rich(profile_file: ProfileFile) -> None:
         "assert not {'rich', 'requests', 'urllib3', 'tomli_w'} & set(sys.modules)\n"
         "assert main(['profile', 'list']) == 0 and 'rich' in sys.modules\n"
     )
-    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, capture_output=True)
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, capture_output=True, timeout=60)

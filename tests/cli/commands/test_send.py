@@ -200,17 +200,52 @@ def test_bearer_takes_a_token_from_anywhere(forge: Forge, server: Server, given:
         (["-u", "a:b", "--bearer", "t"], "cannot go together"),
         (["-u", "env:NO_COLON"], "not USER:PASS"),
         (["--bearer", "@binary"], "not UTF-8"),
+        (["--bearer", ""], "--bearer: the credential is empty"),
+        (["--bearer", " "], "--bearer: the credential is empty"),
+        (["--bearer", "env:EMPTY"], "--bearer: the credential is empty"),
+        (["--bearer", "@empty"], "--bearer: the credential is empty"),
+        (["-u", ""], "--user: the credential is empty"),
+        (["-u", ":"], "--user: the credential is empty"),
+        (["-u", "env:EMPTY"], "--user: the credential is empty"),
+        (["-u", "env:COLON"], "--user: the credential is empty"),
+        (["-u", "ada:@empty"], "--user: the credential is empty"),
     ],
-    ids=["no variable", "no file", "both", "no colon", "binary"],
+    ids=str,
 )
 def test_a_credential_that_is_not_there_stops_before_the_request(
     forge: Forge, server: Server, words: list[str], say: str
 ) -> None:
     Path("binary").write_bytes(b"user-\xff-token")
-    result = forge("get", f"{server.url}/x", *words, env={"NO_COLON": "user-token-1"})
+    Path("empty").write_text("\n")
+    env = {"NO_COLON": "user-token-1", "EMPTY": "", "COLON": ":"}
+    result = forge("get", f"{server.url}/x", *words, env=env)
     assert (result.exit_code, server.seen) == (2, [])
     assert say in result.stderr
     assert "user-token-1" not in result.stderr
+
+
+@pytest.mark.parametrize(("given", "sent"), [("ada:", "Basic YWRhOg=="), (":pass-word-1", "Basic OnBhc3Mtd29yZC0x")])
+def test_half_of_a_user_and_password_may_be_empty(forge: Forge, server: Server, given: str, sent: str) -> None:
+    assert forge("get", server.reply("/x", Reply()), "-u", given).exit_code == 0
+    assert server.seen[0].headers["Authorization"] == sent
+
+
+@pytest.mark.parametrize(
+    ("words", "env", "names"),
+    [
+        (["-x", "socks5://u:user-pass-1@127.0.0.1:9"], {}, "--proxy: socks5"),
+        ([], {"ALL_PROXY": "socks5h://u:user-pass-1@127.0.0.1:9"}, "ALL_PROXY: socks5h"),
+        ([], {"http_proxy": "ftp://127.0.0.1:9"}, "http_proxy: ftp"),
+    ],
+    ids=["option", "ALL_PROXY", "http_proxy"],
+)
+def test_a_proxy_that_speaks_no_http_is_named(
+    forge: Forge, server: Server, words: list[str], env: dict[str, str], names: str
+) -> None:
+    result = forge("get", f"{server.url}/x", *words, env=env)
+    assert (result.exit_code, server.seen) == (2, [])
+    assert f"forge: {names} proxies are not supported\n" in result.stderr
+    assert "user-pass-1" not in result.stderr
 
 
 def test_a_password_is_asked_for_only_on_a_terminal(forge: Forge, server: Server) -> None:
@@ -713,9 +748,13 @@ class TestOffline:
         profile_file(
             f'[profiles.api]\nbase_url = "{server.url}"\n[profiles.api.auth]\ntype = "pipeline"\n'
             '[profiles.api.auth.steps.user]\nextract = { token = "/token" }\nrequest = { url = "/login" }\n'
+            '[[profiles.api.auth.inject]]\nin = "header"\nname = "Authorization"\n'
+            'value = "Bearer ${steps.user.token}"\n'
+            '[[profiles.api.auth.inject]]\nin = "query"\nname = "api_key"\nvalue = "${steps.user.token}"\n'
         )
         result = forge("get", "/x", "--offline")
         assert (result.exit_code, server.connections) == (0, 0)
+        assert "GET /x?api_key=<token:user> HTTP/1.1\n" in result.stdout
         assert "Authorization: Bearer <token:user>" in result.stdout
 
     def test_a_file_is_printed_as_the_body(self, forge: Forge, server: Server) -> None:

@@ -22,6 +22,13 @@ def test_a_request_head_is_what_goes_over_the_wire_without_its_secrets() -> None
     )
 
 
+def test_what_stands_for_an_absent_secret_is_shown_as_it_is() -> None:
+    url = "http://h/a?k=%3Ctoken%3Afinish%3E&api_key=%3Credacted%3E&v=Token+%3Ctoken%3Aapp%3E&x=%3Cb%3E&secret=abcd"
+    assert request_head(PreparedRequest("GET", url, Headers()), False, known()).splitlines()[0] == (
+        "GET /a?k=<token:finish>&api_key=<redacted>&v=Token+<token:app>&x=%3Cb%3E&secret=*** HTTP/1.1"
+    )
+
+
 def test_a_request_keeps_its_own_host_field() -> None:
     prepared = PreparedRequest("GET", "http://user:pass-1234@h", Headers({"host": "other"}))
     assert request_head(prepared, False, known()) == "GET / HTTP/1.1\nhost: other\n"

@@ -11,7 +11,7 @@ from forge_cli.hooks import Foreign, Received, Redirecting, Retrying, RetryStopp
 from forge_cli.models import Headers, PreparedRequest
 
 SECRET = Headers({"Authorization": "Bearer abcd-1"})
-SENDING = Sending(PreparedRequest("GET", "https://api.example.com/x?key=k", SECRET))
+SENDING = Sending(PreparedRequest("GET", "https://api.example.com/x?page=2", SECRET))
 PLAIN = Sending(PreparedRequest("GET", "https://api.example.com/x", Headers({"Accept": "*/*"})))
 RECEIVED = Received(200, "OK", Headers({"Content-Type": "text/plain", "Set-Cookie": "sid=abcd-1"}), "HTTP/1.1")
 
@@ -73,7 +73,7 @@ def test_exchanges_are_shown_only_with_v() -> None:
 def test_v_shows_heads_without_secrets() -> None:
     _, text = told(SENDING, RECEIVED, verbose=1)
     assert text == (
-        "> GET /x?key=k HTTP/1.1\n> Host: api.example.com\n> Authorization: Bearer ***\n"
+        "> GET /x?page=2 HTTP/1.1\n> Host: api.example.com\n> Authorization: Bearer ***\n"
         "< HTTP/1.1 200 OK\n< Content-Type: text/plain\n< Set-Cookie: ***\n"
     )
 
@@ -81,7 +81,7 @@ def test_v_shows_heads_without_secrets() -> None:
 def test_the_login_is_shown_only_with_vv_and_is_marked() -> None:
     events = (StepEvent("app"), SENDING, StepEvent(None))
     assert told(*events, verbose=1)[1] == ""
-    assert told(*events, verbose=2)[1].startswith("> [app] GET /x?key=k HTTP/1.1\n> [app] Host")
+    assert told(*events, verbose=2)[1].startswith("> [app] GET /x?page=2 HTTP/1.1\n> [app] Host")
 
 
 def test_heads_are_coloured_where_that_is_wanted() -> None:

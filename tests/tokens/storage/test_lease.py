@@ -82,10 +82,10 @@ def test_waiting_is_told_once_and_ends_with_an_error_that_names_the_lock() -> No
     leases = Leases(on_wait=told.append, clock=clock, sleep=clock.sleep)
     with (
         pytest.raises(LockTimeout, match="the lock 'key' in a test for 5 s"),
-        leases.hold("key", ScriptedMark(tries=10_000), 5),
+        leases.hold("key", ScriptedMark(tries=10_000), 4.875),
     ):
         pass
-    assert sum(clock.slept) == pytest.approx(5)
+    assert sum(clock.slept) == pytest.approx(4.875)
     assert len(told) == 1
     assert 2 <= told[0] < 2.3
 

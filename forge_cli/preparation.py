@@ -1,0 +1,171 @@
+"""From a request as a caller means it to the bytes that are sent: hooks, credentials, defaults."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from .config import HttpClientConfig
+from .encode import build_url, encode
+from .errors import AuthenticationException, ForgeError, HttpClientException, RequestBuildException
+from .interfaces import AuthHookInterface, has_own
+from .models import HttpRequest, PreparedRequest, RequestContext
+from .redact import REDACTOR, sensitive
+from .transport.redirects import origin
+
+_T = TypeVar("_T")
+Origin = tuple[str, str, int]
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A request ready to go.
+
+    `authenticated` is whether it carries the client's credential; `ours` whether it goes to an origin that
+    may see what the client has of its own; `homes` are the origins that may see what is in the request.
+    """
+
+    request: HttpRequest
+    prepared: PreparedRequest
+    authenticated: bool
+    ours: bool
+    homes: frozenset[Origin]
+
+    def allowed(self, url: str) -> bool:
+        """Whether the URL's origin may see what is in the request."""
+        return origin(url) in self.homes
+
+    @property
+    def replayable(self) -> bool:
+        """Whether the body can be sent again."""
+        return bool(getattr(self.prepared.body, "replayable", True))
+
+    @property
+    def carries_secrets(self) -> bool:
+        """Whether there are credentials in it that another origin must not see."""
+        prepared = self.prepared
+        return bool(prepared.query_credentials) or any(
+            name.lower() in prepared.credentials for name, _ in prepared.headers.pairs
+        )
+
+    def redirected(self, prepared: PreparedRequest) -> Draft:
+        """The next hop of a redirect."""
+        stays = self.allowed(prepared.url)
+        return dataclasses.replace(
+            self, prepared=prepared, authenticated=self.authenticated and stays, ours=self.ours and stays
+        )
+
+
+class Preparation:
+    """Makes the drafts of one client."""
+
+    def __init__(self, config: HttpClientConfig) -> None:
+        self._config = config
+        urls = (config.base_url, *config.origins)
+        self._origins = frozenset(origin(url) for url in urls if "://" in url)
+        self._prefix = config.base_url.rstrip("/") + "/"
+        self._default_names = frozenset(name.lower() for name in config.default_headers)
+
+    def draft(self, context: RequestContext) -> Draft:
+        """Hooks, then authentication, then the bytes."""
+        request = context.request
+        for request_hook in self._config.request_hooks:
+            request = returned(request_hook, request_hook.before_request(request, context))
+        ours = self._is_ours(build_url(self._config.base_url, request.url))
+        if not ours:
+            request = _without_added_secrets(context.request, request)
+        plain, hook = request, self._config.auth_hook if ours else None
+        if hook is not None and not hook.should_authenticate(request):
+            hook = None
+        if hook is not None:
+            request = self._authenticated(hook, hook.before_request, request, context)
+        prepared = self._encoded(plain, request, ours)
+        if hook is not None and has_own(hook, "finish"):
+            before, prepared = prepared, self._authenticated(hook, hook.finish, prepared, context)
+            changed = {n.lower() for n, v in prepared.headers.pairs if before.headers.get(n) != v}
+            prepared = dataclasses.replace(prepared, credentials=prepared.credentials | changed)
+        return Draft(request, prepared, hook is not None, ours, self._homes(prepared.url, ours))
+
+    def at_home(self, url: str) -> bool:
+        """Whether an absolute URL begins with the base URL. What follows its slash cannot change the host."""
+        return url.startswith(self._prefix)
+
+    def _is_ours(self, url: str) -> bool:
+        return not self._config.base_url or self.at_home(url) or origin(url) in self._origins
+
+    def _homes(self, url: str, ours: bool) -> frozenset[Origin]:
+        if ours and self._config.base_url:
+            return self._origins
+        first = frozenset({origin(url)})
+        return self._origins | first if ours else first
+
+    def _encoded(self, plain: HttpRequest, request: HttpRequest, ours: bool) -> PreparedRequest:
+        """The bytes of `request`, which is `plain` and what authentication added."""
+        config = self._config
+        headers, queries = _added(plain, request)
+        if not ours:
+            return encode(request, timeout=config.default_timeout, credentials=headers, query_credentials=queries)
+        return encode(
+            request,
+            base_url=config.base_url,
+            defaults=config.default_headers,
+            params=config.default_params,
+            cookies=config.cookies,
+            timeout=config.default_timeout,
+            credentials=headers | self._default_names,
+            query_credentials=queries.union(config.default_params),
+        )
+
+    def _authenticated(
+        self, hook: AuthHookInterface, step: Callable[[_T, RequestContext], _T], value: _T, context: RequestContext
+    ) -> _T:
+        try:
+            return returned(hook, step(value, context))
+        except AuthenticationException:
+            raise
+        except HttpClientException as exc:
+            message, cause = f"Authentication hook failed: {exc.message}", exc
+            raise AuthenticationException(message, cause, {"request": context.request}) from exc
+        except ForgeError:
+            raise  # a missing secret, a bad profile, a store that cannot be read: not an answer of the network
+        except Exception as exc:
+            message = f"Authentication hook failed: {type(exc).__name__}: {REDACTOR.body(str(exc))}"
+            raise AuthenticationException(message, exc, {"request": context.request}) from exc
+
+
+def returned(hook: object, result: _T | None) -> _T:
+    """What a hook returned. RequestBuildException, which names the hook, when that is nothing."""
+    if result is None:
+        raise RequestBuildException(
+            f"hook {type(hook).__name__} returned nothing", hint="return the object it was given"
+        )
+    return result
+
+
+def _without_added_secrets(before: HttpRequest, after: HttpRequest) -> HttpRequest:
+    """The request without the credentials that request hooks put into its headers."""
+    old, new = before.headers or {}, after.headers or {}
+    kept = {name: value for name, value in new.items() if old.get(name) == value or not sensitive(name)}
+    return after if len(kept) == len(new) else dataclasses.replace(after, headers=kept)
+
+
+def _added(before: HttpRequest, after: HttpRequest) -> tuple[frozenset[str], frozenset[str]]:
+    """Names of the headers (lower case) and query parameters that authentication added or changed."""
+    if before is after:
+        return frozenset({"authorization"} if after.auth else ()), frozenset()
+    old = before.headers or {}
+    headers = {name.lower() for name, value in (after.headers or {}).items() if old.get(name) != value}
+    if after.cookies != before.cookies:
+        headers.add("cookie")
+    if after.auth is not None:
+        headers.add("authorization")
+    old_names = _names(before.params)
+    return frozenset(headers), frozenset(_names(after.params) - old_names)
+
+
+def _names(params: Any) -> set[str]:
+    if params is None:
+        return set()
+    return set(params) if isinstance(params, Mapping) else {name for name, _ in params}
