@@ -57,15 +57,20 @@ class Exchange:
 
     def answered(self, status: int) -> None:
         """The answer is there, as far as anybody wants it."""
-        breaker, self._breaker = self._breaker, None
-        if breaker is not None:
-            report = breaker.failure if breaker.counts(status) else breaker.success
-            report(self._key)
+        breaker = self._breaker
+        if breaker is None:
+            return
+        self._breaker = None
+        report = breaker.failure if breaker.counts(status) else breaker.success
+        report(self._key)
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         # A body that is longer than we allow is no failure of the server's.
         if self._breaker is not None and isinstance(error, _UNANSWERED) and "limit" not in error.context:
             self._breaker.failure(self._key)
+
+
+_UNASKED = Exchange(None, "")
 
 
 @dataclass
@@ -93,7 +98,7 @@ class Call:
         if not self.first_key:
             self.first_key = key
             self.budget.request(key)
-        return Exchange(self.breaker, key)
+        return _UNASKED if self.breaker is None else Exchange(self.breaker, key)
 
 
 class Repetition:

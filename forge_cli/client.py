@@ -331,7 +331,10 @@ class HttpClient(HttpClientInterface, HttpSessionInterface):
             if prepared is None:
                 return None
             if hops >= self._config.max_redirects:
-                raise RedirectException(f"more than {self._config.max_redirects} redirects", hint="raise max_redirects")
+                raise RedirectException(
+                    f"more than {self._config.max_redirects} redirects",
+                    hint="raise it: --max-redirects, `redirects` in the profile, or max_redirects",
+                )
             if prepared.url in seen and prepared.method == draft.prepared.method:
                 raise RedirectException("the redirects go round in a circle")
         except RedirectException:

@@ -42,7 +42,10 @@ print("\\n" + json.dumps(codes))
 
 @dataclass(frozen=True)
 class Crowd:
-    """The exit codes of the processes, and what all of them wrote to stderr."""
+    """The exit codes of the processes, and what all of them wrote to stderr.
+
+    Left out is that another process is waited for: whether that takes so long is the machine's affair.
+    """
 
     codes: list[int]
     stderr: str
@@ -55,4 +58,5 @@ def together(arguments: Sequence[str], *, environ: Mapping[str, str] | None = No
         command, cwd=ROOT, env={**os.environ, **(environ or {})}, capture_output=True, text=True, timeout=120
     )
     assert done.returncode == 0, done.stderr
-    return Crowd(json.loads(done.stdout.splitlines()[-1]), done.stderr)
+    said = [line for line in done.stderr.splitlines(keepends=True) if "waiting for another process" not in line]
+    return Crowd(json.loads(done.stdout.splitlines()[-1]), "".join(said))

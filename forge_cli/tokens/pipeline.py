@@ -200,6 +200,14 @@ class Pipeline:
 
     def _walk(self, names: Iterable[str], run: _Run) -> dict[str, TokenData]:
         wanted = list(names)
+        found: dict[str, TokenData] = {}
+        for name in wanted:
+            token = self._alive(name, run)
+            if token is None:
+                break
+            found[name] = token
+        else:
+            return found  # as it is for most requests, which must not pay for a plan
         for name, refreshing in self._plan(wanted, run).items():
             self.steps[name].preflight(refreshing=refreshing)
         return {name: self._ensure(name, run) for name in wanted}

@@ -7,6 +7,7 @@ import hashlib
 from abc import abstractmethod
 from collections.abc import Mapping
 from typing import Any, Literal
+from urllib.parse import quote_plus
 
 from ..auth import basic
 from ..client import HttpClient
@@ -102,7 +103,8 @@ class BaseOAuth2TokenProvider(TokenProviderInterface):
     def _request(self, form: dict[str, Any]) -> TokenData:
         headers = {"Accept": "application/json"}
         if self._auth_method == "header":
-            headers["Authorization"] = basic(self._client_id, self._client_secret)
+            # Both are form-encoded first (RFC 6749, section 2.3.1).
+            headers["Authorization"] = basic(quote_plus(self._client_id), quote_plus(self._client_secret))
         else:
             form = {**form, "client_id": self._client_id, "client_secret": self._client_secret}
         response = self._client.post(self._token_url, data=form, headers=headers)

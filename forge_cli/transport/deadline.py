@@ -25,8 +25,8 @@ _SEND_BYTES = 65536
 # "100 Continue" and its kind before the answer; real servers send one or two.
 _MOST_INFORMATIONAL = 20
 
-# The methods for which a missing body is announced as an empty one (RFC 9110, section 8.6).
-WITH_BODY = ("POST", "PUT", "PATCH")
+# The methods of which the library knows whether a missing body is announced (RFC 9110, section 8.6).
+_PLAIN_METHODS = frozenset("GET HEAD DELETE TRACE OPTIONS CONNECT POST PUT PATCH".split())
 
 Lookup = Callable[..., list[Any]]
 
@@ -117,7 +117,6 @@ class _TimedConnection(urllib3.connection.HTTPConnection):
     """A connection made of such sockets, that knows whether a byte of the request has left."""
 
     response_class = _Response
-    _silent = False
 
     def connect(self) -> None:
         """Connect within the connect timeout: name, TCP, proxy and TLS together."""
@@ -138,12 +137,18 @@ class _TimedConnection(urllib3.connection.HTTPConnection):
         super().send(data)
 
     def request(self, method: str, url: str, body: Any = None, headers: Any = None, **settings: Any) -> None:
+        if method in _PLAIN_METHODS or body is not None or "Content-Length" in (headers or ()):
+            super().request(method, url, body, headers, **settings)
+            return
         # Of a body that is not there the library gives the length for all methods that it does not know.
-        self._silent = body is None and method not in WITH_BODY and "Content-Length" not in (headers or ())
-        super().request(method, url, body, headers, **settings)
+        self.__dict__["putheader"] = self._put_all_but_length
+        try:
+            super().request(method, url, body, headers, **settings)
+        finally:
+            del self.__dict__["putheader"]
 
-    def putheader(self, header: Any, *values: Any) -> None:
-        if not (self._silent and header == "Content-Length"):
+    def _put_all_but_length(self, header: Any, *values: Any) -> None:
+        if header != "Content-Length":
             super().putheader(header, *values)
 
     def putrequest(self, method: str, url: str, skip_host: bool = False, skip_accept_encoding: bool = False) -> None:

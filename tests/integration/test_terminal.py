@@ -113,7 +113,7 @@ def test_progress_and_notices_do_not_hide_the_answer(server: Server) -> None:
 def test_a_table_fits_the_terminal(server: Server) -> None:
     found = seen("token", "list")
     assert found.exit_code == 0
-    assert found.lines[1].split() == "profile step token type scope issued expires source storage".split()
+    assert found.lines[1].split() == "profile step token type scope issued expires storage".split()
 
 
 def test_an_exported_command_is_followed_by_the_other_ways() -> None:

@@ -254,6 +254,15 @@ def test_what_was_used_is_known_from_the_token_alone(world: World) -> None:
     assert world.took() == []
 
 
+def test_a_refresh_does_not_lose_what_the_token_was_first_made_from(world: World) -> None:
+    world.step("assertion", life=600.0)
+    world.step("token", "assertion", unbound=frozenset({"assertion"}), renews=True)
+    pipeline = world.pipeline()
+    first = pipeline.identities(pipeline.obtain(["token"]))
+    world.clock.pass_(hours=2)
+    assert pipeline.identities(pipeline.obtain(["token"]))["assertion"] == first["assertion"]
+
+
 def test_a_child_that_was_made_from_a_newer_parent_stays_as_it_is(world: World) -> None:
     pipeline = world.three()
     user = pipeline.obtain(["user"])["user"]
