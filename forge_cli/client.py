@@ -271,7 +271,9 @@ class HttpClient(HttpClientInterface, HttpSessionInterface):
 
     def _attempt(self, call: Call) -> StreamedResponse:
         """One attempt, and again as often as a refused credential can be renewed."""
-        tries, call.answered = 0, False
+        # Counted over all attempts: 401, 503, 401 renews once.
+        tries: int = call.context.metadata.get("auth_retry", 0)
+        call.answered = False
         while True:
             if call.draft is not None and hasattr(call.draft.prepared.body, "rewind"):
                 call.draft.prepared.body.rewind()

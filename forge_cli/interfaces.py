@@ -269,6 +269,7 @@ class TokenFetcherInterface(ABC):
 
 
 _LOCKS_GUARD = threading.Lock()
+_SHARED_LOCKS: dict[str, threading.Lock] = {}
 
 
 def storage_lock(storage: Any, key: str, timeout: float) -> AbstractContextManager[None]:
@@ -282,7 +283,9 @@ def storage_lock(storage: Any, key: str, timeout: float) -> AbstractContextManag
 @contextmanager
 def _process_lock(storage: Any, key: str, timeout: float) -> Iterator[None]:
     with _LOCKS_GUARD:
-        locks: dict[str, threading.Lock] = storage.__dict__.setdefault("_key_locks", {})
+        # A storage with slots has no place for its locks, and shares them with others of its kind.
+        place = getattr(storage, "__dict__", None)
+        locks = _SHARED_LOCKS if place is None else place.setdefault("_key_locks", {})
         lock = locks.setdefault(key, threading.Lock())
     if not lock.acquire(timeout=timeout):
         raise LockTimeout(f"another thread has been renewing {key!r} for {timeout:g} s")

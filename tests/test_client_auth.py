@@ -369,3 +369,26 @@ class TestDuckTyping:
         assert answer.json() == {"name": "Ada"}
         assert seen == [(302, b""), (200, b'{"error": "expired"}')]
         assert len(server.seen) == 4
+
+
+def test_one_request_renews_once_however_often_it_is_retried(server: Server) -> None:
+    url = server.reply("/x", Reply(401), Reply(503), Reply(401), Reply(200))
+    renewed: list[int] = []
+
+    class Provider:
+        service_name = "api"
+
+        def fetch_token(self) -> TokenData:
+            renewed.append(1)
+            return TokenData(f"user-token-{len(renewed)}")
+
+        def refresh_token(self, current_token: TokenData) -> TokenData:
+            return self.fetch_token()
+
+    config = HttpClientConfig(
+        auth_hook=TokenAuthHook(TokenManager(Provider())),  # type: ignore[arg-type]  # duck-typed, as callers do
+        retry_strategy=ExponentialBackoffRetryStrategy(base_delay=0),
+    )
+    with HttpClient(config) as client:
+        assert client.get(url).status_code == 401
+    assert len(renewed) == 2  # the first token, and one renewal

@@ -143,3 +143,11 @@ def test_a_lock_is_free_after_a_failure() -> None:
         raise ValueError("inside")
     with storage.lock("a", 0.01):
         storage.reserve("a")
+
+
+def test_a_storage_with_slots_can_be_locked() -> None:
+    class Slotted:
+        __slots__ = ()
+
+    with storage_lock(Slotted(), "key", 1.0), pytest.raises(LockTimeout), storage_lock(Slotted(), "key", 0.0):
+        pass

@@ -5,15 +5,47 @@ from __future__ import annotations
 import base64
 import copy
 import json
+import math
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
 from urllib.parse import quote, quote_plus
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from forge_cli.redact import MASK, Redactor, Secret, masked, repr_mapping, sensitive
+from forge_cli.redact import MASK, REDACTOR, Redactor, Secret, masked, repr_mapping, sensitive
 
 SECRETS = st.text(st.characters(exclude_categories=["Cs"]), min_size=9, max_size=60)
+# No spelling of these can begin or end with the brackets around it.
+BRACKETED = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="<>"), min_size=9, max_size=60)
+
+
+def hiding(*values: str | bytes | Secret | None) -> Redactor:
+    redactor = Redactor()
+    for value in values:
+        redactor.add(value)
+    return redactor
+
+
+class Slow(str):
+    """A text that lets the other threads go on whenever a table looks it up."""
+
+    __slots__ = ()
+
+    def __hash__(self) -> int:
+        time.sleep(0)
+        return super().__hash__()
+
+
+@pytest.fixture
+def eager_threads() -> Iterator[None]:
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(interval)
 
 
 class TestSecret:
@@ -36,22 +68,52 @@ class TestSecret:
         assert Secret("user-token-1") == Secret("user-token-1") != Secret("user-token-2")
         assert len({Secret("user-token-1"), copy.copy(Secret("user-token-1"))}) == 1
 
+    def test_it_equals_nothing_but_a_secret(self) -> None:
+        assert Secret("user-token-1") != "user-token-1"
+
+    def test_its_repr_says_what_it_is_and_it_is_true_unless_it_is_empty(self) -> None:
+        assert repr(Secret("user-token-1")) == "Secret(***)"
+        assert bool(Secret("user-token-1")) is True
+        assert bool(Secret("")) is False
+
+    def test_whoever_makes_one_hides_its_value(self) -> None:
+        assert REDACTOR.text("<made-secret-1>") == "<made-secret-1>"
+        Secret("made-secret-1")
+        assert REDACTOR.text("<made-secret-1>") == f"<{MASK}>"
+
 
 class TestKnownValues:
-    @given(secret=SECRETS, before=st.text(max_size=9), after=st.text(max_size=9))
-    def test_a_known_value_is_hidden_plain_and_in_each_encoding(self, secret: str, before: str, after: str) -> None:
-        redactor = Redactor()
-        redactor.add(secret)
+    @given(secret=BRACKETED)
+    def test_a_known_value_is_hidden_plain_and_in_each_encoding(self, secret: str) -> None:
+        redactor = hiding(secret)
         spellings = [
             secret,
+            quote(secret),
             quote(secret, safe=""),
             quote_plus(secret),
             json.dumps(secret)[1:-1],
             json.dumps(secret, ensure_ascii=False)[1:-1],
-            base64.b64encode(secret.encode()).decode(),
         ]
         for spelling in spellings:
-            assert spelling not in redactor.text(f"<{spelling}>")
+            assert redactor.text(f"<{spelling}>") == f"<{MASK}>"
+
+    @pytest.mark.parametrize("encode", [base64.b64encode, base64.urlsafe_b64encode], ids=["usual", "for URLs"])
+    @pytest.mark.parametrize("before", ["", "a", "ab", "user:", "a-user:"])
+    @pytest.mark.parametrize("after", ["", "&", "&z"])
+    @pytest.mark.parametrize("secret", ["user-token-1", "user-token-12", "user?>>>~~~token", "user-token-W"])
+    def test_in_a_longer_base64_text_all_that_only_the_value_decides_is_hidden(
+        self, encode: Callable[[bytes], bytes], before: str, after: str, secret: str
+    ) -> None:
+        text = encode(f"{before}{secret}{after}".encode()).decode()
+        # Six bits a character: those which hold a bit of a neighbour are not the value's alone.
+        start, end = math.ceil(len(before) * 8 / 6), (len(before) + len(secret)) * 8 // 6
+        assert hiding(secret).text(text) == f"{text[:start]}{MASK}{text[end:]}"
+
+    def test_base64_of_less_than_8_characters_occurs_by_chance_and_is_left_alone(self) -> None:
+        redactor = hiding("secret")
+        assert redactor.text("c2VjcmV0") == MASK
+        shifted = base64.b64encode(b"asecret").decode()
+        assert redactor.text(shifted) == shifted
 
     @given(secret=SECRETS, user=st.text(st.characters(codec="ascii", exclude_characters=":"), max_size=9))
     def test_a_password_inside_basic_is_hidden(self, secret: str, user: str) -> None:
@@ -61,22 +123,63 @@ class TestKnownValues:
         assert encoded not in redactor.text(f"Authorization Basic {encoded}")
 
     def test_very_short_values_are_left_alone(self) -> None:
-        redactor = Redactor()
-        redactor.add("dev")
-        assert redactor.text("a dev server") == "a dev server"
+        assert hiding("dev").text("a dev server") == "a dev server"
+        assert hiding("devs").text("a devs server") == f"a {MASK} server"
 
-    def test_the_longest_of_overlapping_values_goes_first(self) -> None:
-        redactor = Redactor()
-        redactor.add("token-1")
-        redactor.add("user-token-1-long")
-        assert redactor.text("user-token-1-long") == MASK
+    @pytest.mark.parametrize("value", [b"user-token-1", Secret("user-token-1")], ids=["bytes", "a secret"])
+    def test_a_value_may_be_bytes_or_a_secret(self, value: bytes | Secret) -> None:
+        assert hiding(value).text("<user-token-1>") == f"<{MASK}>"
+
+    @pytest.mark.parametrize("value", [b"\xff\xfe-token", "\ud800-token-1", None, ""], ids=repr)
+    def test_a_value_that_is_no_text_or_none_does_no_harm(self, value: str | bytes | None) -> None:
+        assert hiding(value, "user-token-1").text("a user-token-1") == f"a {MASK}"
+
+    @pytest.mark.parametrize("longer", ["user-token-1-long", "a-token-1-long", "token-1-long"])
+    def test_the_longest_of_overlapping_values_goes_first(self, longer: str) -> None:
+        assert hiding("token-1", longer).text(longer) == MASK
+
+    @pytest.mark.parametrize(("length", "encoded"), [(65536, MASK), (65537, None)], ids=["longest", "longer"])
+    def test_a_value_longer_than_any_header_is_hidden_only_as_it_is(self, length: int, encoded: str | None) -> None:
+        value = "/" * length
+        redactor = hiding(value)
+        assert redactor.text(f"<{value}>") == f"<{MASK}>"
+        assert redactor.text(quote(value, safe="")) == (encoded or quote(value, safe=""))
 
     def test_memory_is_bounded(self) -> None:
         redactor = Redactor()
         for number in range(5000):
             redactor.add(f"token-number-{number}")
         assert redactor.text("token-number-4999") == MASK
-        assert len(redactor._values) <= 1000
+        assert len(redactor._values) == 1000
+
+    def test_a_value_that_is_seen_again_is_kept_for_longer_than_others(self) -> None:
+        redactor = hiding("user-token-1", "user-token-2")
+        for number in range(999):
+            redactor.add("user-token-1")
+            redactor.add(f"token-number-{number}")
+        assert redactor.text("user-token-1 user-token-2") == f"{MASK} user-token-2"
+
+    def test_values_too_short_to_be_hidden_drive_no_other_out(self) -> None:
+        assert hiding("user-token-1", *(f"{number:03}" for number in range(1000))).text("user-token-1") == MASK
+
+    def test_threads_may_add_values_while_others_hide_them(self, eager_threads: None) -> None:
+        redactor, failures = Redactor(), list[Exception]()
+
+        def work(thread: int) -> None:
+            try:
+                for number in range(30):
+                    value = Slow(f"token-{thread}-{number}-end")
+                    redactor.add(value)
+                    assert redactor.text(f"<{value}>") == f"<{MASK}>"
+            except Exception as exc:
+                failures.append(exc)
+
+        threads = [threading.Thread(target=work, args=(thread,)) for thread in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert failures == []
 
 
 class TestBodies:
@@ -92,11 +195,50 @@ class TestBodies:
             ('{"error": {"code": "PASSWORD_WRONG"}}', '{"error": {"code": "PASSWORD_WRONG"}}'),
             ('{"code": 4711}', '{"code": 4711}'),
             ("code=4yWv9KzX2mQ8&state=1", "code=***&state=1"),
+            ("code=X4711&state=1", "code=***&state=1"),
+            ("code=123456&state=1", "code=***&state=1"),
+            ("password=Xylophone&x=1", "password=***&x=1"),
+            ('{"token": true, "secret": false}', '{"token": true, "secret": false}'),
+            ('{"tokens": {"a": 1}}', '{"tokens": {"a": 1}}'),
+            ('{"tokens": [1, 2]}', '{"tokens": [1, 2]}'),
         ],
-        ids=["json", "escaped", "form", "python", "token type", "null", "error code", "number", "authorization code"],
+        ids=[
+            "json",
+            "escaped",
+            "form",
+            "python",
+            "token type",
+            "null",
+            "error code",
+            "number",
+            "authorization code",
+            "a letter and digits",
+            "one-time code",
+            "no quotes",
+            "booleans",
+            "a table",
+            "a list",
+        ],
     )
     def test_fields_that_usually_hold_secrets_are_masked(self, text: str, shown: str) -> None:
         assert Redactor().body(text) == shown
+
+    @pytest.mark.parametrize(
+        ("value", "shown"),
+        [
+            pytest.param("eyJhbGciOiJ9.eyJ9.c2ln", MASK, id="a JWT"),
+            pytest.param("eyJhbGciOiJ9.eyJ9.", MASK, id="a JWT without a signature"),
+            pytest.param("eyJhbGciOiJ.eyJ9.c2ln", MASK, id="the shortest JWT"),
+            pytest.param("eyJhbGciOi.eyJ9.c2ln", "eyJhbGciOi.eyJ9.c2ln", id="too short for a JWT"),
+            pytest.param("a1" * 16, MASK, id="32 letters and digits"),
+            pytest.param("a1" * 16 + "==", MASK, id="base64 with its padding"),
+            pytest.param("a1" * 15 + "a", "a1" * 15 + "a", id="31 letters and digits"),
+            pytest.param("a" * 40, "a" * 40, id="letters only"),
+            pytest.param("1" * 40, "1" * 40, id="digits only"),
+        ],
+    )
+    def test_what_looks_like_a_token_is_masked_under_any_name(self, value: str, shown: str) -> None:
+        assert Redactor().body(f'{{"id": "{value}"}}') == f'{{"id": "{shown}"}}'
 
 
 class TestHeaders:
@@ -109,6 +251,10 @@ class TestHeaders:
             ("Cookie", "a=b", "***"),
             ("Accept", "text/plain", "text/plain"),
             ("Authorization", "Bearer <token:user>", "Bearer <token:user>"),
+            ("X-Api-Key", "<redacted>", "<redacted>"),
+            ("Authorization", "abc ", "***"),
+            ("Authorization", "abc-1 def", "***"),
+            ("X-Api-Key", "abc def", "***"),
         ],
     )
     def test_values_are_masked_by_name(self, name: str, value: str, shown: str) -> None:
@@ -120,6 +266,8 @@ class TestUrls:
         ("url", "shown"),
         [
             ("https://user:pass@host/x", "https://user:***@host/x"),
+            ("https://:pass@host/x", "https://:***@host/x"),
+            ("https://host/x?y=1&api_key=k", "https://host/x?y=1&api_key=***"),
             ("https://host/x?api_key=k&y=1", "https://host/x?api_key=***&y=1"),
             ("https://host/x?access_token=k#f", "https://host/x?access_token=***#f"),
             ("https://host/a?b=c", "https://host/a?b=c"),
@@ -130,13 +278,27 @@ class TestUrls:
 
 
 @pytest.mark.parametrize(
-    "name", ["Authorization", "x-auth-token", "Set-Cookie", "client_secret", "passwd", "X-Signature"]
+    "name",
+    [
+        *("Authorization", "Proxy-Authorization", "Cookie", "Cookie2", "Set-Cookie", "Set-Cookie2"),
+        *("id_token", "x-auth-token", "webhook_secret", "passwd", "user-password", "api-key", "api_key", "X-ApiKey"),
+        *("X-Signature", "aws_credential", "X-Amz-Security", "sessionid", "session-id", "session_id", "auth", "X-Auth"),
+        *("client_assertion", "private_key", "private-key", "PrivateKey"),
+        *("code", "key", "jwt", "sid", "otp", "pin", "pwd", "pw"),
+    ],
 )
 def test_names_of_secrets_are_known(name: str) -> None:
     assert sensitive(name)
 
 
-@pytest.mark.parametrize("name", ["Accept", "token_type", "Content-Type", "grant_type", "username", "Idempotency-Key"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("Accept", "Content-Type", "grant_type", "username", "Idempotency-Key", "X-CSRF-Token-Required"),
+        *("token_type", "Token-Type", "token_endpoint", "subject_token_type"),
+        *("postcode", "decoder", "keyboard", "author", "pinned", "X-Cookie", "Cookie-Policy", "authorization_endpoint"),
+    ],
+)
 def test_other_names_are_not(name: str) -> None:
     assert not sensitive(name)
 
@@ -144,7 +306,10 @@ def test_other_names_are_not(name: str) -> None:
 def test_a_masked_token_shows_its_ends_only_when_it_is_long() -> None:
     assert masked("abcdefghijklmnopqrstuvwxyz") == "abcd…wxyz"
     assert masked("short-token") == MASK
+    assert masked("a" * 20) == "aaaa…aaaa"
+    assert masked("a" * 19) == MASK
 
 
 def test_the_repr_of_a_mapping_hides_sensitive_values() -> None:
     assert repr_mapping({"Authorization": "Bearer x", "Accept": "y"}) == "{'Authorization': '***', 'Accept': 'y'}"
+    assert repr_mapping(None) == "None"

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 import threading
+import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import Any
@@ -32,7 +35,7 @@ from forge_cli import (
 )
 from forge_cli.errors import IncompleteResponseException
 from forge_cli.models import Headers
-from forge_cli.retry import RETRIES, RETRYABLE_STATUSES, retry_after
+from forge_cli.retry import BREAKER_ASKED, RETRIES, RETRYABLE_STATUSES, retry_after
 from tests.clock import Clock
 
 REQUEST = HttpRequest("GET", "/")
@@ -51,7 +54,14 @@ class TestNoRetry:
     def test_never_repeats(self) -> None:
         strategy = NoRetryStrategy()
         assert (strategy.max_retries, strategy.get_delay(at(0))) == (0, 0.0)
-        assert not strategy.should_retry(at(0), FAILURE)
+        assert strategy.should_retry(at(0), FAILURE) is False
+
+
+@pytest.mark.parametrize("kind", [SimpleRetryStrategy, ExponentialBackoffRetryStrategy])
+def test_how_long_to_wait_and_to_go_on_is_what_was_said(kind: Any) -> None:
+    assert (kind().max_retry_after, kind().max_elapsed) == (60.0, None)
+    told = kind(max_retry_after=5.0, max_elapsed=9.0)
+    assert (told.max_retry_after, told.max_elapsed) == (5.0, 9.0)
 
 
 class TestSimple:
@@ -59,7 +69,7 @@ class TestSimple:
         strategy = SimpleRetryStrategy(2, 0.5)
         assert [strategy.should_retry(at(n), ValueError()) for n in range(4)] == [True, True, False, False]
         assert {strategy.get_delay(at(n)) for n in range(5)} == {0.5}
-        assert SimpleRetryStrategy().max_retries == 3
+        assert (SimpleRetryStrategy().max_retries, SimpleRetryStrategy().get_delay(at(0))) == (3, 1.0)
 
     def test_only_what_is_listed_counts_and_an_empty_list_is_nothing(self) -> None:
         strategy = SimpleRetryStrategy(retryable_exceptions={TimeoutException})
@@ -165,7 +175,7 @@ class TestAuthStrategies:
     def test_none_never_repeats_and_still_knows_a_refusal(self) -> None:
         strategy = NoAuthRetryStrategy()
         assert (strategy.max_retries, strategy.get_delay(0)) == (0, 0.0)
-        assert not strategy.should_retry(answer(401), attempt=0)
+        assert strategy.should_retry(answer(401), attempt=0) is False
         assert strategy.is_auth_error(answer(401))
         assert not strategy.is_auth_error(answer(403))
 
@@ -232,6 +242,22 @@ def test_the_strategies_have_names() -> None:
     assert "my.module:Class" in RETRIES
 
 
+class Yielding(Clock):
+    """A clock that lets the other threads go on whenever it is asked."""
+
+    def __call__(self) -> float:
+        time.sleep(0)
+        return self.now
+
+
+@pytest.fixture
+def eager_threads() -> Iterator[None]:
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(interval)
+
+
 class TestCircuitBreaker:
     """The strategy without a client, which has one circuit of its own."""
 
@@ -277,8 +303,58 @@ class TestCircuitBreaker:
         assert not strategy.should_retry(at(1), FAILURE)
         assert strategy.state == "open"
 
-    def test_threads_get_exactly_so_many_trials(self) -> None:
+    def test_by_default_5_calls_open_it_for_30_seconds_and_then_3_trials_are_admitted(self) -> None:
         clock = Clock()
+        strategy = CircuitBreakerRetryStrategy(clock=clock)
+        for _ in range(5):
+            assert strategy.state == "closed"
+            strategy.should_retry(at(3), FAILURE)
+        clock.now += 29.5
+        assert not strategy.should_retry(at(0), FAILURE)
+        clock.now += 0.5
+        assert [strategy.should_retry(at(0), FAILURE) for _ in range(4)] == [True, True, True, False]
+
+    def test_a_call_that_is_refused_is_not_counted_and_does_not_prolong_the_wait(self) -> None:
+        clock = Clock()
+        strategy = self.opened(clock)
+        clock.now += 29.5
+        assert not strategy.should_retry(at(1), FAILURE)
+        clock.now += 0.5
+        assert strategy.should_retry(at(0), FAILURE)
+
+    def test_a_client_that_asks_the_breaker_itself_is_only_told_what_is_left(self) -> None:
+        strategy = CircuitBreakerRetryStrategy(1, 1)
+        asked = {BREAKER_ASKED: True}
+        assert not strategy.should_retry(RequestContext(REQUEST, 1, metadata=asked), FAILURE)
+        assert strategy.state == "closed"
+        assert not strategy.should_retry(at(1), FAILURE)
+        assert strategy.state == "open"
+        assert strategy.should_retry(RequestContext(REQUEST, 0, metadata=asked), FAILURE)
+
+    def test_the_state_can_be_asked_while_other_threads_fail(self, eager_threads: None) -> None:
+        strategy, failures = CircuitBreakerRetryStrategy(), list[Exception]()
+
+        def fail(thread: int) -> None:
+            for number in range(100):
+                strategy.circuit_breaker.failure(f"https://{thread}-{number}.example.com")
+
+        def look() -> None:
+            try:
+                while any(thread.is_alive() for thread in failing):
+                    assert strategy.state == "closed"
+            except Exception as exc:
+                failures.append(exc)
+
+        failing = [threading.Thread(target=fail, args=(thread,)) for thread in range(4)]
+        looking = threading.Thread(target=look)
+        for thread in (*failing, looking):
+            thread.start()
+        for thread in (*failing, looking):
+            thread.join()
+        assert failures == []
+
+    def test_threads_get_exactly_so_many_trials(self) -> None:
+        clock = Yielding()
         strategy = self.opened(clock, half_open_max_calls=3)
         clock.now += 30
         barrier = threading.Barrier(32)
@@ -311,11 +387,16 @@ class TestAuth:
         assert not strategy.should_retry(answer(403), 0)
         assert ExponentialAuthRetryStrategy(uniform=lambda low, high: high).get_delay(9) == 5
         assert ExponentialAuthRetryStrategy(auth_error_codes={403}).should_retry(answer(403), attempt=0)
+        assert strategy.max_retries == 2
+        usual = ExponentialAuthRetryStrategy()
+        assert len({usual.get_delay(0) for _ in range(20)}) > 1
+        assert all(0.375 <= usual.get_delay(0) <= 0.625 for _ in range(20))
 
     def test_conditions_are_functions_of_the_answer(self) -> None:
         plain = ConditionalAuthRetryStrategy()
         assert (plain.should_retry(answer(401), 0), plain.should_retry(answer(401), 1)) == (True, False)
-        assert plain.get_delay(0) == 0.0
+        assert not plain.should_retry(answer(200), 0)
+        assert (plain.max_retries, plain.get_delay(0)) == (1, 0.0)
         strategy = ConditionalAuthRetryStrategy(
             2, 0.5, lambda given: given.status_code == 418, lambda given: given.status_code in (418, 419)
         )

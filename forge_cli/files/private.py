@@ -64,7 +64,7 @@ def opened(path: Path, *, notice: Notice | None = None) -> Iterator[PrivateFile 
         try:
             check_directory(path.parent, notice)
             fd = open_own(path, os.O_RDONLY, notice)
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             fd = -1
     if fd < 0:
         yield None

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import logging
 import pickle
+import sys
 import threading
 from collections.abc import Callable
 
@@ -54,6 +55,16 @@ def test_a_new_circuit_is_closed_and_admits_everything() -> None:
     breaker = CircuitBreaker()
     assert breaker.state(KEY) == CLOSED
     assert all(admitted(breaker) for _ in range(20))
+
+
+def test_by_default_5_failures_open_it_for_30_seconds_and_then_one_trial_is_admitted(clock: Clock) -> None:
+    breaker = CircuitBreaker(clock=clock)
+    for _ in range(5):
+        assert admitted(breaker)
+        breaker.failure(KEY)
+    assert breaker.remaining(KEY) == 30
+    clock.go(30)
+    assert [admitted(breaker) for _ in range(2)] == [True, False]
 
 
 def test_failures_in_a_row_open_it(clock: Clock) -> None:
@@ -213,6 +224,14 @@ def test_the_states_are_named_in_the_table() -> None:
     assert list(BREAKER_STATES) == ["memory", "file", "redis"]
     with pytest.raises(ForgeError, match="breaker state 'disk' does not exist"):
         BREAKER_STATES.load("disk")
+
+
+def test_a_state_whose_library_is_missing_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(sys.modules, "forge_cli.breaker.redis", raising=False)
+    monkeypatch.setitem(sys.modules, "redis", None)
+    with pytest.raises(ForgeError, match="breaker state 'redis' needs redis") as caught:
+        BREAKER_STATES.load("redis")
+    assert caught.value.hint == "pip install 'forge-http[redis]'"
 
 
 class AgainstAModel(RuleBasedStateMachine):

@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import sys
 import threading
+import time
+from collections.abc import Iterator
 
 import pytest
 from hypothesis import given
@@ -43,11 +46,13 @@ def test_a_host_without_a_request_has_the_minimum() -> None:
     assert [budget.spend(HOST) for _ in range(3)] == [True, True, False]
 
 
-def test_a_quiet_time_does_not_pay_for_a_storm() -> None:
-    budget = RetryBudget(most=30)
-    for _ in range(100_000):
+@pytest.mark.parametrize(
+    ("budget", "most"), [(RetryBudget(), 100), (RetryBudget(most=30), 30)], ids=["by default", "as is said"]
+)
+def test_a_quiet_time_does_not_pay_for_a_storm(budget: RetryBudget, most: int) -> None:
+    for _ in range(1000):
         budget.request(HOST)
-    assert retries(budget, 1, each=1000) == 30
+    assert retries(budget, 1, each=1000) == most
 
 
 def test_nothing_means_nothing() -> None:
@@ -75,18 +80,51 @@ def test_the_bound_holds_whatever_happens_in_which_order(
 
 
 @pytest.mark.parametrize("ratio", [0.1, 0.2, 0.29, 0.7])
-def test_the_last_retry_is_not_lost_to_rounding(ratio: float) -> None:
-    assert retries(RetryBudget(ratio, 0), 100) == round(ratio * 100)
+def test_no_retry_is_lost_or_won_by_rounding(ratio: float) -> None:
+    assert retries(RetryBudget(ratio, 0), 1000) == round(ratio * 1000)
 
 
-def test_threads_together_get_no_more_than_one_would() -> None:
+class Slow(str):
+    """A key that lets the other threads go on whenever it is looked up."""
+
+    __slots__ = ()
+
+    def __hash__(self) -> int:
+        time.sleep(0)
+        return super().__hash__()
+
+
+@pytest.fixture
+def eager_threads() -> Iterator[None]:
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(interval)
+
+
+def test_threads_together_get_exactly_what_one_would(eager_threads: None) -> None:
     budget, spent = RetryBudget(), list[int]()
-    threads = [threading.Thread(target=lambda: spent.append(retries(budget, 25))) for _ in range(8)]
+    threads = [threading.Thread(target=lambda: spent.append(retries(budget, 25, key=Slow(HOST)))) for _ in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
     assert sum(spent) == 50
+
+
+def test_no_request_of_any_thread_is_lost(eager_threads: None) -> None:
+    budget = RetryBudget(1.0, 0, most=1000)
+
+    def ask() -> None:
+        for _ in range(50):
+            budget.request(Slow(HOST))
+
+    threads = [threading.Thread(target=ask) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sum(budget.spend(HOST) for _ in range(500)) == 400
 
 
 def test_a_million_hosts_do_not_fill_the_memory() -> None:

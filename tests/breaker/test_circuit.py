@@ -26,6 +26,7 @@ CIRCUITS = st.builds(
         pytest.param(Circuit(CLOSED, 2, 90), Circuit(OPEN, 3, 100), id="at the threshold"),
         pytest.param(Circuit(HALF_OPEN, 3, 60, (95, 96)), Circuit(OPEN, 4, 100), id="a trial"),
         pytest.param(Circuit(OPEN, 3, 90), Circuit(OPEN, 4, 100), id="a late one"),
+        pytest.param(Circuit(HALF_OPEN, 1, 60, (95,)), Circuit(OPEN, 2, 100), id="a trial, others open it sooner"),
     ],
 )
 def test_a_failure_counts_and_opens(before: Circuit, after: Circuit) -> None:
@@ -49,6 +50,7 @@ def test_a_success_closes_what_is_not_open(before: Circuit, after: Circuit) -> N
     ("circuit", "now", "seconds"),
     [
         pytest.param(Circuit(CLOSED, 2, 100), 100, 0, id="closed"),
+        pytest.param(Circuit(CLOSED, 2, 100, (99, 100)), 100, 0, id="closed, whatever was admitted"),
         pytest.param(Circuit(OPEN, 3, 100), 100, 30, id="just opened"),
         pytest.param(Circuit(OPEN, 3, 100), 129, 1, id="nearly over"),
         pytest.param(Circuit(OPEN, 3, 100), 130, 0, id="over"),
@@ -71,6 +73,11 @@ def test_what_remains_until_a_call_may_be_admitted(circuit: Circuit, now: float,
         pytest.param(Circuit(OPEN, 3, 70), Circuit(HALF_OPEN, 3, 70, (100,)), id="the first trial"),
         pytest.param(Circuit(HALF_OPEN, 3, 60, (95,)), Circuit(HALF_OPEN, 3, 60, (95, 100)), id="the second trial"),
         pytest.param(Circuit(HALF_OPEN, 3, 60, (70, 95)), Circuit(HALF_OPEN, 3, 60, (95, 100)), id="after a lost one"),
+        pytest.param(
+            Circuit(HALF_OPEN, 3, 60, (70.5,)),
+            Circuit(HALF_OPEN, 3, 60, (70.5, 100)),
+            id="after one that is nearly lost",
+        ),
     ],
 )
 def test_an_admitted_call_is_remembered_only_as_a_trial(before: Circuit, after: Circuit) -> None:
@@ -132,6 +139,7 @@ SOUND = {"state": "open", "failures": 3, "failed_at": 1.5, "admitted": [2.5]}
         {**SOUND, "failed_at": "1"},
         {**SOUND, "failed_at": math.nan},
         {**SOUND, "failed_at": 10**400},
+        {**SOUND, "failed_at": 1e15},
         {**SOUND, "admitted": None},
         {**SOUND, "admitted": [None]},
         {**SOUND, "admitted": [math.inf]},

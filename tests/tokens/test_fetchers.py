@@ -83,6 +83,10 @@ class TestBody:
         left = lifetime(BodyTokenFetcher("login", server.url, "/token", ttl=ttl).fetch())
         assert left == (expected if expected is None else pytest.approx(expected, abs=5))
 
+    def test_the_answer_s_own_type_beats_the_default(self, server: Server) -> None:
+        server.reply("/token", Reply(body={"access_token": "token-1", "token_type": "MAC"}))
+        assert BodyTokenFetcher("login", server.url, "/token").fetch().token_type == "MAC"
+
     def test_the_default_type_is_used_when_the_answer_names_none(self, server: Server) -> None:
         server.reply("/token", Reply(body={"access_token": "token-1", "token_type": ""}))
         assert BodyTokenFetcher("login", server.url, "/token", default_token_type="JWT").fetch().token_type == "JWT"
@@ -108,6 +112,11 @@ class TestHeader:
         assert (token.access_token, token.token_type) == ("token-1", "S")
         assert lifetime(token) == pytest.approx(3600, abs=5)
         assert fetcher.ttl == HOUR
+
+    def test_it_posts_a_form(self, server: Server) -> None:
+        server.reply("/token", Reply(headers={"Authorization": "token-1"}))
+        HeaderTokenFetcher("login", server.url, "/token", request_data={"user": "ada"}).fetch()
+        assert server.seen[0].form == [("user", "ada")]
 
     def test_without_a_ttl_the_end_is_unknown(self, server: Server) -> None:
         server.reply("/token", Reply(headers={"Authorization": "token-1"}))
@@ -204,3 +213,9 @@ def fetcher(
 def test_the_fingerprint_tells_what_a_token_is_for(one: BodyTokenFetcher, other: BodyTokenFetcher) -> None:
     assert one.fingerprint == one.fingerprint != other.fingerprint
     assert one.fingerprint.isalnum()
+
+
+def test_the_fingerprint_does_not_depend_on_the_order_or_the_type_of_the_fields() -> None:
+    one, other = {"a": 1, "b": 2, "password": "x"}, {"password": "x", "b": 2, "a": 1}
+    headers = {"a": "one"}
+    assert fetcher(headers=headers, data=one).fingerprint == fetcher(headers=headers, data=other).fingerprint

@@ -272,6 +272,18 @@ def test_a_refresh_needs_nothing_that_only_a_login_does(world: World) -> None:
     assert world.took() == ["refresh user"]
 
 
+def test_a_refresh_needs_nothing_of_a_parent_that_only_a_login_uses(world: World) -> None:
+    world.step("assertion", life=600.0)
+    world.step("token", "assertion", unbound=frozenset({"assertion"}), renews=True)
+    pipeline = world.pipeline()
+    pipeline.obtain(["token"])
+    world.took()
+    world.clock.pass_(minutes=70)
+    world.made["assertion"].missing = ForgeError("the key is missing")
+    pipeline.obtain(["token"])
+    assert world.took() == ["refresh token"]
+
+
 def test_a_renewal_of_the_parent_makes_the_child_log_in_which_is_known_beforehand(world: World) -> None:
     pipeline = world.three(renews=True)
     pipeline.obtain(["user"])

@@ -126,6 +126,16 @@ def test_only_leaves_the_children_alive(world: World) -> None:
     assert world.took() == ["login app"]
 
 
+def test_only_does_not_revive_what_was_made_from_another_parent(world: World) -> None:
+    pipeline = world.three()
+    pipeline.obtain(["user"])
+    old = world.storage.get("key:user")
+    pipeline.renew(["app"])
+    world.storage.set("key:user", old)
+    pipeline.renew(["app"], only=True)
+    assert pipeline.peek("user") is None
+
+
 def test_from_scratch_uses_no_refresh_token(world: World) -> None:
     pipeline = world.three(renews=True)
     pipeline.obtain(["user"])
@@ -303,6 +313,15 @@ def test_unknown_names_are_ignored(world: World) -> None:
     assert pipeline.clear(["nobody"]) == []
 
 
+def test_what_was_never_obtained_can_be_forgotten(world: World) -> None:
+    pipeline = world.three()
+    pipeline.obtain(["app"])
+    world.took()
+    pipeline.forget(["app", "user"])
+    pipeline.obtain(["user"])
+    assert world.took() == ["login app", "login user"]
+
+
 def test_clearing_deletes_with_all_bound_to_it(world: World) -> None:
     pipeline = world.three(renews=True)
     pipeline.obtain(["user"])
@@ -310,6 +329,12 @@ def test_clearing_deletes_with_all_bound_to_it(world: World) -> None:
     assert world.storage.keys() == ["key:device"]
     assert pipeline.clear() == ["device"]
     assert pipeline.clear() == []
+
+
+def test_clearing_reaches_every_level(world: World) -> None:
+    pipeline = world.three()
+    pipeline.obtain(["user"])
+    assert pipeline.clear(["device"]) == ["device", "app", "user"]
 
 
 def test_a_token_that_never_ends_is_told_from_one_of_unknown_end(world: World) -> None:

@@ -132,6 +132,20 @@ def test_a_lock_is_waited_for_no_longer_than_the_deadline(world: World) -> None:
         pipeline.obtain(["user"], Deadline(0.01))
 
 
+def test_without_any_time_left_a_lock_is_not_waited_for(world: World) -> None:
+    timeouts: list[float] = []
+
+    class Recording(InMemoryTokenStorage):
+        def lock(self, key: str, timeout: float = 60.0) -> Any:
+            timeouts.append(timeout)
+            return super().lock(key, timeout)
+
+    world.step("user")
+    world.storage = Recording()
+    world.pipeline().obtain(["user"], Deadline(0))
+    assert timeouts == [0.0]
+
+
 def test_a_refresh_token_that_was_spent_while_the_lock_was_waited_for_is_not_sent(world: World) -> None:
     """Also when what came of it is no good either: sent twice it revokes the whole family."""
     sent: list[str | None] = []
@@ -174,6 +188,16 @@ def test_who_ran_out_of_time_fails_alone(world: World) -> None:
     with pytest.raises(TimeoutException):
         pipeline.obtain(["user"], Deadline(0))
     assert pipeline.obtain(["user"])["user"].access_token == "user-token-1"
+
+
+@pytest.mark.parametrize("deadline", [None, Deadline(3600)], ids=["no deadline", "time is left"])
+def test_whoever_had_time_shares_the_failure(world: World, deadline: Deadline | None) -> None:
+    world.step("user", answers=[ConnectionException("connection refused")])
+    pipeline = Pipeline(list(world.made.values()), world.storage, now=world.clock, monotonic=lambda: 0.0)
+    for _ in range(2):
+        with pytest.raises(ConnectionException):
+            pipeline.obtain(["user"], deadline)
+    assert world.took() == ["login user"]
 
 
 def test_a_parent_that_was_deleted_while_the_lock_was_waited_for_is_obtained_anew(world: World) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from forge_cli.errors import StorageError
+from forge_cli.tokens.pipeline import Pipeline
 from tests.tokens.made import Broken, World
 
 
@@ -17,6 +18,11 @@ def test_the_token_is_used_and_one_warning_given(world: World) -> None:
     assert world.told == [
         "cannot write tokens.toml: no space left on device: the new token is used now and lost when this command ends"
     ]
+
+
+def test_it_is_no_error_unless_one_asks_for_that(world: World) -> None:
+    step = world.step("user")
+    assert Pipeline([step], Broken(), now=world.clock).obtain(["user"])["user"].access_token == "user-token-1"
 
 
 def test_it_is_an_error_where_saving_is_the_purpose(world: World) -> None:

@@ -81,6 +81,7 @@ def test_any_failure_is_an_authentication_failure_without_a_secret(server: Serve
     assert error.message == "Failed to fetch token for orders"
     assert error.service_name == "orders"
     assert error.original_exception is not None
+    assert error.context["token_url"] == f"{server.url}/token"
     assert SECRET not in str(error)
     assert len(str(error)) < 800
     assert len(server.seen) == 1

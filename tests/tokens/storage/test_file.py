@@ -201,6 +201,15 @@ with storage.lock("key", 0):
     assert out.splitlines() == ["locked", *["set FORGE_CONFIG_DIR to a directory that you can write to"] * 2]
 
 
+def test_a_file_of_a_newer_forge_is_left_as_it_is(storage: FileTokenStorage, path: Path) -> None:
+    write(path, "version = 2\n[tokens]\n")
+    with pytest.raises(StorageError, match="newer forge"):
+        storage.get("a")
+    with pytest.raises(StorageError, match="newer forge"):
+        storage.set("a", TOKEN)
+    assert path.read_text() == "version = 2\n[tokens]\n"
+
+
 def test_what_a_newer_forge_added_is_kept(storage: FileTokenStorage, path: Path) -> None:
     write(path, 'version = 1\nnote = "n"\n[tokens.a]\naccess_token = "user-token-1"\ncolour = 1979-05-27\n')
     storage.set("b", TOKEN)

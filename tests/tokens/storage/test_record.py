@@ -64,6 +64,36 @@ def test_values_that_toml_cannot_hold_come_back_as_they_were(value: Any) -> None
     assert TokenData(**to_fields(tomllib.loads(tomli_w.dumps(to_record(token))))) == token
 
 
+PLAIN: list[Any] = [
+    *("text", "gr\u00fcn", True, 1.5, 2**63 - 1, -(2**63), [], {}),
+    *({"a": {"b": {"c": {"d": 1}}}}, [[[[1]]]], {"a": [{"b": [1]}]}),
+]
+
+
+@pytest.mark.parametrize("value", PLAIN, ids=repr)
+def test_what_toml_can_hold_is_written_as_it_is(value: Any) -> None:
+    assert to_record(TokenData("user-token-1", extra={"value": value}))["extra"] == {"value": value}
+
+
+AS_JSON: list[Any] = [
+    *(None, "a\ud800", 2**63, -(2**63) - 1, [None], {"a": {"$json": 1}}),
+    *({"a": {"b": {"c": {"d": {"e": 1}}}}}, [[[[[1]]]]], {"a": [{"b": [{}]}]}),
+]
+
+
+@pytest.mark.parametrize("value", AS_JSON, ids=ascii)
+def test_what_toml_cannot_hold_or_would_hold_at_length_is_written_as_json(value: Any) -> None:
+    written = to_record(TokenData("user-token-1", extra={"value": value}))["extra"]["value"]
+    assert list(written) == ["$json"]
+    assert json.loads(written["$json"]) == value
+
+
+def test_a_naive_end_comes_back_as_it_was() -> None:
+    end = datetime(2030, 7, 1, 12)
+    fields = to_fields(to_record(TokenData("user-token-1", expires_at=end)))
+    assert (fields["expires_at"], fields["expires_at"].tzinfo) == (end, None)
+
+
 @pytest.mark.parametrize("value", [b"secret-bytes", object(), {1, 2}], ids=["bytes", "object", "set"])
 def test_a_value_that_is_no_json_value_is_an_error_that_does_not_quote_it(value: object) -> None:
     with pytest.raises(StorageError) as caught:
