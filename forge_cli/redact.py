@@ -101,6 +101,12 @@ class Redactor:
                 self._values.popitem(last=False)
             self._spellings = None
 
+    def clear(self) -> None:
+        """Forget every value: what is shown from now on is as if none had been known."""
+        with self._lock:
+            self._values.clear()
+            self._spellings = ()
+
     def text(self, text: str) -> str:
         """The text with every known secret replaced by ``***``."""
         # One search for each spelling: a single pattern of them all costs more to compile than all

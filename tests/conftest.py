@@ -18,6 +18,7 @@ import hypothesis
 import pytest
 
 from forge_cli.files import config_dir
+from forge_cli.redact import REDACTOR
 from tests.server import Server
 
 STRICT = os.environ.get("FORGE_REQUIRE_SERVERS") == "1"
@@ -65,6 +66,13 @@ def own_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monke
     monkeypatch.setenv("TERM", "xterm-256color")
     monkeypatch.chdir(work)
     return home
+
+
+@pytest.fixture(autouse=True)
+def own_secrets() -> Iterator[None]:
+    """What one test made secret is ordinary text for the next: the redactor lives as long as the process."""
+    yield
+    REDACTOR.clear()
 
 
 @pytest.fixture

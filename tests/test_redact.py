@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from urllib.parse import quote, quote_plus
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from forge_cli.redact import MASK, REDACTOR, Redactor, Secret, masked, repr_mapping, sensitive
@@ -84,6 +84,7 @@ class TestSecret:
 
 class TestKnownValues:
     @given(secret=BRACKETED)
+    @example(secret="user token/1")  # of the usual URL encodings, no two agree on it
     def test_a_known_value_is_hidden_plain_and_in_each_encoding(self, secret: str) -> None:
         redactor = hiding(secret)
         spellings = [

@@ -87,6 +87,7 @@ class TestExponential:
         strategy = ExponentialBackoffRetryStrategy(jitter=False, max_delay=10)
         assert [strategy.get_delay(at(n)) for n in range(5)] == [1, 2, 4, 8, 10]
         assert strategy.get_delay(at(10)) == 10
+        assert ExponentialBackoffRetryStrategy(jitter=False).get_delay(at(10)) == 60
 
     def test_other_settings_change_the_delays(self) -> None:
         strategy = ExponentialBackoffRetryStrategy(5, 0.5, 100, 3, jitter=False)
@@ -333,6 +334,8 @@ class TestCircuitBreaker:
 
     def test_the_state_can_be_asked_while_other_threads_fail(self, eager_threads: None) -> None:
         strategy, failures = CircuitBreakerRetryStrategy(), list[Exception]()
+        for number in range(2000):  # so many that looking them over takes longer than a thread's turn
+            strategy.circuit_breaker.failure(f"https://{number}.example.com")
 
         def fail(thread: int) -> None:
             for number in range(100):

@@ -215,6 +215,11 @@ def test_another_pipeline_over_the_same_storage_uses_them(world: World) -> None:
     assert world.took() == []
 
 
+def test_a_token_that_does_not_say_when_it_was_issued_was_issued_now(world: World) -> None:
+    world.step("user", answers=[TokenData("user-token-1")])
+    assert world.pipeline().obtain(["user"])["user"].issued_at == world.clock.now
+
+
 def test_a_token_that_was_made_for_something_else_is_not_used(world: World) -> None:
     world.step("user", fingerprint="ada", renews=True)
     world.pipeline().obtain(["user"])

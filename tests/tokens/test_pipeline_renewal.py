@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from forge_cli.errors import ConnectionException, StepFailed, TimeoutException
+from forge_cli.errors import AuthenticationException, ConnectionException, StepFailed, TimeoutException
 from forge_cli.models import TokenData
 from tests.tokens.made import Made, World
 
@@ -57,11 +57,12 @@ def test_a_refresh_without_a_refresh_token_is_refused_once_and_no_more(world: Wo
     assert world.took() == ["refresh user", "login user"]
 
 
-def test_a_refusal_that_is_an_error_stands_and_keeps_the_refresh_token(world: World) -> None:
+@pytest.mark.parametrize("status", [400, 428, None])
+def test_a_refusal_that_is_an_error_stands_and_keeps_the_refresh_token(world: World, status: int | None) -> None:
     pipeline = world.three(renews=True)
     pipeline.obtain(["user"])
     world.clock.pass_(seconds=3575)
-    world.made["user"].answers = [StepFailed("user", "refused", status=400)]
+    world.made["user"].answers = [StepFailed("user", "refused", status=status)]
     with pytest.raises(StepFailed):
         pipeline.obtain(["user"])
     assert world.storage.get("key:user").refresh_token == "user-refresh-1"
@@ -73,8 +74,10 @@ def test_a_refusal_that_is_an_error_stands_and_keeps_the_refresh_token(world: Wo
         ConnectionException("connection refused"),
         TimeoutException("timed out"),
         StepFailed("user", "refused", status=503),
+        StepFailed("user", "refused", status=429),
+        AuthenticationException("no token", ConnectionException("connection refused")),
     ],
-    ids=["no connection", "time-out", "server in trouble"],
+    ids=["no connection", "time-out", "server in trouble", "too many requests", "no connection of a provider"],
 )
 def test_when_nobody_answers_a_token_that_is_still_valid_is_used(world: World, trouble: Exception) -> None:
     pipeline = world.three(renews=True)

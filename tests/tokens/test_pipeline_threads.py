@@ -146,7 +146,8 @@ def test_without_any_time_left_a_lock_is_not_waited_for(world: World) -> None:
     assert timeouts == [0.0]
 
 
-def test_a_refresh_token_that_was_spent_while_the_lock_was_waited_for_is_not_sent(world: World) -> None:
+@pytest.mark.parametrize("renewed", ["user-token-2", "user-token-1"], ids=["another token", "the same token"])
+def test_a_refresh_token_that_was_spent_while_the_lock_was_waited_for_is_not_sent(world: World, renewed: str) -> None:
     """Also when what came of it is no good either: sent twice it revokes the whole family."""
     sent: list[str | None] = []
     at_the_lock = threading.Event()
@@ -167,16 +168,16 @@ def test_a_refresh_token_that_was_spent_while_the_lock_was_waited_for_is_not_sen
     world.made["user"] = Noting("user", world.clock, world.log)
     pipeline = world.pipeline()
 
-    def ended(number: int) -> TokenData:
-        return TokenData(f"user-token-{number}", expires_at=world.clock.now, refresh_token=f"user-refresh-{number}")
+    def ended(token: str, number: int) -> TokenData:
+        return TokenData(token, expires_at=world.clock.now, refresh_token=f"user-refresh-{number}")
 
-    world.storage.set("key:user", ended(1))
+    world.storage.set("key:user", ended("user-token-1", 1))
     with world.storage.lock("key:user"):
         at_the_lock.clear()
         late = threading.Thread(target=lambda: pipeline.obtain(["user"]), daemon=True)
         late.start()
         assert at_the_lock.wait(5)
-        world.storage.set("key:user", ended(2))
+        world.storage.set("key:user", ended(renewed, 2))
     late.join(5)
     assert sent == ["user-refresh-2"]
 
