@@ -78,7 +78,7 @@ class TokenAuthHook(_HeaderHook):
         token = self.get_token()
         context.metadata[_USED] = token
         prefix = self._prefix
-        if prefix == "Bearer" and token.token_type and token.token_type.lower() != "bearer":
+        if prefix == "Bearer" and isinstance(token.token_type, str) and token.token_type.lower() not in ("", "bearer"):
             prefix = token.token_type
         value = f"{prefix} {token.access_token}" if prefix else token.access_token
         return request.with_headers({self._name: value})
@@ -89,8 +89,10 @@ class TokenAuthHook(_HeaderHook):
             return False
         manager: Any = self._token_manager
         used = context.metadata.get(_USED)
-        # Looked up on the class: an object that answers to any name has no such method of its own.
-        if used is None or not hasattr(type(manager), "replace"):
+        # What a subclass says about renewing holds. Looked up on the class: an object that answers to any
+        # name has no such method of its own.
+        own = type(self).refresh_auth is not TokenAuthHook.refresh_auth
+        if own or used is None or not getattr(type(manager), "replaces", False):
             return self.refresh_auth()
         return self._renewed(lambda: manager.replace(used))
 

@@ -42,7 +42,8 @@ _LEAST_BUDGET = 10
 class HttpClient(HttpClientInterface, HttpSessionInterface):
     """Sends requests as the config says. Safe to share between threads.
 
-    `session` is a `requests.Session` of the caller's, used through its `send` and never closed.
+    `session` is a `requests.Session` of the caller's, used through its `send` and never closed; its headers,
+    query, credentials, hooks and `verify` hold where the config says nothing. `sleep` is `time.sleep` by default.
     `listener` is told of each exchange, retry and redirect (the events of `forge_cli.hooks`).
     """
 
@@ -51,20 +52,21 @@ class HttpClient(HttpClientInterface, HttpSessionInterface):
         config: HttpClientConfig | None = None,
         session: requests.Session | None = None,
         *,
-        sleep: Callable[[float], None] = time.sleep,
+        sleep: Callable[[float], None] | None = None,
         clock: Callable[[], float] = time.monotonic,
         listener: Listener | None = None,
     ) -> None:
         self._config = config or HttpClientConfig()
         self._given_session = session
-        self._sleep = sleep
+        # Looked up at each call: programs replace `time.sleep` in their tests.
+        self._sleep = sleep or (lambda seconds: time.sleep(seconds))
         self._clock = clock
         self._listener = listener
         self._transport: Transport | None = None
         self._opening = threading.Lock()
         self._closed = False
         self._most_workers = 0
-        self._preparation = Preparation(self._config)
+        self._preparation = Preparation(self._config, session)
         self._repetition = Repetition(self._config, clock, listener)
         base = self._config.base_url
         self._home = str(address(base)) if "://" in base else ""
@@ -407,7 +409,9 @@ class HttpClient(HttpClientInterface, HttpSessionInterface):
     ) -> RequestContext:
         limit = self._config.max_elapsed
         own = Deadline(limit, self._clock) if limit is not None else None
-        return RequestContext(request, 0, strategy.max_retries, deadline=Deadline.earliest(own, deadline))
+        return RequestContext(
+            request, 0, int(number(strategy, "max_retries", 0)), deadline=Deadline.earliest(own, deadline)
+        )
 
     def _deadline(self, prepared: PreparedRequest, context: RequestContext) -> Deadline | None:
         if context.deadline is not None and context.deadline.remaining() <= 0:

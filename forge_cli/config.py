@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any, Self
 
 from .auth import ApiKeyAuthHook, BasicAuthHook, TokenAuthHook
@@ -19,6 +19,7 @@ from .interfaces import (
     TokenManagerInterface,
 )
 from .models import FrozenDict, TokenData
+from .redact import MASK, REDACTOR, repr_mapping
 from .retry import ExponentialBackoffRetryStrategy
 
 __all__ = ["HttpClientConfig", "HttpClientConfigBuilder", "TokenData"]
@@ -76,6 +77,23 @@ class HttpClientConfig:
             value = getattr(self, name)
             if isinstance(value, dict) and not isinstance(value, FrozenDict):
                 object.__setattr__(self, name, FrozenDict(value))
+
+    def __repr__(self) -> str:
+        shown = (f"{f.name}={_shown(f.name, getattr(self, f.name))}" for f in fields(self))
+        return f"HttpClientConfig({', '.join(shown)})"
+
+
+def _shown(name: str, value: Any) -> str:
+    """A setting as it may be printed: without secrets."""
+    if name == "cookies":
+        return repr(dict.fromkeys(value, MASK))
+    if name in ("default_headers", "default_params"):
+        return repr_mapping(value)
+    if name == "proxies" and value is not None:
+        return repr({scheme: REDACTOR.url(url) for scheme, url in value.items()})
+    if name == "client_cert" and value is not None:
+        return repr((*value[:2], value[2] and MASK))
+    return REDACTOR.url(repr(value))
 
 
 class HttpClientConfigBuilder:

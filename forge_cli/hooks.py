@@ -13,11 +13,10 @@ from typing import Any
 
 from .interfaces import ErrorHookInterface, RequestHookInterface, ResponseHookInterface
 from .models import Headers, HttpRequest, HttpResponse, PreparedRequest, RequestContext, random_uuid
-from .redact import MASK, REDACTOR
+from .redact import MASK, REDACTOR, sensitive
 
 logger = logging.getLogger(__name__)
 
-_MASKED_HEADERS = frozenset({"authorization", "x-api-key", "api-key", "cookie", "set-cookie"})
 _BODY_SHOWN = 500
 _WHOLE_NUMBER = re.compile(r"-?[0-9]{1,18}")
 
@@ -85,7 +84,8 @@ Listener = Callable[[Any], None]
 class LoggingRequestHook(RequestHookInterface):
     """Log each attempt: method and URL at INFO, headers and JSON body at DEBUG, secrets masked.
 
-    `sensitive_keys` replaces the set of header names that are masked.
+    By default the headers masked are those whose names usually carry a secret; `sensitive_keys` replaces
+    them. Values that are known to be secret are masked in any.
     """
 
     def __init__(
@@ -93,7 +93,7 @@ class LoggingRequestHook(RequestHookInterface):
     ) -> None:
         self._log_headers = log_headers
         self._log_body = log_body
-        self._masked = _MASKED_HEADERS if sensitive_keys is None else frozenset(k.lower() for k in sensitive_keys)
+        self._masked = None if sensitive_keys is None else frozenset(k.lower() for k in sensitive_keys)
 
     def before_request(self, request: HttpRequest, context: RequestContext) -> HttpRequest:
         request_id = context.metadata.setdefault("request_id", os.urandom(4).hex())
@@ -102,14 +102,14 @@ class LoggingRequestHook(RequestHookInterface):
         method = getattr(request.method, "value", request.method)
         logger.info("[%s] HTTP %s %s%s", request_id, method, REDACTOR.url(request.url), retry)
         if self._log_headers:
-            shown = {
-                k: MASK if k.lower() in self._masked else REDACTOR.text(str(v))
-                for k, v in (request.headers or {}).items()
-            }
+            shown = {k: MASK if self._hides(k) else REDACTOR.text(str(v)) for k, v in (request.headers or {}).items()}
             logger.debug("[%s] headers: %s", request_id, shown)
         if self._log_body and request.json_data is not None:
             logger.debug("[%s] body: %s", request_id, REDACTOR.body(json.dumps(request.json_data, default=str)))
         return request
+
+    def _hides(self, name: str) -> bool:
+        return sensitive(name) if self._masked is None else name.lower() in self._masked
 
 
 class LoggingResponseHook(ResponseHookInterface):
@@ -126,7 +126,7 @@ class LoggingResponseHook(ResponseHookInterface):
         level = logging.INFO if response.is_success else logging.WARNING
         logger.log(level, "[%s] HTTP %s in %.0f ms", request_id, response.status_code, took)
         if self._log_headers:
-            logger.debug("[%s] headers: %s", request_id, dict(REDACTOR.headers(response.headers.pairs)))
+            logger.debug("[%s] headers: %s", request_id, dict(REDACTOR.headers(Headers(response.headers).pairs)))
         if self._log_body and not response.is_success:
             logger.log(level, "[%s] body: %s", request_id, REDACTOR.body(response.text)[:_BODY_SHOWN])
         return response

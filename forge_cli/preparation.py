@@ -61,12 +61,12 @@ class Draft:
 class Preparation:
     """Makes the drafts of one client."""
 
-    def __init__(self, config: HttpClientConfig) -> None:
+    def __init__(self, config: HttpClientConfig, session: Any = None) -> None:
         self._config = config
+        self._session = session
         urls = (config.base_url, *config.origins)
         self._origins = frozenset(origin(url) for url in urls if "://" in url)
         self._prefix = config.base_url.rstrip("/") + "/"
-        self._default_names = frozenset(name.lower() for name in config.default_headers)
 
     def draft(self, context: RequestContext) -> Draft:
         """Hooks, then authentication, then the bytes."""
@@ -105,6 +105,10 @@ class Preparation:
         """The bytes of `request`, which is `plain` and what authentication added."""
         config = self._config
         headers, queries = _added(plain, request)
+        if ours and self._session is not None:
+            config = _over_session(config, self._session)
+            if request.auth is None and isinstance(self._session_auth, tuple):
+                request = dataclasses.replace(request, auth=self._session_auth)
         if not ours:
             return encode(request, timeout=config.default_timeout, credentials=headers, query_credentials=queries)
         return encode(
@@ -114,9 +118,15 @@ class Preparation:
             params=config.default_params,
             cookies=config.cookies,
             timeout=config.default_timeout,
-            credentials=headers | self._default_names,
+            credentials=headers | {name.lower() for name in config.default_headers},
             query_credentials=queries.union(config.default_params),
         )
+
+    @property
+    def _session_auth(self) -> Any:
+        """User and password of the caller's session, unless there is a header or a hook for that."""
+        stated = any(name.lower() == "authorization" for name in self._config.default_headers)
+        return None if stated or self._config.auth_hook is not None else getattr(self._session, "auth", None)
 
     def _authenticated(
         self, hook: AuthHookInterface, step: Callable[[_T, RequestContext], _T], value: _T, context: RequestContext
@@ -133,6 +143,32 @@ class Preparation:
         except Exception as exc:
             message = f"Authentication hook failed: {type(exc).__name__}: {REDACTOR.body(str(exc))}"
             raise AuthenticationException(message, exc, {"request": context.request}) from exc
+
+
+def _over_session(config: HttpClientConfig, session: Any) -> HttpClientConfig:
+    """The config with the headers and query of the caller's session below its own."""
+    headers, params = getattr(session, "headers", None), getattr(session, "params", None)
+    own = {name.lower() for name in config.default_headers}
+    found = {
+        name: value
+        for name, value in (headers.items() if isinstance(headers, Mapping) else ())
+        if name.lower() not in own and not _is_librarys_own(name, value)
+    }
+    return dataclasses.replace(
+        config,
+        default_headers={**found, **config.default_headers},
+        default_params={**(params if isinstance(params, Mapping) else {}), **config.default_params},
+    )
+
+
+def _is_librarys_own(name: str, value: Any) -> bool:
+    """What every session of the HTTP library has, whoever made it."""
+    name = name.lower()
+    return (
+        name in ("accept-encoding", "connection")
+        or (name == "accept" and value == "*/*")
+        or (name == "user-agent" and str(value).startswith("python-requests/"))
+    )
 
 
 def returned(hook: object, result: _T | None) -> _T:

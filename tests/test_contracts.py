@@ -93,7 +93,7 @@ ForbiddenException(message=None, response_body=None, original_exception=None, co
 ForgeError(message, *, hint=None)
 HeaderTokenFetcher(name, base_url, endpoint, method='POST', request_headers=None, request_data=None,
     token_header='Authorization', token_type='Bearer', ttl=None, timeout=30.0, verify_ssl=True, depends_on=None)
-HttpClient(config=None, session=None, *, sleep=..., clock=..., listener=None)
+HttpClient(config=None, session=None, *, sleep=None, clock=..., listener=None)
 HttpClient.adapter
 HttpClient.auth_hook
 HttpClient.close(self)

@@ -19,6 +19,14 @@ class TokenManager(TokenManagerInterface):
     where the provider says that (`fingerprint`). The provider's exceptions pass through unchanged.
     """
 
+    replaces = True
+    """Whether `replace` may be used for `force_refresh`; False in a class that has its own."""
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if "force_refresh" in cls.__dict__:
+            cls.replaces = "replace" in cls.__dict__
+
     def __init__(self, provider: TokenProviderInterface, storage: TokenStorageInterface | None = None) -> None:
         super().__init__(provider, storage if storage is not None else InMemoryTokenStorage())
         step = _ProviderStep(provider)

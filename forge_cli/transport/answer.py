@@ -38,7 +38,8 @@ class Answer:
         self._received = 0
         self.status: int = response.status_code
         self.reason: str = _text(response.reason or "")
-        fields: Mapping[str, str] = getattr(raw, "headers", None) or response.headers
+        own = getattr(raw, "headers", None)
+        fields: Mapping[str, str] = own if own and isinstance(own, Mapping) else response.headers
         self.headers = Headers((name, _text(value)) for name, value in fields.items())
         self.url = url
         self.http_version = "HTTP/1.0" if getattr(raw, "version", 11) == 10 else "HTTP/1.1"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from http.cookiejar import CookieJar
 from typing import Any
 
 import requests
@@ -81,7 +82,8 @@ def close_body(request: requests.PreparedRequest) -> None:
 
 def add_cookies(request: requests.PreparedRequest, jar: Any) -> None:
     """Add the jar's cookies for this URL behind those that the request names itself."""
-    if jar is None or next(iter(jar), None) is None:
+    # A caller's session may be a stand-in without a real jar.
+    if not isinstance(jar, CookieJar) or next(iter(jar), None) is None:
         return
     explicit = request.headers.pop("Cookie", None)
     found: str | None = get_cookie_header(jar, request)  # type: ignore[no-untyped-call]

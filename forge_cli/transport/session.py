@@ -113,6 +113,9 @@ class Transport:
         request = outgoing(prepared, there, forwarded=route.forwarded)
         session = self.session
         add_cookies(request, self.cookies)
+        if self._injected is not None:
+            # Also where nothing is followed, the library's own session works out the next request of a redirect.
+            request._cookies = RequestsCookieJar()  # type: ignore[attr-defined]  # what its preparation sets
         started = time.monotonic()
         LIMITS.sent = True  # until a connection that knows better says otherwise
         if deadline is not None and deadline.remaining() <= 0:
@@ -187,6 +190,8 @@ class Transport:
         }
         if self._injected is None:
             return settings
+        if self._options.verify is True and isinstance(getattr(session, "verify", None), bool | str):
+            settings["verify"] = session.verify
         # Its adapters know nothing of deadlines and of our TLS settings; what it has of its own stands in.
         if there.scheme == "https":
             settings["verify"] = authorities(self._options.verify, self._ambient)

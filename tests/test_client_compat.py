@@ -1,0 +1,159 @@
+"""What programs written for this API do: sessions of their own, patched sleeping, subclasses, stand-ins."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+from unittest.mock import Mock, patch
+
+import pytest
+import requests
+
+from forge_cli import (
+    ExponentialBackoffRetryStrategy,
+    HttpClient,
+    HttpClientConfig,
+    HttpRequest,
+    HttpResponse,
+    LoggingRequestHook,
+    LoggingResponseHook,
+    MaxRetryException,
+    RequestContext,
+    TokenAuthHook,
+    TokenData,
+    TokenManager,
+)
+from tests.server import Reply, Server
+
+
+class Provider:
+    service_name = "api"
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def fetch_token(self) -> TokenData:
+        self.count += 1
+        return TokenData(f"user-token-{self.count}")
+
+    def refresh_token(self, current_token: TokenData) -> TokenData:
+        return self.fetch_token()
+
+
+class TestSession:
+    def test_the_headers_and_query_of_a_callers_session_are_sent(self, server: Server) -> None:
+        server.reply("/x", Reply())
+        with requests.Session() as session, HttpClient(HttpClientConfig(base_url=server.url), session) as client:
+            session.headers.update({"X-Session": "1", "X-Both": "session"})
+            session.params = {"s": "1"}
+            client.get("/x", headers={"X-Both": "request"}, params={"r": "2"})
+        seen = server.seen[0]
+        assert (seen.headers["X-Session"], seen.headers["X-Both"]) == ("1", "request")
+        assert sorted(seen.query) == [("r", "2"), ("s", "1")]
+        assert "python-requests" not in seen.headers["User-Agent"]
+
+    def test_its_user_and_password_are_sent_unless_the_client_has_its_own(self, server: Server) -> None:
+        server.reply("/x", Reply())
+        with requests.Session() as session:
+            session.auth = ("ada", "user-password-1")
+            for headers in ({}, {"Authorization": "Bearer user-token-1"}):
+                with HttpClient(HttpClientConfig(base_url=server.url, default_headers=headers), session) as client:
+                    client.get("/x")
+        sent = [seen.headers["Authorization"] for seen in server.seen]
+        assert sent[0].startswith("Basic ") and sent[1] == "Bearer user-token-1"
+
+    def test_what_it_has_goes_to_no_other_origin(self, server: Server, other_server: Server) -> None:
+        url = other_server.reply("/y", Reply())
+        server.reply("/x", Reply(302, headers={"Location": url}))
+        with requests.Session() as session, HttpClient(HttpClientConfig(base_url=server.url), session) as client:
+            session.headers["X-Session"] = "1"
+            client.get("/x")
+            client.get(url)
+        assert all("X-Session" not in seen.headers for seen in other_server.seen)
+
+    def test_a_stand_in_without_cookies_will_do(self) -> None:
+        answer = Mock(status_code=200, headers={"A": "b"}, content=b"{}", reason="OK", raw=None, encoding=None)
+        answer.request.method = "GET"
+        session = Mock()
+        session.send.return_value = answer
+        response = HttpClient(session=session).get("http://127.0.0.1:9/x")
+        assert (response.status_code, response.headers["a"], response.json()) == (200, "b", {})
+
+
+def test_sleeping_can_be_replaced_where_it_is(server: Server) -> None:
+    url = server.reply("/x", Reply(503), Reply(200))
+    strategy = ExponentialBackoffRetryStrategy(base_delay=30, jitter=False)
+    with patch("time.sleep") as sleep, HttpClient(HttpClientConfig(retry_strategy=strategy)) as client:
+        assert client.get(url).status_code == 200
+    sleep.assert_called_once_with(30)
+
+
+class TestSubclasses:
+    def test_a_hooks_own_refresh_is_used(self, server: Server) -> None:
+        url = server.reply("/x", Reply(401), Reply(200))
+        called: list[int] = []
+
+        class Mine(TokenAuthHook):
+            def refresh_auth(self) -> bool:
+                called.append(1)
+                return super().refresh_auth()
+
+        with HttpClient(HttpClientConfig(auth_hook=Mine(TokenManager(_provider())))) as client:
+            assert client.get(url).status_code == 200
+        assert called == [1]
+
+    def test_a_managers_own_refresh_is_used(self, server: Server) -> None:
+        url = server.reply("/x", Reply(401), Reply(200))
+        called: list[int] = []
+
+        class Mine(TokenManager):
+            def force_refresh(self) -> TokenData:
+                called.append(1)
+                return super().force_refresh()
+
+        with HttpClient(HttpClientConfig(auth_hook=TokenAuthHook(Mine(_provider())))) as client:
+            assert client.get(url).status_code == 200
+        assert called == [1]
+
+
+def test_a_stand_in_for_a_strategy_needs_no_limit() -> None:
+    strategy = Mock(should_retry=Mock(return_value=False), is_retryable_status=Mock(return_value=False))
+    with HttpClient(HttpClientConfig(retry_strategy=strategy)) as client, pytest.raises(MaxRetryException):
+        client.get("http://127.0.0.1:1/x")
+
+
+def test_json_or_none_never_raises() -> None:
+    content: Any = object()
+    assert HttpResponse(200, {}, content, 0.0, "http://h/", HttpRequest("GET", "/")).json_or_none() is None  # type: ignore[arg-type]  # any mapping will do
+
+
+class TestNothingSecretIsPrinted:
+    def test_headers_are_masked_by_what_their_names_say(self, caplog: pytest.LogCaptureFixture) -> None:
+        headers = {"X-Auth-Token": "aaaa1", "Proxy-Authorization": "bbbb1", "Private-Token": "cccc1", "Accept": "d"}
+        with caplog.at_level(logging.DEBUG):
+            LoggingRequestHook(log_headers=True).before_request(
+                HttpRequest("GET", "/", headers), RequestContext(HttpRequest("GET", "/"))
+            )
+        assert "'Accept': 'd'" in caplog.text
+        assert not any(value in caplog.text for value in ("aaaa1", "bbbb1", "cccc1"))
+
+    def test_a_response_with_plain_headers_is_logged(self, caplog: pytest.LogCaptureFixture) -> None:
+        response = Mock(is_success=True, status_code=200, headers={"A": "b"}, elapsed_ms=1.0)
+        with caplog.at_level(logging.DEBUG):
+            LoggingResponseHook(True).after_response(response, RequestContext(HttpRequest("GET", "/")))
+        assert "'A': 'b'" in caplog.text
+
+    def test_a_config_prints_none_of_its_secrets(self) -> None:
+        config = HttpClientConfig(
+            default_headers={"Authorization": "Bearer zzzz1"},
+            cookies={"sid": "yyyy1"},
+            proxies={"http": "http://ada:xxxx1@proxy:3128"},
+            client_cert=("c.pem", "k.pem", "wwww1"),
+        )
+        shown = repr(config)
+        assert "c.pem" in shown and "proxy:3128" in shown
+        assert not any(value in shown for value in ("zzzz1", "yyyy1", "xxxx1", "wwww1"))
+
+
+def _provider() -> Any:
+    return Provider()
