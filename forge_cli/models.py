@@ -7,12 +7,13 @@ import json
 import os
 import re
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import Enum
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
+from .curl import iter_params as iter_params
 from .curl import to_curl
 from .errors import (
     AuthenticationException,
@@ -20,6 +21,9 @@ from .errors import (
     ResponseParseException,
     status_exception,
 )
+from .frozen import FrozenDict as FrozenDict
+from .frozen import Headers as Headers
+from .frozen import frozen, hashable, plain
 from .redact import MASK, REDACTOR, repr_mapping
 
 if TYPE_CHECKING:
@@ -36,88 +40,6 @@ _SKEW_SHARE = 0.1
 _CLOCK_TOLERANCE = timedelta(minutes=5)
 # Later ends than this overflow date arithmetic somewhere; nobody waits for them anyway.
 _LONGEST_LIFE = 100 * 365 * 86400.0
-
-
-class FrozenDict(dict[str, Any]):
-    """A ``dict`` that cannot be changed: equal to a plain one, hashable, copied as itself."""
-
-    def _refuse(self, *args: Any, **kwargs: Any) -> Any:
-        raise TypeError(f"{type(self).__name__} cannot be changed; make a new one")
-
-    __setitem__ = __delitem__ = __ior__ = _refuse
-    clear = pop = popitem = setdefault = update = _refuse
-
-    def __hash__(self) -> int:  # type: ignore[override]  # dict has none: the point of this class
-        return hash(_hashable(self))
-
-    def __copy__(self) -> Self:
-        return self
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
-        return self
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (dict(self),)
-
-
-class Headers(FrozenDict):
-    """Header fields: names in any case, repeated fields kept (RFC 9110, section 5.2).
-
-    As a ``dict`` it has each name once, as first spelled, with repeated values joined by ``", "``;
-    ``get_all`` and ``pairs`` give the fields as they came.
-    """
-
-    __slots__ = ("_index", "pairs")
-
-    pairs: tuple[tuple[str, str], ...]
-
-    def __init__(self, fields: Mapping[str, str] | Iterable[tuple[str, str]] = ()) -> None:
-        if isinstance(fields, Headers):
-            fields = fields.pairs
-        pairs = tuple(fields.items() if isinstance(fields, Mapping) else fields)
-        index: dict[str, str] = {}
-        joined: dict[str, str] = {}
-        for name, value in pairs:
-            first = index.setdefault(name.lower(), name)
-            joined[first] = f"{joined[first]}, {value}" if first in joined else value
-        super().__init__(joined)
-        self._index = index
-        self.pairs = pairs
-
-    def __getitem__(self, name: str) -> str:
-        value: str = super().__getitem__(self._index.get(name.lower(), name))
-        return value
-
-    def __contains__(self, name: object) -> bool:
-        return isinstance(name, str) and name.lower() in self._index
-
-    def get(self, name: str, default: Any = None) -> Any:
-        return self[name] if name in self else default
-
-    def get_all(self, name: str) -> list[str]:
-        """Every value of a field, in order."""
-        wanted = name.lower()
-        return [value for key, value in self.pairs if key.lower() == wanted]
-
-    def without(self, *names: str) -> Headers:
-        """A copy without these fields."""
-        unwanted = {name.lower() for name in names}
-        return Headers((key, value) for key, value in self.pairs if key.lower() not in unwanted)
-
-    def with_field(self, name: str, value: str) -> Headers:
-        """A copy in which this field has this one value, in its old place or at the end."""
-        wanted, placed = name.lower(), False
-        pairs: list[tuple[str, str]] = []
-        for key, old in self.pairs:
-            if key.lower() != wanted:
-                pairs.append((key, old))
-            elif not placed:
-                pairs.append((name, value))
-                placed = True
-        return Headers(pairs if placed else [*pairs, (name, value)])
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (self.pairs,)
 
 
 class HttpMethod(str, Enum):
@@ -164,10 +86,10 @@ class HttpRequest:
         for name in ("headers", "params", "data", "json_data", "files", "cookies"):
             value = getattr(self, name)
             if isinstance(value, dict) and not isinstance(value, FrozenDict):
-                object.__setattr__(self, name, _frozen(value))
+                object.__setattr__(self, name, frozen(value))
 
     def __hash__(self) -> int:
-        return hash(tuple(_hashable(getattr(self, f.name)) for f in dataclasses.fields(self)))
+        return hash(tuple(hashable(getattr(self, f.name)) for f in dataclasses.fields(self)))
 
     def with_headers(self, headers: Mapping[str, str]) -> HttpRequest:
         """A copy with these headers merged in; the argument wins."""
@@ -178,7 +100,7 @@ class HttpRequest:
 
     def to_dict(self) -> dict[str, Any]:
         """Every field by name; mappings as plain dicts, other values as they are."""
-        return {f.name: _plain(getattr(self, f.name)) for f in dataclasses.fields(self)}
+        return {f.name: plain(getattr(self, f.name)) for f in dataclasses.fields(self)}
 
     def to_curl(self, *, redact: bool = False) -> str:
         """The request as one line of curl, with its values; `redact` masks those that look secret."""
@@ -380,7 +302,7 @@ class TokenData:
         for name in ("extra", "meta"):
             value = getattr(self, name)
             if not isinstance(value, FrozenDict):
-                object.__setattr__(self, name, _frozen(dict(value or {})))
+                object.__setattr__(self, name, frozen(dict(value or {})))
         REDACTOR.add(self.access_token)
         REDACTOR.add(self.refresh_token)
 
@@ -529,55 +451,6 @@ def _method(method: HttpMethod | str) -> HttpMethod | str:
     if not isinstance(method, str) or TOKEN.fullmatch(method) is None:
         raise RequestBuildException(f"{method!r} is not a method", hint="letters, digits and !#$%&'*+.^_`|~- only")
     return HttpMethod.__members__.get(method.upper(), method)
-
-
-def _frozen(value: Any) -> Any:
-    """The value with every dict inside replaced by a read-only one; lists are copied."""
-    if isinstance(value, dict):
-        return value if isinstance(value, FrozenDict) else FrozenDict({k: _frozen(item) for k, item in value.items()})
-    if isinstance(value, list):
-        return [_frozen(item) for item in value]
-    return value
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_plain(item) for item in value]
-    return value
-
-
-def _hashable(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return frozenset((key, _hashable(item)) for key, item in value.items())
-    if isinstance(value, list | tuple):
-        return tuple(_hashable(item) for item in value)
-    if isinstance(value, bytearray | set):
-        return bytes(value) if isinstance(value, bytearray) else frozenset(value)
-    try:
-        hash(value)
-    except TypeError:
-        # Whatever it is, an equal request has an equal one: any constant will do.
-        return None
-    return value
-
-
-def iter_params(params: Params | None) -> Iterator[tuple[str, str]]:
-    """Query or form parameters as pairs of text: lists repeated, None left out, booleans lower case."""
-    if not params:
-        return
-    items = params.items() if isinstance(params, Mapping) else params
-    for name, value in items:
-        for item in value if isinstance(value, list | tuple) else (value,):
-            if item is not None:
-                yield str(name), _text(item)
-
-
-def _text(value: Any) -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return value.decode("utf-8") if isinstance(value, bytes) else str(value)
 
 
 def random_uuid() -> str:

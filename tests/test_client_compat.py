@@ -62,6 +62,22 @@ class TestSession:
         sent = [seen.headers["Authorization"] for seen in server.seen]
         assert sent[0].startswith("Basic ") and sent[1] == "Bearer user-token-1"
 
+    def test_its_response_hooks_are_called(self, server: Server) -> None:
+        url = server.reply("/x", Reply())
+        statuses: list[int] = []
+        with requests.Session() as session, HttpClient(session=session) as client:
+            session.hooks["response"].append(lambda response, **settings: statuses.append(response.status_code))
+            client.get(url)
+        assert statuses == [200]
+
+    @pytest.mark.parametrize(("config", "verify"), [(True, False), (False, False), ("config.pem", "config.pem")])
+    def test_its_verify_holds_unless_the_client_has_its_own(self, config: bool | str, verify: bool | str) -> None:
+        session = Mock(verify=False)
+        session.send.side_effect = requests.ConnectionError
+        with pytest.raises(MaxRetryException):
+            HttpClient(HttpClientConfig(verify_ssl=config), session).get("https://127.0.0.1:9/x")
+        assert session.send.call_args.kwargs["verify"] == verify
+
     def test_what_it_has_goes_to_no_other_origin(self, server: Server, other_server: Server) -> None:
         url = other_server.reply("/y", Reply())
         server.reply("/x", Reply(302, headers={"Location": url}))

@@ -215,7 +215,9 @@ class TestBody:
         with pytest.raises(RequestBuildException, match="Content-Length says"):
             made("POST", content=body, headers={"content-length": given})
 
-    @pytest.mark.parametrize(("given", "body"), [("5", b"12345"), ("0", None), ("9", iter([b"12345"]))], ids=str)
+    @pytest.mark.parametrize(
+        ("given", "body"), [("5", b"12345"), ("0", None), ("9", iter([b"12345"]))], ids=["fits", "none", "unknown"]
+    )
     def test_a_length_that_fits_or_cannot_be_known_is_kept(self, given: str, body: Any) -> None:
         prepared = made("POST", content=body, headers={"content-length": given})
         assert prepared.headers.get_all("Content-Length") == [given]

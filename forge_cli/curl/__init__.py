@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .command import PartLike, render
-from .request import to_curl
+from .request import iter_params, to_curl
 from .words import Slot, Slots, quote
 
-__all__ = ["PartLike", "Slot", "Slots", "quote", "render", "to_curl"]
+__all__ = ["PartLike", "Slot", "Slots", "iter_params", "quote", "render", "to_curl"]

@@ -42,7 +42,7 @@ def to_curl(request: Any, mask: bool = False) -> str:
         headers.append(("Content-Type", implied))
     parts = _parts(request.data, request.files) if request.files else []
     body, body_path = (None, None) if parts else _body(request, mask)
-    url = _address(request.url, list(_pairs(request.params)))
+    url = _address(request.url, list(iter_params(request.params)))
     user = None if request.auth is None else f"{request.auth[0]}:{MASK if mask else request.auth[1]}"
     if mask:
         headers = REDACTOR.headers(headers)
@@ -98,7 +98,7 @@ def _body(request: Any, mask: bool) -> tuple[bytes | None, str | None]:
     if raw is None:
         return None, None
     if raw is request.data and _is_form(raw):
-        return _encoded(_pairs(raw), mask).encode(), None
+        return _encoded(iter_params(raw), mask).encode(), None
     value, path = _content(raw)
     if mask and value is not None and (text := argument(value)) is not None:
         value = REDACTOR.body(text).encode()
@@ -126,7 +126,7 @@ def _content(value: Any) -> tuple[bytes | None, str | None]:
 
 
 def _parts(data: Any, files: Mapping[str, Any]) -> list[_Part]:
-    parts = [_Part(name, value.encode()) for name, value in _pairs(data)]
+    parts = [_Part(name, value.encode()) for name, value in iter_params(data)]
     for name, value in files.items():
         parts.extend(_file_part(str(name), one) for one in (value if isinstance(value, list) else [value]))
     return parts
@@ -153,7 +153,8 @@ def _address(url: str, params: list[tuple[str, str]]) -> str:
     return authority + percent_encode(_STRAY_PERCENT.sub("%25", rest), safe=_URL_SAFE)
 
 
-def _pairs(values: Mapping[str, Any] | Iterable[tuple[str, Any]] | None) -> Iterator[tuple[str, str]]:
+def iter_params(values: Mapping[str, Any] | Iterable[tuple[str, Any]] | None) -> Iterator[tuple[str, str]]:
+    """Query or form parameters as pairs of text: lists repeated, None left out, booleans lower case."""
     items = values.items() if isinstance(values, Mapping) else values or ()
     for name, value in items:
         for item in value if isinstance(value, list | tuple) else (value,):

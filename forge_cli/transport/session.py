@@ -115,6 +115,7 @@ class Transport:
         add_cookies(request, self.cookies)
         if self._injected is not None:
             # Also where nothing is followed, the library's own session works out the next request of a redirect.
+            request.hooks = getattr(session, "hooks", None) or {}
             request._cookies = RequestsCookieJar()  # type: ignore[attr-defined]  # what its preparation sets
         started = time.monotonic()
         LIMITS.sent = True  # until a connection that knows better says otherwise
@@ -190,11 +191,11 @@ class Transport:
         }
         if self._injected is None:
             return settings
-        if self._options.verify is True and isinstance(getattr(session, "verify", None), bool | str):
-            settings["verify"] = session.verify
         # Its adapters know nothing of deadlines and of our TLS settings; what it has of its own stands in.
         if there.scheme == "https":
-            settings["verify"] = authorities(self._options.verify, self._ambient)
+            own = getattr(session, "verify", None) if self._options.verify is True else None
+            stated = own if own is False or isinstance(own, str) else self._options.verify
+            settings["verify"] = authorities(stated, self._ambient)
         if deadline is not None:
             left = max(deadline.remaining(), 0.001)
             settings["timeout"] = tuple(left if limit is None else min(limit, left) for limit in self._timeout)

@@ -89,9 +89,9 @@ class StorageContract:
         found = storage.get("key")
         assert found is not None
         with pytest.raises(dataclasses.FrozenInstanceError):
-            found.access_token = "other"  # type: ignore[misc]
+            found.access_token = "other"  # type: ignore[misc]  # that it is refused is the point
         with pytest.raises(TypeError):
-            found.extra["id"] = 8  # type: ignore[index]
+            found.extra["id"] = 8  # type: ignore[index]  # that it is refused is the point
 
     def test_reserving_changes_nothing_and_may_be_repeated(self, storage: TokenStorageInterface) -> None:
         if not hasattr(storage, "reserve"):
