@@ -141,7 +141,7 @@ def _returned(function: Callable[..., Any]) -> str:
 
 def _annotation(annotation: Any) -> str:
     if isinstance(annotation, str):
-        return annotation
+        return re.sub(r"^InitVar\[(.*)\]$", r"\1", annotation)
     return re.sub(r"\b(?:\w+\.)+(?=\w)", "", inspect.formatannotation(annotation))
 
 

@@ -24,8 +24,8 @@ from .errors import (
     TimeoutException,
 )
 from .hooks import Listener, RetryStopped
-from .interfaces import RetryStrategyInterface
-from .models import RequestContext, decode_text
+from .interfaces import AuthRetryStrategyInterface, RetryStrategyInterface
+from .models import HttpResponse, RequestContext, decode_text
 from .preparation import Draft
 from .redact import REDACTOR
 from .retry import retry_after
@@ -37,6 +37,7 @@ _PERMANENT = (AuthenticationException, SSLException, RequestBuildException, Redi
 # Failures of whoever is at the other end.
 _UNANSWERED = (ConnectionException, TimeoutException, SSLException, IncompleteResponseException)
 _MAX_RETRY_AFTER = 60.0
+_MOST_RENEWALS = 10
 
 
 class Exchange:
@@ -183,6 +184,22 @@ def status_failure(strategy: RetryStrategyInterface, response: StreamedResponse)
     if not listing.is_retryable_status(response.status_code):
         return None
     return HttpStatusException(f"HTTP {response.status_code}", response.status_code, _preview(response))
+
+
+def renewals_left(strategy: AuthRetryStrategyInterface, response: HttpResponse, renewed: int) -> bool:
+    """Whether a refused credential may be renewed once more, after so many renewals of one request.
+
+    The strategy's `should_retry` has to say yes. There are at most `max_retries` renewals, and one at least, where
+    that is a number. Where it is none (a stand-in), a `should_retry` that answers True or False decides alone, up to
+    10 renewals; any other answer is good for one. A strategy that always says yes must not send for ever.
+    """
+    most: object = strategy.max_retries
+    if isinstance(most, int | float):
+        return renewed < max(1, most) and bool(strategy.should_retry(response, renewed))
+    if renewed >= _MOST_RENEWALS:
+        return False
+    answer: object = strategy.should_retry(response, renewed)
+    return answer if isinstance(answer, bool) else bool(answer) and renewed < 1
 
 
 def number(strategy: object, name: str, default: float) -> float:

@@ -76,7 +76,7 @@ class TokenAuthHook(_HeaderHook):
 
     def before_request(self, request: HttpRequest, context: RequestContext) -> HttpRequest:
         token = self.get_token()
-        context.metadata[_USED] = token
+        _note(context, _USED, token)
         prefix = self._prefix
         if prefix == "Bearer" and isinstance(token.token_type, str) and token.token_type.lower() not in ("", "bearer"):
             prefix = token.token_type
@@ -88,7 +88,7 @@ class TokenAuthHook(_HeaderHook):
         if not self.is_auth_error(response):
             return False
         manager: Any = self._token_manager
-        used = context.metadata.get(_USED)
+        used = _noted(context, _USED)
         # What a subclass says about renewing holds. Looked up on the class: an object that answers to any
         # name has no such method of its own.
         own = type(self).refresh_auth is not TokenAuthHook.refresh_auth
@@ -192,7 +192,8 @@ class CompositeAuthHook(AuthHookInterface):
 
     def before_request(self, request: HttpRequest, context: RequestContext) -> HttpRequest:
         chosen = [hook for hook in self._hooks if hook.should_authenticate(request)]
-        context.metadata[self._chosen] = chosen = chosen if self._all else chosen[:1]
+        chosen = chosen if self._all else chosen[:1]
+        _note(context, self._chosen, chosen)
         for hook in chosen:
             request = hook.before_request(request, context)
         return request
@@ -220,8 +221,8 @@ class CompositeAuthHook(AuthHookInterface):
         return self._hooks[0].get_token() if self._hooks else TokenData("")
 
     def _used(self, context: RequestContext) -> Iterable[AuthHookInterface]:
-        found: Iterable[AuthHookInterface] = context.metadata.get(self._chosen, self._hooks)
-        return found
+        found: Iterable[AuthHookInterface] | None = _noted(context, self._chosen)
+        return self._hooks if found is None else found
 
 
 def _recovered(hook: AuthHookInterface, response: HttpResponse, context: RequestContext) -> bool:
@@ -229,6 +230,16 @@ def _recovered(hook: AuthHookInterface, response: HttpResponse, context: Request
     if has_own(hook, "recover"):
         return bool(hook.recover(response, context))
     return bool(hook.is_auth_error(response) and hook.refresh_auth())
+
+
+def _note(context: RequestContext, name: str, value: object) -> None:
+    """Keep something for the same request's answer, unless the context is a stand-in that keeps nothing."""
+    if isinstance(context.metadata, dict):
+        context.metadata[name] = value
+
+
+def _noted(context: RequestContext, name: str) -> Any:
+    return context.metadata.get(name) if isinstance(context.metadata, dict) else None
 
 
 def basic(user: str, password: str) -> str:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Self
 
-from .attempts import Call, Exchange, Repetition, final, number, reason, span, status_failure
+from .attempts import Call, Exchange, Repetition, final, number, reason, renewals_left, span, status_failure
 from .breaker import CircuitBreaker, RetryBudget
 from .config import HttpClientConfig, HttpClientConfigBuilder
 from .errors import HttpClientException, RedirectException, TimeoutException
@@ -30,7 +30,7 @@ from .transport.redirects import address, next_request
 __all__ = ["HttpClient", "StreamedResponse", "create_client", "http_client"]
 
 if TYPE_CHECKING:
-    import requests
+    import requests.adapters
 
     from .transport.session import Transport
 
@@ -66,7 +66,7 @@ class HttpClient(HttpClientInterface, HttpSessionInterface):
         self._opening = threading.Lock()
         self._closed = False
         self._most_workers = 0
-        self._preparation = Preparation(self._config, session)
+        self._preparation = Preparation(self._config, self._changed_session)
         self._repetition = Repetition(self._config, clock, listener)
         base = self._config.base_url
         self._home = str(address(base)) if "://" in base else ""
@@ -89,7 +89,10 @@ class HttpClient(HttpClientInterface, HttpSessionInterface):
 
     @property
     def session(self) -> requests.Session:
-        """The caller's session, else this thread's own."""
+        """The caller's session, else this thread's own, which begins with the default headers.
+
+        The headers, query and credentials that are set on it hold where the config says nothing, in this thread.
+        """
         return self._opened().session
 
     def request(self, request: HttpRequest, *, deadline: Deadline | None = None) -> HttpResponse:
@@ -366,15 +369,11 @@ class HttpClient(HttpClientInterface, HttpSessionInterface):
             response.peek()
         value = response.response()
         refused, own = hook.is_auth_error(value), has_own(hook, "recover")
-        strategy = hook.retry_strategy
-        # A strategy that always says yes must not send for ever.
-        if tries >= max(1, number(strategy, "max_retries", 1)):
-            return False
-        if not (refused or own) or not strategy.should_retry(value, tries):
+        if not (refused or own) or not renewals_left(hook.retry_strategy, value, tries):
             return False
         # What happens from here on is no failure of this server's.
         exchange.answered(response.status_code)
-        delay = strategy.get_delay(tries) if refused else 0.0
+        delay = hook.retry_strategy.get_delay(tries) if refused else 0.0
         if context.deadline is not None and delay >= context.deadline.remaining():
             return False
         if delay > 0:
@@ -432,6 +431,12 @@ class HttpClient(HttpClientInterface, HttpSessionInterface):
         if self._closed:
             raise HttpClientException("Client is closed")
 
+    def _changed_session(self) -> requests.Session | None:
+        """The session that whoever calls may have changed."""
+        if self._given_session is not None:
+            return self._given_session
+        return self._transport.shown if self._transport is not None else None
+
     def _opened(self) -> Transport:
         transport = self._transport
         if transport is not None:
@@ -453,6 +458,7 @@ class HttpClient(HttpClientInterface, HttpSessionInterface):
                         idle_timeout=config.idle_timeout,
                         pool_connections=config.pool_connection,
                         pool_maxsize=max(config.pool_maxsize, self._most_workers),
+                        headers=config.default_headers,
                     ),
                     self._given_session,
                 )

@@ -8,6 +8,7 @@ from typing import Any, Self
 
 from .auth import ApiKeyAuthHook, BasicAuthHook, TokenAuthHook
 from .breaker import CircuitBreaker, RetryBudget
+from .frozen import FrozenDict, frozen
 from .hooks import LoggingErrorHook, LoggingRequestHook, LoggingResponseHook
 from .interfaces import (
     AuthHookInterface,
@@ -18,7 +19,7 @@ from .interfaces import (
     RetryStrategyInterface,
     TokenManagerInterface,
 )
-from .models import FrozenDict, TokenData
+from .models import TokenData
 from .redact import MASK, REDACTOR, repr_mapping
 from .retry import ExponentialBackoffRetryStrategy
 
@@ -75,8 +76,7 @@ class HttpClientConfig:
             raise ValueError("max_redirects must be non-negative")
         for name in ("default_headers", "cookies", "default_params"):
             value = getattr(self, name)
-            if isinstance(value, dict) and not isinstance(value, FrozenDict):
-                object.__setattr__(self, name, FrozenDict(value))
+            object.__setattr__(self, name, frozen(value))
 
     def __repr__(self) -> str:
         shown = (f"{f.name}={_shown(f.name, getattr(self, f.name))}" for f in fields(self))

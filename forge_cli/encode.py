@@ -52,11 +52,30 @@ def build_url(base_url: str, url: str) -> str:
     return f"{base_url.rstrip('/')}/{url.lstrip('/')}" if base_url else url
 
 
-def normal_url(url: str, params: Iterable[tuple[str, str]] = ()) -> str:
-    """The URL percent-encoded, with the parameters added to its query and without its fragment."""
+def normal_url(url: str, *params: Any) -> str:
+    """The URL percent-encoded, with the parameters added to its query and without its fragment.
+
+    Parameters are a mapping, pairs, or the text of a query, which is encoded already. RequestBuildException
+    for anything else.
+    """
     place, given = _place_and_query(url)
-    query = "&".join(filter(None, (given, _form(params))))
+    query = "&".join(filter(None, (given, *map(_query, params))))
     return f"{place}?{query}" if query else place
+
+
+def _query(params: Any) -> str:
+    if not params:
+        return ""
+    if isinstance(params, str | bytes):
+        return _escape(params if isinstance(params, str) else params.decode("utf-8", "replace")).replace("#", "%23")
+    try:
+        pairs = list(iter_params(params))
+    except (TypeError, ValueError):
+        raise RequestBuildException(
+            "params are neither a mapping, nor pairs, nor the text of a query",
+            hint='params={"name": "value"}, [("name", "value")] or "name=value"',
+        ) from None
+    return _form(pairs)
 
 
 def _form(pairs: Iterable[tuple[str, str]]) -> str:
@@ -123,7 +142,7 @@ def encode(
             fields["authorization"] = [("Authorization", basic(*auth))]
         _add_cookies(fields, {**(cookies or {}), **(request.cookies or {})})
         _add_length(fields, method, body)
-        url = normal_url(url, [*iter_params(params), *iter_params(request.params)])
+        url = normal_url(url, params, request.params)
     except UnicodeEncodeError:
         # The original quotes the whole text.
         raise RequestBuildException("the request holds a lone surrogate, which UTF-8 cannot express") from None

@@ -1,4 +1,4 @@
-"""Read-only mappings: what stands inside the frozen models, and header fields."""
+"""Read-only mappings and lists: what stands inside the frozen models, and header fields."""
 
 from __future__ import annotations
 
@@ -6,16 +6,15 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Self
 
 
-class FrozenDict(dict[str, Any]):
-    """A ``dict`` that cannot be changed: equal to a plain one, hashable, copied as itself."""
+class _Frozen:
+    """What a container does instead of changing."""
 
     def _refuse(self, *args: Any, **kwargs: Any) -> Any:
         raise TypeError(f"{type(self).__name__} cannot be changed; make a new one")
 
-    __setitem__ = __delitem__ = __ior__ = _refuse
-    clear = pop = popitem = setdefault = update = _refuse
+    __setitem__ = __delitem__ = clear = pop = _refuse
 
-    def __hash__(self) -> int:  # type: ignore[override]  # dict has none: the point of this class
+    def __hash__(self) -> int:
         return hash(hashable(self))
 
     def __copy__(self) -> Self:
@@ -24,8 +23,23 @@ class FrozenDict(dict[str, Any]):
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         return self
 
+
+class FrozenDict(_Frozen, dict[str, Any]):  # type: ignore[misc]  # dict has no hash: the point of this class
+    """A ``dict`` that cannot be changed: equal to a plain one, hashable, copied as itself."""
+
+    __ior__ = popitem = setdefault = update = _Frozen._refuse
+
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), (dict(self),)
+
+
+class FrozenList(_Frozen, list[Any]):  # type: ignore[misc]  # nor has list
+    """A ``list`` that cannot be changed: equal to a plain one, hashable, copied as itself."""
+
+    __iadd__ = __imul__ = append = extend = insert = remove = reverse = sort = _Frozen._refuse
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (list(self),)
 
 
 class Headers(FrozenDict):
@@ -89,16 +103,16 @@ class Headers(FrozenDict):
 
 
 def frozen(value: Any) -> Any:
-    """The value with every dict inside replaced by a read-only one; lists are copied."""
+    """The value with every dict and list inside replaced by a read-only one."""
     if isinstance(value, dict):
         return value if isinstance(value, FrozenDict) else FrozenDict({k: frozen(item) for k, item in value.items()})
     if isinstance(value, list):
-        return [frozen(item) for item in value]
+        return value if isinstance(value, FrozenList) else FrozenList([frozen(item) for item in value])
     return value
 
 
 def plain(value: Any) -> Any:
-    """The value with every mapping inside replaced by a plain dict."""
+    """The value with every mapping inside replaced by a plain dict, and every list by a plain list."""
     if isinstance(value, dict):
         return {key: plain(item) for key, item in value.items()}
     if isinstance(value, list):

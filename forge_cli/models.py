@@ -8,7 +8,7 @@ import os
 import re
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import InitVar, dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import Enum
 from typing import TYPE_CHECKING, Any
@@ -40,6 +40,7 @@ _SKEW_SHARE = 0.1
 _CLOCK_TOLERANCE = timedelta(minutes=5)
 # Later ends than this overflow date arithmetic somewhere; nobody waits for them anyway.
 _LONGEST_LIFE = 100 * 365 * 86400.0
+_NOTHING: Mapping[str, Any] = FrozenDict()
 
 
 class HttpMethod(str, Enum):
@@ -85,7 +86,7 @@ class HttpRequest:
         object.__setattr__(self, "method", _method(self.method))
         for name in ("headers", "params", "data", "json_data", "files", "cookies"):
             value = getattr(self, name)
-            if isinstance(value, dict) and not isinstance(value, FrozenDict):
+            if value is not None:
                 object.__setattr__(self, name, frozen(value))
 
     def __hash__(self) -> int:
@@ -282,11 +283,14 @@ class RequestContext:
 
 @dataclass(frozen=True)
 class TokenData:
-    """A token and what was learned with it. Immutable.
+    """A token and what was learned with it. Immutable, and compared by its six fields.
 
-    `expires_at` may be naive (local time) or aware; None means unknown. `extra` holds a step's other
-    outputs. `issued_at` and `meta` are bookkeeping of the manager and the pipeline (identity, parents,
-    fingerprint) and take no part in comparison.
+    `expires_at` may be naive (local time) or aware, or ISO 8601 text of either; None means unknown. `extra`
+    holds a step's other outputs. ValueError when the text is no moment.
+
+    `issued_at` and `meta` are bookkeeping of the manager and the pipeline (identity, parents, fingerprint).
+    They are no fields: comparison and ``dataclasses.asdict`` leave them out; copies, pickles and
+    ``dataclasses.replace`` keep them.
     """
 
     access_token: str
@@ -295,14 +299,25 @@ class TokenData:
     refresh_token: str | None = None
     scope: str | None = None
     extra: Mapping[str, Any] = field(default_factory=FrozenDict)
-    issued_at: datetime | None = field(default=None, compare=False)
-    meta: Mapping[str, Any] = field(default_factory=FrozenDict, compare=False)
+    if TYPE_CHECKING:  # checkers do not know that such a variable can be an attribute too
+        issued_at: datetime | None = None
+        meta: Mapping[str, Any] = _NOTHING
+    else:
+        # Callers write a token's fields down by ``asdict`` and make it again from them. Of a variable with
+        # a default, ``replace`` takes the attribute that `__post_init__` sets.
+        issued_at: InitVar[datetime | None] = None
+        meta: InitVar[Mapping[str, Any]] = _NOTHING
 
-    def __post_init__(self) -> None:
-        for name in ("extra", "meta"):
-            value = getattr(self, name)
-            if not isinstance(value, FrozenDict):
-                object.__setattr__(self, name, frozen(dict(value or {})))
+    # The defaults are for the checkers, which see no such variables.
+    def __post_init__(
+        self,
+        issued_at: datetime | None = None,  # noqa: RUF033
+        meta: Mapping[str, Any] = _NOTHING,  # noqa: RUF033
+    ) -> None:
+        for name, moment in (("expires_at", self.expires_at), ("issued_at", issued_at)):
+            object.__setattr__(self, name, _moment(name, moment))
+        for name, value in (("extra", self.extra), ("meta", meta)):
+            object.__setattr__(self, name, value if isinstance(value, FrozenDict) else frozen(dict(value or {})))
         REDACTOR.add(self.access_token)
         REDACTOR.add(self.refresh_token)
 
@@ -376,6 +391,16 @@ class TokenData:
             f"TokenData(access_token={MASK!r}, token_type={self.token_type!r}, expires_at={self.expires_at!r}, "
             f"refresh_token={refresh}, scope={self.scope!r}, extra={sorted(self.extra)})"
         )
+
+
+def _moment(name: str, value: Any) -> Any:
+    """A moment, also from the text that JSON made of it."""
+    if not isinstance(value, str):
+        return value
+    try:
+        return datetime.fromisoformat(value)
+    except ValueError:
+        raise ValueError(f"{name} is neither a datetime nor ISO 8601 text of one") from None
 
 
 def aware(moment: datetime) -> datetime:

@@ -11,11 +11,17 @@ from .config import HttpClientConfig
 from .encode import build_url, encode
 from .errors import AuthenticationException, ForgeError, HttpClientException, RequestBuildException
 from .interfaces import AuthHookInterface, has_own
-from .models import HttpRequest, PreparedRequest, RequestContext
+from .models import HttpRequest, PreparedRequest, RequestContext, iter_params
 from .redact import REDACTOR, sensitive
 from .transport.redirects import origin
 
 _T = TypeVar("_T")
+_LIBRARYS_OWN = {
+    "accept": "*/*",
+    "accept-encoding": "gzip, deflate",
+    "connection": "keep-alive",
+    "user-agent": "python-requests/",
+}
 Origin = tuple[str, str, int]
 
 
@@ -59,14 +65,21 @@ class Draft:
 
 
 class Preparation:
-    """Makes the drafts of one client."""
+    """Makes the drafts of one client.
 
-    def __init__(self, config: HttpClientConfig, session: Any = None) -> None:
+    `session` gives the session that its user may have changed, None when there is none: its headers, query
+    and credentials hold where the config says nothing.
+    """
+
+    def __init__(self, config: HttpClientConfig, session: Callable[[], Any] = lambda: None) -> None:
         self._config = config
         self._session = session
         urls = (config.base_url, *config.origins)
         self._origins = frozenset(origin(url) for url in urls if "://" in url)
         self._prefix = config.base_url.rstrip("/") + "/"
+        self._header_names = frozenset(name.lower() for name in config.default_headers)
+        self._query_names = frozenset(config.default_params)
+        self._signs = config.auth_hook is not None and has_own(config.auth_hook, "finish")
 
     def draft(self, context: RequestContext) -> Draft:
         """Hooks, then authentication, then the bytes."""
@@ -82,7 +95,7 @@ class Preparation:
         if hook is not None:
             request = self._authenticated(hook, hook.before_request, request, context)
         prepared = self._encoded(plain, request, ours)
-        if hook is not None and has_own(hook, "finish"):
+        if hook is not None and self._signs:
             before, prepared = prepared, self._authenticated(hook, hook.finish, prepared, context)
             changed = {n.lower() for n, v in prepared.headers.pairs if before.headers.get(n) != v}
             prepared = dataclasses.replace(prepared, credentials=prepared.credentials | changed)
@@ -105,28 +118,43 @@ class Preparation:
         """The bytes of `request`, which is `plain` and what authentication added."""
         config = self._config
         headers, queries = _added(plain, request)
-        if ours and self._session is not None:
-            config = _over_session(config, self._session)
-            if request.auth is None and isinstance(self._session_auth, tuple):
-                request = dataclasses.replace(request, auth=self._session_auth)
         if not ours:
             return encode(request, timeout=config.default_timeout, credentials=headers, query_credentials=queries)
+        headers, queries = headers | self._header_names, queries | self._query_names
+        defaults, params = config.default_headers, config.default_params
+        session = self._session()
+        if session is not None:
+            found, query = self._found(session), getattr(session, "params", None)
+            query = query if isinstance(query, Mapping) else {}
+            defaults, params = {**found, **defaults}, {**query, **params}
+            headers, queries = headers.union(name.lower() for name in found), queries.union(query)
+            auth = getattr(session, "auth", None)
+            if isinstance(auth, tuple) and request.auth is None and not self._has_credentials:
+                request = dataclasses.replace(request, auth=auth)
         return encode(
             request,
             base_url=config.base_url,
-            defaults=config.default_headers,
-            params=config.default_params,
+            defaults=defaults,
+            params=params,
             cookies=config.cookies,
             timeout=config.default_timeout,
-            credentials=headers | {name.lower() for name in config.default_headers},
-            query_credentials=queries.union(config.default_params),
+            credentials=headers,
+            query_credentials=queries,
         )
 
+    def _found(self, session: Any) -> dict[str, Any]:
+        """The headers of a session that the config says nothing about."""
+        headers = getattr(session, "headers", None)
+        return {
+            name: value
+            for name, value in (headers.items() if isinstance(headers, Mapping) else ())
+            if name.lower() not in self._header_names and not _is_librarys_own(name, value)
+        }
+
     @property
-    def _session_auth(self) -> Any:
-        """User and password of the caller's session, unless there is a header or a hook for that."""
-        stated = any(name.lower() == "authorization" for name in self._config.default_headers)
-        return None if stated or self._config.auth_hook is not None else getattr(self._session, "auth", None)
+    def _has_credentials(self) -> bool:
+        """Whether the config has a header or a hook for user and password."""
+        return "authorization" in self._header_names or self._config.auth_hook is not None
 
     def _authenticated(
         self, hook: AuthHookInterface, step: Callable[[_T, RequestContext], _T], value: _T, context: RequestContext
@@ -145,30 +173,10 @@ class Preparation:
             raise AuthenticationException(message, exc, {"request": context.request}) from exc
 
 
-def _over_session(config: HttpClientConfig, session: Any) -> HttpClientConfig:
-    """The config with the headers and query of the caller's session below its own."""
-    headers, params = getattr(session, "headers", None), getattr(session, "params", None)
-    own = {name.lower() for name in config.default_headers}
-    found = {
-        name: value
-        for name, value in (headers.items() if isinstance(headers, Mapping) else ())
-        if name.lower() not in own and not _is_librarys_own(name, value)
-    }
-    return dataclasses.replace(
-        config,
-        default_headers={**found, **config.default_headers},
-        default_params={**(params if isinstance(params, Mapping) else {}), **config.default_params},
-    )
-
-
 def _is_librarys_own(name: str, value: Any) -> bool:
     """What every session of the HTTP library has, whoever made it."""
-    name = name.lower()
-    return (
-        name in ("accept-encoding", "connection")
-        or (name == "accept" and value == "*/*")
-        or (name == "user-agent" and str(value).startswith("python-requests/"))
-    )
+    begins = _LIBRARYS_OWN.get(name.lower())
+    return begins is not None and str(value).startswith(begins)
 
 
 def returned(hook: object, result: _T | None) -> _T:
@@ -197,11 +205,10 @@ def _added(before: HttpRequest, after: HttpRequest) -> tuple[frozenset[str], fro
         headers.add("cookie")
     if after.auth is not None:
         headers.add("authorization")
-    old_names = _names(before.params)
-    return frozenset(headers), frozenset(_names(after.params) - old_names)
+    if after.params is before.params:
+        return frozenset(headers), frozenset()
+    return frozenset(headers), frozenset(_names(after.params) - _names(before.params))
 
 
 def _names(params: Any) -> set[str]:
-    if params is None:
-        return set()
-    return set(params) if isinstance(params, Mapping) else {name for name, _ in params}
+    return set(params) if isinstance(params, Mapping) else {name for name, _ in iter_params(params)}

@@ -20,8 +20,8 @@ _SHORTEST = 4
 _LONGEST_ENCODED = 64 * 1024
 
 _SENSITIVE_NAME = re.compile(
-    r"^(proxy-)?authorization$|^(set-)?cookie2?$|token|secret|passw|api[-_]?key|apikey|signature|credential"
-    r"|^x-amz-security|session[-_]?id|^(x-)?auth$|assertion|client_secret|private[-_]?key"
+    r"^(proxy-)?authorization$|^(set-)?cookie2?$|token|secret|passw|api[-_]?key|signature|credential"
+    r"|^x-amz-security|session[-_]?id|^(x-)?auth$|assertion|private[-_]?key"
     r"|^(code|key|jwt|sid|otp|pin|pwd|pw)$",
     re.IGNORECASE,
 )
@@ -35,11 +35,9 @@ _TOKEN_LIKE = re.compile(
 # What stands for a value that is not there hides nothing.
 _PLACEHOLDER = re.compile(r"<(token:[A-Za-z0-9_-]+|redacted)>")
 # Standard names that hold one of the words above and no secret.
-_HARMLESS = frozenset(
-    {"token_type", "token-type", "x-csrf-token-required", "idempotency-key", "token_endpoint", "subject_token_type"}
-)
+_HARMLESS = frozenset({"token_type", "token-type", "x-csrf-token-required", "token_endpoint", "subject_token_type"})
 _FIELD = re.compile(
-    r"""(?P<key>(?P<quote>["']?)(?P<name>[A-Za-z0-9_.-]{2,64})(?P=quote)\s*(?:[:=])\s*)"""
+    r"""(?P<key>(?P<quote>["']?)(?P<name>[A-Za-z0-9_.-]{2,64})(?P=quote)\s*[:=]\s*)"""
     r"""(?P<value>"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|[^\s,;&"'}\]]+)"""
 )
 
@@ -124,10 +122,10 @@ class Redactor:
         """One header's value: masked by name, else by known values. A scheme word stays."""
         if not sensitive(name):
             return self.text(value)
-        scheme, space, rest = value.partition(" ")
+        scheme, _, rest = value.partition(" ")
         if _PLACEHOLDER.fullmatch(rest or value):
             return value
-        return f"{scheme} {MASK}" if space and rest and scheme.isalnum() and "authorization" in name.lower() else MASK
+        return f"{scheme} {MASK}" if rest and scheme.isalnum() and "authorization" in name.lower() else MASK
 
     def headers(self, pairs: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
         """Header pairs, each value masked as ``header`` does."""
@@ -183,7 +181,7 @@ def _spellings(value: str) -> set[str]:
             end = len(text.rstrip("=")) - (0 if (len(raw) + offset) % 3 == 0 else 1)
             if end - start >= 8:
                 forms.add(text[start:end])
-    return {form for form in forms if len(form) >= _SHORTEST}
+    return forms
 
 
 def _mask_field(match: re.Match[str]) -> str:

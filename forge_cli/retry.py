@@ -46,7 +46,22 @@ class NoRetryStrategy(RetryStrategyInterface):
         return 0.0
 
 
-class SimpleRetryStrategy(RetryStrategyInterface):
+class _Limited(RetryStrategyInterface):
+    """At most so many retries; listed statuses count as failures."""
+
+    def __init__(self, max_retries: int, statuses: Iterable[int]) -> None:
+        self._max_retries = max_retries
+        self._statuses = frozenset(statuses)
+
+    @property
+    def max_retries(self) -> int:
+        return self._max_retries
+
+    def is_retryable_status(self, code: int) -> bool:
+        return code in self._statuses
+
+
+class SimpleRetryStrategy(_Limited):
     """Repeat up to `max_retries` times, `delay` seconds apart.
 
     `retryable_exceptions` limits it to these types (None: any); `retryable_status_codes` names statuses
@@ -63,19 +78,11 @@ class SimpleRetryStrategy(RetryStrategyInterface):
         max_retry_after: float = 60.0,
         max_elapsed: float | None = None,
     ) -> None:
-        self._max_retries = max_retries
+        super().__init__(max_retries, retryable_status_codes or ())
         self._delay = delay
         self._exceptions = None if retryable_exceptions is None else tuple(retryable_exceptions)
-        self._statuses = frozenset(retryable_status_codes or ())
         self.max_retry_after = max_retry_after
         self.max_elapsed = max_elapsed
-
-    @property
-    def max_retries(self) -> int:
-        return self._max_retries
-
-    def is_retryable_status(self, code: int) -> bool:
-        return code in self._statuses
 
     def should_retry(self, context: RequestContext, exception: Exception) -> bool:
         if context.attempt >= self._max_retries:
@@ -86,7 +93,7 @@ class SimpleRetryStrategy(RetryStrategyInterface):
         return self._delay
 
 
-class ExponentialBackoffRetryStrategy(RetryStrategyInterface):
+class ExponentialBackoffRetryStrategy(_Limited):
     """Repeat after `base_delay` seconds, then `multiplier` times as long each time, at most `max_delay`.
 
     `jitter` spreads each delay: True by ±25 %, ``"full"`` over the whole range from 0 (as the AWS
@@ -109,23 +116,15 @@ class ExponentialBackoffRetryStrategy(RetryStrategyInterface):
         max_elapsed: float | None = None,
         uniform: Callable[[float, float], float] = random.uniform,
     ) -> None:
-        self._max_retries = max_retries
+        super().__init__(max_retries, RETRYABLE_STATUSES if retryable_status_codes is None else retryable_status_codes)
         self._exceptions = None if retryable_exceptions is None else tuple(retryable_exceptions)
-        self._statuses = RETRYABLE_STATUSES if retryable_status_codes is None else frozenset(retryable_status_codes)
         self._delays = _Backoff(base_delay, max_delay, multiplier, jitter, uniform)
         self.max_retry_after = max_retry_after
         self.max_elapsed = max_elapsed
 
-    @property
-    def max_retries(self) -> int:
-        return self._max_retries
-
     def is_max_retry(self, context: RequestContext) -> bool:
         """Whether this was the last attempt allowed."""
         return context.attempt >= self._max_retries
-
-    def is_retryable_status(self, code: int) -> bool:
-        return code in self._statuses
 
     def should_retry(self, context: RequestContext, exception: Exception) -> bool:
         if self.is_max_retry(context):
@@ -136,7 +135,7 @@ class ExponentialBackoffRetryStrategy(RetryStrategyInterface):
         return self._delays.after(context.attempt)
 
 
-class CircuitBreakerRetryStrategy(RetryStrategyInterface):
+class CircuitBreakerRetryStrategy(_Limited):
     """Repeat, and leave a server alone for `recovery_timeout` seconds after `failure_threshold` failures in a row.
 
     A client asks before each attempt and counts each of them (transport failures, 5xx, 408, 429), by
@@ -164,9 +163,8 @@ class CircuitBreakerRetryStrategy(RetryStrategyInterface):
         retryable_status_codes: Iterable[int] | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._max_retries = max_retries
+        super().__init__(max_retries, retryable_status_codes or ())
         self._base_delay = base_delay
-        self._statuses = frozenset(retryable_status_codes or ())
         self._circuits = _Circuits(clock=clock)
         self._breaker = CircuitBreaker(
             failure_threshold, recovery_timeout, half_open_max_calls, state=self._circuits, clock=clock
@@ -178,16 +176,9 @@ class CircuitBreakerRetryStrategy(RetryStrategyInterface):
         return self._breaker
 
     @property
-    def max_retries(self) -> int:
-        return self._max_retries
-
-    @property
     def state(self) -> str:
         """The worst state of all circuits: "open", "half_open" or "closed"."""
         return self._circuits.worst()
-
-    def is_retryable_status(self, code: int) -> bool:
-        return code in self._statuses
 
     def should_retry(self, context: RequestContext, exception: Exception) -> bool:
         left = context.attempt < self._max_retries
@@ -262,44 +253,20 @@ class _Backoff:
         return max(0.0, delay)
 
 
-class _AuthCodes:
-    """Which statuses mean that the credential was refused."""
+class _AuthAttempts(AuthRetryStrategyInterface):
+    """At most so many renewals, each after the same pause, when the status says that the credential was refused."""
 
-    def __init__(self, auth_error_codes: Iterable[int] | None) -> None:
-        self._codes = frozenset({401} if auth_error_codes is None else auth_error_codes)
-
-    def is_auth_error(self, response: HttpResponse) -> bool:
-        return response.status_code in self._codes
-
-
-class NoAuthRetryStrategy(_AuthCodes, AuthRetryStrategyInterface):
-    """A refused credential is final; 401 is still reported as refused."""
-
-    def __init__(self, auth_error_codes: Iterable[int] | None = None) -> None:
-        super().__init__(auth_error_codes)
-
-    @property
-    def max_retries(self) -> int:
-        return 0
-
-    def should_retry(self, response: HttpResponse, attempt: int) -> bool:
-        return False
-
-    def get_delay(self, attempt: int) -> float:
-        return 0.0
-
-
-class SimpleAuthRetryStrategy(_AuthCodes, AuthRetryStrategyInterface):
-    """Renew and send again up to `max_retries` times, after `delay` seconds."""
-
-    def __init__(self, max_retries: int = 1, delay: float = 0.0, auth_error_codes: Iterable[int] | None = None) -> None:
-        super().__init__(auth_error_codes)
+    def __init__(self, max_retries: int, delay: float, auth_error_codes: Iterable[int] | None) -> None:
         self._max_retries = max_retries
         self._delay = delay
+        self._codes = frozenset({401} if auth_error_codes is None else auth_error_codes)
 
     @property
     def max_retries(self) -> int:
         return self._max_retries
+
+    def is_auth_error(self, response: HttpResponse) -> bool:
+        return response.status_code in self._codes
 
     def should_retry(self, response: HttpResponse, attempt: int) -> bool:
         return attempt < self._max_retries and self.is_auth_error(response)
@@ -308,7 +275,21 @@ class SimpleAuthRetryStrategy(_AuthCodes, AuthRetryStrategyInterface):
         return self._delay
 
 
-class ExponentialAuthRetryStrategy(_AuthCodes, AuthRetryStrategyInterface):
+class NoAuthRetryStrategy(_AuthAttempts):
+    """A refused credential is final; 401 is still reported as refused."""
+
+    def __init__(self, auth_error_codes: Iterable[int] | None = None) -> None:
+        super().__init__(0, 0.0, auth_error_codes)
+
+
+class SimpleAuthRetryStrategy(_AuthAttempts):
+    """Renew and send again up to `max_retries` times, after `delay` seconds."""
+
+    def __init__(self, max_retries: int = 1, delay: float = 0.0, auth_error_codes: Iterable[int] | None = None) -> None:
+        super().__init__(max_retries, delay, auth_error_codes)
+
+
+class ExponentialAuthRetryStrategy(_AuthAttempts):
     """Renew and send again, after delays that grow as those of `ExponentialBackoffRetryStrategy` do."""
 
     def __init__(
@@ -322,22 +303,14 @@ class ExponentialAuthRetryStrategy(_AuthCodes, AuthRetryStrategyInterface):
         *,
         uniform: Callable[[float, float], float] = random.uniform,
     ) -> None:
-        super().__init__(auth_error_codes)
-        self._max_retries = max_retries
+        super().__init__(max_retries, base_delay, auth_error_codes)
         self._delays = _Backoff(base_delay, max_delay, multiplier, jitter, uniform)
-
-    @property
-    def max_retries(self) -> int:
-        return self._max_retries
-
-    def should_retry(self, response: HttpResponse, attempt: int) -> bool:
-        return attempt < self._max_retries and self.is_auth_error(response)
 
     def get_delay(self, attempt: int) -> float:
         return self._delays.after(attempt)
 
 
-class ConditionalAuthRetryStrategy(_AuthCodes, AuthRetryStrategyInterface):
+class ConditionalAuthRetryStrategy(_AuthAttempts):
     """Renew and send again when functions of the caller's say so.
 
     `is_auth_error_func` stands in for the test of the status; of what it accepts, `should_retry_func`
@@ -352,26 +325,17 @@ class ConditionalAuthRetryStrategy(_AuthCodes, AuthRetryStrategyInterface):
         is_auth_error_func: Callable[[HttpResponse], bool] | None = None,
         auth_error_codes: Iterable[int] | None = None,
     ) -> None:
-        super().__init__(auth_error_codes)
-        self._max_retries = max_retries
-        self._delay = delay
+        super().__init__(max_retries, delay, auth_error_codes)
         self._decides = should_retry_func
         self._recognises = is_auth_error_func
-
-    @property
-    def max_retries(self) -> int:
-        return self._max_retries
 
     def is_auth_error(self, response: HttpResponse) -> bool:
         return super().is_auth_error(response) if self._recognises is None else self._recognises(response)
 
     def should_retry(self, response: HttpResponse, attempt: int) -> bool:
-        if attempt >= self._max_retries or not self.is_auth_error(response):
+        if not super().should_retry(response, attempt):
             return False
         return True if self._decides is None else self._decides(response)
-
-    def get_delay(self, attempt: int) -> float:
-        return self._delay
 
 
 def retry_after(headers: Mapping[str, str], now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> float | None:

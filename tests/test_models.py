@@ -52,6 +52,17 @@ FULL = HttpRequest(
     cookies={"session": "cookie-1"},
 )
 
+FULL_TOKEN = TokenData(
+    "user-token-1",
+    "MAC",
+    datetime(2090, 1, 2, tzinfo=UTC),
+    "user-refresh-1",
+    "read",
+    {"id": 7, "roles": ["a", {"b": 1}]},
+    issued_at=datetime(2026, 1, 2, tzinfo=UTC),
+    meta={"parents": {"app": "abc"}},
+)
+
 
 def response(content: bytes = b"", status: int = 200, encoding: str | None = None, **headers: str) -> HttpResponse:
     return HttpResponse(status, Headers(headers), content, 1.0, "https://api.example.com/x", FULL, encoding)
@@ -91,12 +102,56 @@ class TestHttpRequest:
     def test_nested_mappings_cannot_be_changed_either(self) -> None:
         assert isinstance(FULL.json_data["roles"][1], FrozenDict)
 
+    @pytest.mark.parametrize(
+        "change",
+        [
+            pytest.param(lambda roles: roles.append("root"), id="append"),
+            pytest.param(lambda roles: roles.extend(["root"]), id="extend"),
+            pytest.param(lambda roles: roles.insert(0, "root"), id="insert"),
+            pytest.param(lambda roles: roles.__setitem__(0, "root"), id="item"),
+            pytest.param(lambda roles: roles.__setitem__(slice(0, 1), ["root"]), id="slice"),
+            pytest.param(lambda roles: roles.__delitem__(0), id="del"),
+            pytest.param(lambda roles: roles.__iadd__(["root"]), id="iadd"),
+            pytest.param(lambda roles: roles.__imul__(2), id="imul"),
+            pytest.param(lambda roles: roles.pop(), id="pop"),
+            pytest.param(lambda roles: roles.remove("admin"), id="remove"),
+            pytest.param(lambda roles: roles.clear(), id="clear"),
+            pytest.param(lambda roles: roles.reverse(), id="reverse"),
+            pytest.param(lambda roles: roles.sort(key=str), id="sort"),
+        ],
+    )
+    def test_its_lists_cannot_be_changed_either(self, change: Callable[[Any], object]) -> None:
+        nested = FULL.json_data["roles"]
+        top = HttpRequest("POST", "/users", json_data=["admin", {"area": "all"}]).json_data
+        for roles in (nested, top):
+            with pytest.raises(TypeError, match="FrozenList cannot be changed"):
+                change(roles)
+            assert roles == ["admin", {"area": "all"}]
+
+    def test_its_lists_are_lists_in_every_other_way(self) -> None:
+        roles = FULL.json_data["roles"]
+        assert isinstance(roles, list)
+        assert json.dumps(roles) == '["admin", {"area": "all"}]'
+        for copied in (copy.copy(roles), copy.deepcopy(roles), pickle.loads(pickle.dumps(roles))):
+            assert (type(copied), copied) == (type(roles), roles)
+        assert {roles: 1}[copy.deepcopy(roles)] == 1
+        assert (roles.copy(), roles[:1]) == (roles, ["admin"])
+        assert dataclasses.asdict(FULL)["json_data"]["roles"] == roles
+        assert type(FULL.to_dict()["json_data"]["roles"]) is list
+
     def test_a_later_change_of_what_it_was_made_from_does_not_show(self) -> None:
         body = {"name": "Ada", "roles": ["admin"]}
         request = HttpRequest("POST", "/users", json_data=body)
         body["name"] = "Eve"
         body["roles"].append("root")  # type: ignore[attr-defined]
         assert request.json_data == {"name": "Ada", "roles": ["admin"]}
+
+    @pytest.mark.parametrize("field", ["params", "data", "json_data"])
+    def test_a_list_on_its_own_is_taken_as_it_was(self, field: str) -> None:
+        pairs: list[Any] = [("a", "1")]
+        request = HttpRequest("POST", "/users", **{field: pairs})  # type: ignore[arg-type]  # any of several fields
+        pairs.append(("b", "2"))
+        assert getattr(request, field) == [("a", "1")]
 
     def test_with_headers_makes_a_new_one_in_which_the_argument_wins(self) -> None:
         other = FULL.with_headers({"X-Tenant": "two", "Accept": "text/plain"})
@@ -386,10 +441,62 @@ class TestTokenData:
             token.access_token = "x"  # type: ignore[misc]
         with pytest.raises(TypeError):
             token.extra["a"]["b"] = 2
+        with pytest.raises(TypeError):
+            FULL_TOKEN.extra["roles"].append("b")
         twin = TokenData("user-token-1", extra={"a": {"b": 1}}, issued_at=datetime.now(UTC), meta={"by": "me"})
         assert twin == token
         assert hash(twin) == hash(token)
         assert pickle.loads(pickle.dumps(token)) == copy.deepcopy(token) == token
+
+    def test_what_is_written_down_of_it_are_the_six_fields(self) -> None:
+        fields = dataclasses.asdict(FULL_TOKEN)
+        assert list(fields) == ["access_token", "token_type", "expires_at", "refresh_token", "scope", "extra"]
+        assert (type(fields["extra"]), type(FULL_TOKEN.extra)) == (FrozenDict, FrozenDict)
+        assert TokenData(**fields) == TokenData(*dataclasses.astuple(FULL_TOKEN)) == FULL_TOKEN
+
+    @pytest.mark.parametrize("end", [datetime(2090, 1, 2, 3, 4, 5, 6), datetime(2090, 1, 2, tzinfo=UTC), None], ids=str)
+    @pytest.mark.parametrize("written", [dataclasses.asdict, vars], ids=["asdict", "vars"])
+    def test_it_comes_back_from_json_that_was_made_of_its_fields(
+        self, end: datetime | None, written: Callable[[TokenData], dict[str, Any]]
+    ) -> None:
+        token = dataclasses.replace(FULL_TOKEN, expires_at=end)
+        found = TokenData(**json.loads(json.dumps(written(token), default=str)))
+        assert found == token
+        assert not found.is_expired
+        assert found.fresh(datetime.now(UTC))
+
+    @pytest.mark.parametrize("name", ["expires_at", "issued_at"])
+    def test_text_that_is_no_moment_is_refused_without_being_quoted(self, name: str) -> None:
+        with pytest.raises(ValueError, match="^" + name) as caught:
+            TokenData("user-token-1", **{name: "next week"})  # type: ignore[arg-type]  # as JSON may bring it
+        assert (caught.value.__suppress_context__, "next week" in str(caught.value)) == (True, False)
+
+    @pytest.mark.parametrize(
+        "copied",
+        [
+            copy.copy,
+            copy.deepcopy,
+            pytest.param(lambda token: pickle.loads(pickle.dumps(token)), id="pickle"),
+            dataclasses.replace,
+            pytest.param(lambda token: dataclasses.replace(token, scope=token.scope), id="replace a field"),
+        ],
+    )
+    def test_a_copy_keeps_what_is_noted_beside_the_fields(self, copied: Callable[[TokenData], TokenData]) -> None:
+        token = copied(FULL_TOKEN)
+        assert token == FULL_TOKEN
+        assert (token.issued_at, token.meta) == (FULL_TOKEN.issued_at, {"parents": {"app": "abc"}})
+
+    def test_what_is_noted_beside_the_fields_can_be_replaced_and_not_be_changed(self) -> None:
+        noted = {"by": "me"}
+        token = dataclasses.replace(FULL_TOKEN, issued_at=None, meta=noted)
+        noted["by"] = "you"
+        assert (token.issued_at, token.meta) == (None, {"by": "me"})
+        assert TokenData("user-token-1").meta == {}
+        for name in ("issued_at", "meta"):
+            with pytest.raises(AttributeError):
+                setattr(token, name, None)
+        with pytest.raises(TypeError):
+            token.meta["by"] = "you"  # type: ignore[index]  # that it is refused is the point
 
     def test_what_it_was_made_from_may_change_later(self) -> None:
         extra = {"scope": "read"}

@@ -1,4 +1,4 @@
-"""The public API as a typed program uses it: nothing runs here, mypy and pyright read it in their strict modes."""
+"""The public API as a typed program uses it: nothing here runs; mypy and pyright read it, both strict."""
 
 # pyright: strict
 
@@ -6,14 +6,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, assert_type
 
+import pytest
+from requests import Session
+from requests.adapters import HTTPAdapter
+
 from forge_cli import (
     ApiKeyAuthHook,
+    AuthenticationException,
     AuthHookInterface,
+    AuthorizationHook,
     AuthRetryStrategyInterface,
+    BadRequestException,
+    BaseOAuth2TokenProvider,
     BasicAuthHook,
     BodyTokenFetcher,
     CircuitBreaker,
@@ -22,6 +31,7 @@ from forge_cli import (
     ClientCredentialsTokenProvider,
     CompositeAuthHook,
     ConditionalAuthRetryStrategy,
+    ConnectionException,
     CorrelationIdHook,
     DjangoCacheTokenStorage,
     ErrorHookInterface,
@@ -29,34 +39,47 @@ from forge_cli import (
     ExponentialBackoffRetryStrategy,
     FetchContext,
     FileTokenStorage,
+    ForbiddenException,
     ForgeError,
     HeaderTokenFetcher,
     HttpClient,
     HttpClientConfig,
     HttpClientConfigBuilder,
     HttpClientException,
+    HttpClientInterface,
     HttpMethod,
     HttpRequest,
     HttpResponse,
+    HttpSessionInterface,
     HttpStatusException,
+    HttpTokenFetcher,
     InMemoryTokenStorage,
     KeyringTokenStorage,
+    LoggingErrorHook,
     LoggingRequestHook,
+    LoggingResponseHook,
     MaxRetryException,
     NoAuthRetryStrategy,
     NoRetryStrategy,
+    NotFoundException,
     PasswordGrantTokenProvider,
     PipelineTokenProvider,
     PreparedRequest,
     Profile,
+    RateLimitResponseHook,
     RedisTokenStorage,
+    RequestBuildException,
     RequestContext,
     RequestHookInterface,
     ResponseHookInterface,
+    ResponseParseException,
     RetryBudget,
     RetryStrategyInterface,
+    ServerErrorException,
     SimpleAuthRetryStrategy,
     SimpleRetryStrategy,
+    SSLException,
+    TimeoutException,
     TokenAuthHook,
     TokenData,
     TokenFetcherInterface,
@@ -64,13 +87,24 @@ from forge_cli import (
     TokenManager,
     TokenManagerInterface,
     TokenProviderInterface,
+    TokenRefreshException,
     TokenStorageInterface,
+    UnauthorizedException,
     create_client,
     http_client,
     load_profile,
     to_curl,
 )
-from forge_cli.testing import Answer, Reply, ScriptedServer, Seen, StorageContract, TokenEndpoint, oauth_error
+from forge_cli.testing import (
+    Answer,
+    Reply,
+    ScriptedServer,
+    Seen,
+    SharedStorageContract,
+    StorageContract,
+    TokenEndpoint,
+    oauth_error,
+)
 
 
 def requests(client: HttpClient) -> None:
@@ -84,14 +118,24 @@ def requests(client: HttpClient) -> None:
     assert_type(client.delete("/users/1", headers={"If-Match": "1"}), HttpResponse)
     assert_type(client.head("/users"), HttpResponse)
     assert_type(client.options("/users"), HttpResponse)
+    raw = HttpRequest("PROPFIND", "/users", content=b"<a/>", cookies={"a": "1"}, retry_strategy=NoRetryStrategy())
+    assert_type(client.request(raw).request, HttpRequest)
+    assert_type(client.post("/users", files={"photo": ("ada.png", b"...", "image/png")}), HttpResponse)
     assert_type(client.prepare(request), PreparedRequest)
+    assert_type(client.prepare(request, RequestContext(request)).method, str)
     assert_type(to_curl(request), str)
     assert_type(request.with_headers({"X-Two": "2"}), HttpRequest)
     for position, outcome in client.request_many([request], max_workers=2, fail_fast=True):
         assert_type(position, int)
         assert_type(outcome, HttpResponse | HttpClientException)
-    with client.stream("GET", "/export") as streamed:
+        if isinstance(outcome, HttpResponse):
+            assert_type(outcome.text, str)
+        else:
+            assert_type(outcome.message, str)
+    assert_type(client.request_many(iter([request])).close(), None)
+    with client.stream(HttpMethod.GET, "/export", headers={"Accept": "text/csv"}, timeout=60) as streamed:
         assert_type(streamed.status_code, int)
+        assert_type(streamed.headers["Content-Type"], str)
         for chunk in streamed.iter_bytes(chunk_size=1024):
             assert_type(chunk, bytes)
 
@@ -112,15 +156,26 @@ def answers(response: HttpResponse) -> None:
 def failures(client: HttpClient) -> str | None:
     """What an exception has."""
     try:
-        client.get("/users")
+        client.get("/users").raise_for_status()
     except MaxRetryException as error:
         assert_type(error.attempts, int)
         assert_type(error.original_exception, BaseException | None)
-    except HttpStatusException as error:
+    except (BadRequestException, UnauthorizedException, ForbiddenException, NotFoundException) as error:
         assert_type(error.status_code, int)
+    except ServerErrorException as error:
+        assert_type(error.status_code, int)
+    except HttpStatusException as error:
         assert_type(error.response_body, str | None)
     except CircuitOpenException as error:
         assert_type(error.retry_after, float)
+    except TokenRefreshException as error:
+        assert_type(error.service_name, str | None)
+    except AuthenticationException as error:
+        assert_type(error.service_name, str | None)
+    except (TimeoutException, ConnectionException, SSLException) as error:
+        assert_type(error.message, str)
+    except (RequestBuildException, ResponseParseException) as error:
+        assert_type(error.hint, str | None)
     except HttpClientException as error:
         assert_type(error.context, dict[str, Any])
     except ForgeError as error:
@@ -148,9 +203,40 @@ def clients() -> None:
         .with_max_elapsed(30)
         .with_circuit_breaker(CircuitBreaker(failure_threshold=3))
         .with_retry_budget(RetryBudget(ratio=0.1))
+        .with_response_hook(LoggingResponseHook(log_body=True))
+        .with_response_hook(RateLimitResponseHook())
+        .with_error_hook(LoggingErrorHook())
+        .with_request_hook(AuthorizationHook(lambda: "user-token-1"))
+        .with_bearer_token("user-token-1")
+        .with_api_key("key-1", header_name="X-Key")
+        .with_api_key_auth("key-1", excluded_paths={"/health"})
+        .with_basic_auth("ada", "password-1")
+        .with_auth_hook(ApiKeyAuthHook("key-1"))
+        .with_token_auth(TokenManager(Provider()), SimpleAuthRetryStrategy(2), excluded_path_patterns=["/public/*"])
+        .with_raise_for_status()
+        .with_cookies({"a": "1"})
+        .with_proxies({"https": "http://proxy:3128"})
+        .with_client_cert("cert.pem", "key.pem", "password-1")
+        .with_ca_bundle("ca.pem")
+        .with_origins("https://cdn.example.com")
+        .with_pool_connection(4)
+        .with_pool_maxsize(50)
+        .with_logging(log_headers=True, sensitive_keys={"x-secret"})
+        .with_retry_strategy(Retry())
     )
     assert_type(builder, HttpClientConfigBuilder)
     assert_type(builder.build(), HttpClientConfig)
+    with Session() as session, HttpClient(builder.build(), session) as injected:
+        assert_type(injected.session, Session)
+        assert_type(injected.adapter, HTTPAdapter)
+        assert_type(injected.auth_hook, AuthHookInterface | None)
+        assert_type(injected.config.base_url, str)
+
+
+def told(client: HttpClientInterface, session: HttpSessionInterface) -> None:
+    """What a program asks for that takes any client."""
+    assert_type(client.get("/users"), HttpResponse)
+    session.close()
 
 
 def profiles() -> None:
@@ -159,6 +245,9 @@ def profiles() -> None:
     assert_type(profile, Profile)
     assert_type(profile.client(), HttpClient)
     assert_type(profile.tokens, TokenManager)
+    assert_type(profile.tokens.get_token().access_token, str)
+    with load_profile().client() as client:
+        assert_type(client.get("/users").json(), Any)
 
 
 class Retry(RetryStrategyInterface):
@@ -173,6 +262,55 @@ class Retry(RetryStrategyInterface):
 
     def get_delay(self, context: RequestContext) -> float:
         return 0.0
+
+
+class AuthRetry(AuthRetryStrategyInterface):
+    """An extension point: when a refused credential is renewed."""
+
+    @property
+    def max_retries(self) -> int:
+        return 1
+
+    def is_auth_error(self, response: HttpResponse) -> bool:
+        return response.status_code in (401, 419)
+
+    def should_retry(self, response: HttpResponse, attempt: int) -> bool:
+        return attempt < 1 and self.is_auth_error(response)
+
+    def get_delay(self, attempt: int) -> float:
+        return 0.0
+
+
+class Signer(AuthHookInterface):
+    """An extension point: how a request is authenticated."""
+
+    def before_request(self, request: HttpRequest, context: RequestContext) -> HttpRequest:
+        return request
+
+    def should_authenticate(self, request: HttpRequest) -> bool:
+        return not request.url.startswith("/public/")
+
+    def is_auth_error(self, response: HttpResponse) -> bool:
+        return response.status_code == 401
+
+    def refresh_auth(self) -> bool:
+        return False
+
+    def invalidate_auth(self) -> None:
+        return None
+
+    def get_token(self) -> TokenData:
+        return TokenData("key-1", "Signature")
+
+    @property
+    def retry_strategy(self) -> AuthRetryStrategyInterface:
+        return AuthRetry()
+
+    def finish(self, prepared: PreparedRequest, context: RequestContext) -> PreparedRequest:
+        return replace(prepared, headers=prepared.headers.with_field("X-Signature", str(len(prepared.url))))
+
+    def recover(self, response: HttpResponse, context: RequestContext) -> bool:
+        return super().recover(response, context)
 
 
 class Hook(RequestHookInterface, ResponseHookInterface, ErrorHookInterface):
@@ -200,6 +338,23 @@ class Provider(TokenProviderInterface):
 
     def refresh_token(self, current_token: TokenData) -> TokenData:
         return self.fetch_token()
+
+
+class Grant(BaseOAuth2TokenProvider):
+    """A provider that shares what the library's have."""
+
+    def fetch_token(self) -> TokenData:
+        return TokenData.from_response({"access_token": "user-token-1", "expires_in": 60})
+
+
+class Manager(TokenManager):
+    """A manager that counts."""
+
+    renewals = 0
+
+    def force_refresh(self) -> TokenData:
+        self.renewals += 1
+        return super().force_refresh()
 
 
 class Storage(TokenStorageInterface):
@@ -235,6 +390,17 @@ class Fetcher(TokenFetcherInterface):
         return TokenData("user-token-1")
 
 
+class Ticket(HttpTokenFetcher):
+    """A step that shares the connection of the library's."""
+
+    @property
+    def name(self) -> str:
+        return "ticket"
+
+    def fetch(self, context: Mapping[str, TokenData] | None = None) -> TokenData:
+        return TokenData(self._make_request("POST", "/tickets", json_data={}).text)
+
+
 class Step(BodyTokenFetcher):
     """A step that is given the token of another."""
 
@@ -254,7 +420,9 @@ def logins() -> None:
     ]
     app = HeaderTokenFetcher("app", "https://api.example.com", "/app", ttl=timedelta(hours=1))
     user = Step("user", "https://api.example.com", "/login", depends_on=["app"], content_type="json")
-    pipeline = TokenFetchPipeline([app, user, Fetcher()], storages[0], cache_key_prefix="example")
+    pipeline = TokenFetchPipeline(
+        [app, user, Fetcher(), Ticket("https://api.example.com")], storages[0], cache_key_prefix="example"
+    )
     assert_type(pipeline.execute(force_refresh=True), TokenData)
     assert_type(pipeline.step_names, list[str])
     user_login = PasswordGrantTokenProvider(
@@ -269,6 +437,7 @@ def logins() -> None:
         providers: list[TokenProviderInterface] = [
             PipelineTokenProvider(pipeline, "example"),
             Provider(),
+            Grant("https://api.example.com/token", "id", "client-secret-1", "example"),
             user_login,
             oauth,
         ]
@@ -282,12 +451,15 @@ def logins() -> None:
         TokenAuthHook(managers[0], SimpleAuthRetryStrategy()),
         ApiKeyAuthHook("key-1"),
         BasicAuthHook("ada", "password-1"),
+        TokenAuthHook(Manager(Provider(), Storage())),
+        Signer(),
     ]
     hooks.append(CompositeAuthHook(hooks, "all"))
     again: list[AuthRetryStrategyInterface] = [
         NoAuthRetryStrategy(),
         ExponentialAuthRetryStrategy(max_retries=2),
         ConditionalAuthRetryStrategy(should_retry_func=lambda response: "expired" in response.text),
+        AuthRetry(),
         hooks[0].retry_strategy,
     ]
     assert_type(again[0].max_retries, int)
@@ -311,6 +483,8 @@ def servers() -> None:
     answers: list[Answer] = [Reply(503), answer]
     with ScriptedServer() as server, TokenEndpoint({"id": "client-secret-1"}, server=server) as endpoint:
         assert_type(server.reply("/users", *answers, method="GET"), str)
+        assert_type(server.url, str)
+        assert_type(endpoint.calls["client_credentials"], int)
         assert_type(server.seen_at("/users"), list[Seen])
         endpoint.fail_next(oauth_error("invalid_grant"))
         server.reply("/me", endpoint.guard(*answers))
@@ -318,4 +492,20 @@ def servers() -> None:
 
 
 class Contract(StorageContract):
-    """The contract is inherited."""
+    """The contract is inherited, with a fixture that makes the storage."""
+
+    @pytest.fixture
+    def storage(self) -> TokenStorageInterface:
+        return Storage()
+
+
+class Shared(SharedStorageContract):
+    """So is that of a storage between processes."""
+
+    @pytest.fixture
+    def storage(self) -> TokenStorageInterface:
+        return FileTokenStorage(Path("tokens.toml"))
+
+    @pytest.fixture
+    def twin(self, storage: TokenStorageInterface) -> TokenStorageInterface:
+        return FileTokenStorage(Path("tokens.toml"))

@@ -7,8 +7,8 @@ import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
+from urllib.parse import parse_qsl, quote_plus
 from urllib.parse import quote as percent_encode
-from urllib.parse import quote_plus
 
 from ..errors import RequestBuildException
 from ..redact import MASK, REDACTOR, sensitive
@@ -153,8 +153,12 @@ def _address(url: str, params: list[tuple[str, str]]) -> str:
     return authority + percent_encode(_STRAY_PERCENT.sub("%25", rest), safe=_URL_SAFE)
 
 
-def iter_params(values: Mapping[str, Any] | Iterable[tuple[str, Any]] | None) -> Iterator[tuple[str, str]]:
+def iter_params(
+    values: Mapping[str, Any] | Iterable[tuple[str, Any]] | str | bytes | None,
+) -> Iterator[tuple[str, str]]:
     """Query or form parameters as pairs of text: lists repeated, None left out, booleans lower case."""
+    if isinstance(values, str | bytes):
+        values = parse_qsl(_text(values), keep_blank_values=True)
     items = values.items() if isinstance(values, Mapping) else values or ()
     for name, value in items:
         for item in value if isinstance(value, list | tuple) else (value,):

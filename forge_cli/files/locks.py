@@ -33,6 +33,7 @@ def lock(
     path: Path,
     timeout: float,
     *,
+    remove: bool = False,
     on_wait: Callable[[float], None] | None = None,
     wait_notice_after: float = 2.0,
     notice: Notice | None = None,
@@ -41,6 +42,7 @@ def lock(
 ) -> Iterator[None]:
     """Hold a lock file against every other thread and process; the kernel frees it when the process dies.
 
+    With `remove` the file goes with the lock, where a platform allows that: for locks whose names change.
     `on_wait` is called once, with the seconds waited, after `wait_notice_after`. LockTimeout after
     `timeout` seconds. Where the file system keeps no locks, a lease with an age limit is used, and `notice` told.
     """
@@ -62,10 +64,10 @@ def lock(
     private_directory(path.parent, notice=notice)
     with contextlib.ExitStack() as stack:
         with reported("lock", path):
-            fd = open_own(path, os.O_RDWR | os.O_CREAT, notice)
-            stack.callback(os.close, fd)
+            opened = _Opened(path, notice)
+            stack.callback(opened.close)
             try:
-                held = wait(_KernelLock(fd))
+                held = wait(_KernelLock(opened))
             except OSError as exc:
                 if exc.errno not in _NO_LOCKS:
                     raise
@@ -73,6 +75,9 @@ def lock(
                     notice(f"{path.parent} is on a file system without locks: a lease file is used instead")
                 held = wait(_Lease(path))
         stack.callback(held.release)
+        if remove:
+            # Before the release: who comes first then finds that the file in hand is not the one of this name.
+            stack.callback(opened.remove)
         yield
 
 
@@ -82,36 +87,78 @@ class _Holder(Protocol):
     def release(self) -> None: ...
 
 
+class _Opened:
+    """The lock file, opened."""
+
+    def __init__(self, path: Path, notice: Notice | None) -> None:
+        self._path, self._notice = path, notice
+        self.fd = self._open()
+
+    def stands(self) -> bool:
+        """Whether this is still the file of the name: who takes the lock next will open that one."""
+        try:
+            return os.path.samestat(os.fstat(self.fd), os.lstat(self._path))
+        except FileNotFoundError:
+            return False
+
+    def renew(self) -> None:
+        """Open the file that has the name now."""
+        fd = self._open()
+        self.close()
+        self.fd = fd
+
+    def remove(self) -> None:
+        """Remove the file; only for who holds its lock."""
+        # Windows does not remove what is open.
+        with contextlib.suppress(OSError):
+            if self.stands():
+                self._path.unlink()
+
+    def close(self) -> None:
+        os.close(self.fd)
+
+    def _open(self) -> int:
+        return open_own(self._path, os.O_RDWR | os.O_CREAT, self._notice)
+
+
 class _KernelLock:
     """A lock that belongs to one opening of the file, so it also excludes threads (flock(2))."""
 
-    def __init__(self, fd: int) -> None:
-        self._fd = fd
+    def __init__(self, file: _Opened) -> None:
+        self._file = file
+
+    def acquire(self) -> bool:
+        while self._take():
+            if self._file.stands():
+                return True
+            # Its last holder removed the file: the lock of a file without a name excludes nobody.
+            self._file.renew()
+        return False
 
     if sys.platform == "win32":
 
-        def acquire(self) -> bool:
+        def _take(self) -> bool:
             try:
-                msvcrt.locking(self._fd, msvcrt.LK_NBLCK, 1)
+                msvcrt.locking(self._file.fd, msvcrt.LK_NBLCK, 1)
             except PermissionError:
                 return False
             return True
 
         def release(self) -> None:
-            msvcrt.locking(self._fd, msvcrt.LK_UNLCK, 1)
+            msvcrt.locking(self._file.fd, msvcrt.LK_UNLCK, 1)
 
     else:
 
-        def acquire(self) -> bool:
+        def _take(self) -> bool:
             try:
-                fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                fcntl.flock(self._file.fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 return False
             return True
 
         def release(self) -> None:
             # Closing is not enough while a forked child still has the descriptor.
-            fcntl.flock(self._fd, fcntl.LOCK_UN)
+            fcntl.flock(self._file.fd, fcntl.LOCK_UN)
 
 
 class _Lease:

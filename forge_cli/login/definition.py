@@ -24,6 +24,10 @@ Pointer = Annotated[str, "pointer"]
 """A JSON pointer (RFC 6901), ``"/data/token"``."""
 Predicate = Annotated[Any, "predicate"]
 """What a value is tested with: a plain value, a list (any of), or a table of matches, in, not, exists."""
+Signature = Annotated[Any, "signature"]
+"""A table whose `type` is a row of the table of signers."""
+Pattern = Annotated[str, "pattern"]
+"""A regular expression; its first group, or else all of it, is what it finds."""
 
 
 def key(help: str, **options: Any) -> Any:
@@ -82,6 +86,25 @@ _METHODS = {
 
 
 @table
+class CertificateTable:
+    """A client certificate: each a file, or the PEM text itself."""
+
+    cert: TemplateText = key("the certificate")
+    password: TemplateText | None = key("the password of the key", default=None)
+    # Last, because from here on `key` is this field.
+    key: TemplateText | None = key("the key, when it is not beside the certificate", default=None)
+
+
+@table
+class PartTable:
+    """One part of a multipart body that is more than a plain field."""
+
+    content: TemplateText = key("the content")
+    filename: TemplateText | None = key("the file name that the part claims", default=None)
+    type: TemplateText | None = key("the media type of the part", default=None)
+
+
+@table
 class RequestTable:
     """The request of a step: what it is sent with, and nothing from the profile but transport settings."""
 
@@ -92,9 +115,13 @@ class RequestTable:
     form: Mapping[str, Tree] | None = key("a form body", default=None)
     json: Tree = key("a JSON body", default=None)
     text: TemplateText | None = key("a body as it is", default=None)
+    multipart: Mapping[str, TemplateText | PartTable] | None = key("a multipart/form-data body", default=None)
     basic: tuple[TemplateText, ...] | None = key("[user, password] for Basic authentication", default=None)
+    client_cert: CertificateTable | None = key("a client certificate for this request (RFC 8705)", default=None)
+    cookies: str | None = key("the cookie jar that is sent and updated", default=None)
     redirects: int = key("how many redirects to follow", default=0)
     timeout: Duration | None = key("seconds for one attempt", default=None)
+    sign: Signature = key("how the encoded request is signed", default=None)
 
 
 @table
@@ -104,29 +131,58 @@ class SuccessTable:
     status: Predicate = key("the status", default=None)
     body: Mapping[Pointer, Predicate] = key("JSON pointer -> test", default_factory=dict)
     header: Mapping[str, Predicate] = key("header name -> test", default_factory=dict)
+    cookie: str | None = key("a cookie that the answer must set", default=None)
+
+
+@table
+class VerifyTable:
+    """What an ID token must be before it is used (OpenID Connect Core, section 3.1.3.7)."""
+
+    jwks: TemplateText = key("the URL of the issuer's keys (RFC 7517)")
+    issuer: TemplateText = key("what `iss` must be")
+    audience: TemplateText = key("what `aud` must hold")
+    nonce: TemplateText | None = key("what `nonce` must be", default=None)
+    algorithms: tuple[str, ...] = key("the algorithms that are allowed", default=("RS256", "ES256", "PS256", "EdDSA"))
 
 
 @table
 class ExtractTable:
-    """Where one output is in the answer: exactly one of `pointer` and `header`."""
+    """Where one output is in the answer: exactly one of `pointer`, `header`, `cookie`, `regex`, `xml`, `body`, `value`."""
 
     pointer: Pointer | None = key("a place in a JSON body", default=None)
+    where: Mapping[Pointer, Predicate] = key(
+        "with `pointer` to an array: tests on an element; the first that passes is taken", default_factory=dict
+    )
+    each: Pointer | None = key("with `pointer` to an array: the place in the element that is taken", default=None)
     header: str | None = key("a header field", default=None)
+    param: str | None = key("with `header`: a parameter of the field's value", default=None)
+    cookie: str | None = key("a cookie that the answer sets", default=None)
+    regex: Pattern | None = key("a regular expression over the body; its first group is taken", default=None)
+    xml: str | None = key("a path in an XML body, as in Result/Credentials/Token; namespaces are ignored", default=None)
+    body: Literal[True] | None = key("the whole body as text", default=None)
+    value: TemplateText | None = key("a template; `self.NAME` are the outputs above it", default=None)
     alternatives: tuple[Any, ...] = field(default=(), metadata={"help": "other places, tried in order", "name": "or"})
     optional: bool = key("may be absent", default=False)
     default: Any = key("what it is when it is absent", default=None)
+    verify: VerifyTable | None = key("for an ID token: what must hold before it is used", default=None)
 
 
 @table
 class ExpiresTable:
-    """When the token ends: exactly one of `in`, `at` and `ttl`."""
+    """When the token ends: exactly one of `in`, `at`, `output`, `jwt`, `cookie` and `ttl`."""
 
     in_: Pointer | None = field(default=None, metadata={"help": "seconds from now, in the body", "name": "in"})
     at: Pointer | None = key("a moment, in the body", default=None)
-    unit: Literal["s", "ms", "iso", "http"] = key("what `at` is counted in", default="s")
+    output: str | None = key("the output that is a moment, as in an XML answer", default=None)
+    jwt: str | None = key("the output that is a JWT with an `exp` claim", default=None)
+    cookie: str | None = key("the cookie whose Max-Age or Expires counts", default=None)
+    unit: Literal["s", "ms", "iso", "http"] = key("what `at` or `output` is counted in", default="s")
     ttl: Duration | None = key("a fixed lifetime", default=None)
     zero: Literal["never"] | None = key("0 means: never", default=None)
     default: Duration | None = key("the lifetime when the answer says none", default=None)
+    from_: Pointer | None = field(
+        default=None, metadata={"help": "with `in`: the moment it counts from, in the body", "name": "from"}
+    )
 
 
 Expires = Literal["never"] | ExpiresTable
@@ -134,14 +190,55 @@ Extract = Mapping[str, Pointer | ExtractTable]
 
 
 @table
+class UntilTable:
+    """When a refresh token ends: exactly one of `in`, `at` and `ttl`."""
+
+    in_: Pointer | None = field(default=None, metadata={"help": "seconds from now, in the body", "name": "in"})
+    at: Pointer | None = key("a moment, in the body", default=None)
+    unit: Literal["s", "ms", "iso", "http"] = key("what `at` is counted in", default="s")
+    ttl: Duration | None = key("a fixed lifetime", default=None)
+    zero: Literal["never"] | None = key("0 means: never", default=None)
+
+
+@table
 class RefreshTable:
     """How a token is renewed without logging in again. What is left out is the step's own."""
 
     request: RequestTable = key("the request")
+    values: Mapping[str, TemplateText] = key("named intermediate values, beside the step's", default_factory=dict)
     extract: Extract | None = key("outputs; those that the answer lacks are kept", default=None)
     expires: Expires | None = key("when the new token ends", default=None)
     success: SuccessTable | None = key("what counts as success", default=None)
+    until: UntilTable | None = key("when the refresh token itself ends", default=None)
     on_failure: Literal["login", "error"] = key("what a refusal leads to", default="login")
+    renew: bool = key("must happen before the token ends, and with it", default=False)
+
+
+@table
+class RevokeTable:
+    """How a token is given back, for `token clear --revoke`."""
+
+    request: RequestTable = key("the request; `self.NAME` are the step's outputs")
+
+
+@table
+class ConditionTable:
+    """A test on a value: all of `equals`, `in`, `not`, `exists` and `matches` that are given must hold."""
+
+    value: TemplateText = key("the value; one without a value counts as absent")
+    equals: Predicate = key("it is this, or one of these", default=None)
+    in_: tuple[Any, ...] | None = field(default=None, metadata={"help": "it is one of these", "name": "in"})
+    not_: Predicate = field(default=None, metadata={"help": "this test does not hold", "name": "not"})
+    exists: bool | None = key("whether there is a value", default=None)
+    matches: Pattern | None = key("a regular expression found in it", default=None)
+
+
+@table
+class ClockTable:
+    """The server's clock, in an answer: whoever needs the step sees `now` on it."""
+
+    at: Pointer = key("the moment, in the body")
+    unit: Literal["s", "ms", "iso", "http"] = key("what it is counted in", default="s")
 
 
 @table
@@ -151,17 +248,31 @@ class StepTable:
     kind: str = key("the kind of step", default="http")
     needs: tuple[str, ...] = key("steps that come first, beside those referred to", default=())
     unbound: tuple[str, ...] = key("steps needed only to obtain this one", default=())
-    skew: Duration | None = key("renew this long before the end", default=None)
+    values: Mapping[str, TemplateText] = key("named intermediate values, in order", default_factory=dict)
+    when: ConditionTable | None = key("run only if this holds", default=None)
     expires: Expires | None = key("when the token ends", default=None)
+    skew: Duration | None = key("renew this long before the end", default=None)
+    cache: Literal["store", "memory", "none"] | None = key(
+        "where the token is kept: with the others, in memory only, or not beyond one renewal", default=None
+    )
+    scope: TemplateText | None = key("what adds to the cache key", default=None)
+    side_effect: bool = key("never run again unasked", default=False)
 
 
 @table
 class InjectTable:
     """Where a credential goes in a request."""
 
-    in_: Literal["header", "query", "cookie", "basic"] = field(metadata={"help": "the place", "name": "in"})
-    name: TemplateText | None = key("the header, parameter or cookie; for basic the user", default=None)
-    value: TemplateText = key("the credential")
+    in_: Literal["header", "query", "cookie", "json", "form", "basic", "base_url", "client_cert", "cookies"] = field(
+        metadata={"help": "the place", "name": "in"}
+    )
+    name: TemplateText | None = key(
+        "the header, parameter, cookie or field; for basic the user, for cookies the jar", default=None
+    )
+    value: TemplateText | CertificateTable | None = key("the credential", default=None)
+    methods: tuple[str, ...] | None = key("only in requests with one of these methods", default=None)
+    paths: tuple[str, ...] | None = key("only where the request's path matches; `*` stands for anything", default=None)
+    hosts: tuple[str, ...] | None = key("only where the request's host matches; `*` stands for anything", default=None)
 
 
 @table

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import math
 import re
-from collections.abc import Callable
+from base64 import urlsafe_b64decode
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Protocol
 
 from ..models import expires_after
-from .definition import Expires, ExpiresTable
+from .definition import ClockTable, Expires, ExpiresTable, UntilTable
 from .extract import pointer
 
 _UNITS = {"d": 86400, "h": 3600, "m": 60, "s": 1}
@@ -42,11 +44,24 @@ _NEVER = End(None, known=True)
 _UNKNOWN = End(None, known=False)
 
 
-def ends(expires: Expires | None, body: Callable[[], Any], now: datetime) -> End:
-    """When a token obtained at `now` (aware) ends, from what the profile and the answer say.
+class Source(Protocol):
+    """An answer as expiries read it."""
 
-    `body` gives the answer's JSON, or raises ValueError; it is called only for `in` and `at`.
-    What is absent, null or not a number or date leaves the end unknown, unless there is a default.
+    @property
+    def cookies(self) -> Mapping[str, Any]:
+        """The cookies it sets, by name; each has `expires`, in seconds since 1970 or None."""
+        ...
+
+    def json(self) -> Any:
+        """The body as JSON. ValueError: it is none."""
+        ...
+
+
+def ends(expires: Expires | None, answer: Source, found: Mapping[str, Any], now: datetime) -> End:
+    """When a token obtained at `now` (aware) ends, from what the profile, the answer and its outputs say.
+
+    The body is parsed only for `in`, `at` and `from`. What is absent, null or not a number or date
+    leaves the end unknown, unless there is a default.
     """
     if expires is None:
         return _UNKNOWN
@@ -54,25 +69,62 @@ def ends(expires: Expires | None, body: Callable[[], Any], now: datetime) -> End
         return _NEVER
     if expires.ttl is not None:
         return _after(duration(expires.ttl), now)
-    end = _announced(expires, body, now)
+    end = _announced(expires, answer, found, now)
     if not end.known and expires.default is not None:
         return _after(duration(expires.default), now)
     return end
 
 
-def _announced(expires: ExpiresTable, body: Callable[[], Any], now: datetime) -> End:
-    place = expires.at if expires.in_ is None else expires.in_
-    if place is None:
-        return _UNKNOWN
-    try:
-        value = pointer(body(), place)
-    except (ValueError, LookupError):
-        return _UNKNOWN
+def until(table: UntilTable, answer: Source, now: datetime) -> datetime | None:
+    """When a refresh token ends, None when nothing says so."""
+    whole = ExpiresTable(in_=table.in_, at=table.at, unit=table.unit, ttl=table.ttl, zero=table.zero)
+    return ends(whole, answer, {}, now).at
+
+
+def ahead(table: ClockTable, answer: Source, now: datetime) -> float | None:
+    """Seconds that the server's clock is ahead of ours, None when the answer does not say."""
+    at = _moment(_value(table.at, answer), table.unit, now)
+    return None if at is None else (at - now).total_seconds()
+
+
+def _announced(expires: ExpiresTable, answer: Source, found: Mapping[str, Any], now: datetime) -> End:
+    if expires.cookie is not None:
+        cookie = answer.cookies.get(expires.cookie)
+        return _UNKNOWN if cookie is None or cookie.expires is None else _until(cookie.expires, "s", now)
+    if expires.jwt is not None:
+        return _until(_claim(found.get(expires.jwt), "exp"), "s", now)
+    if expires.output is not None:
+        return _until(found.get(expires.output), expires.unit, now)
+    value = _value(expires.in_ or expires.at or "", answer)
     if expires.zero == "never" and _number(value) == 0:
         return _NEVER
-    if expires.in_ is not None:
-        return _after(value, now)
-    at = _moment(value, expires.unit, now)
+    if expires.in_ is None:
+        return _until(value, expires.unit, now)
+    start = None if expires.from_ is None else _moment(_value(expires.from_, answer), "iso", now)
+    return _after(value, start or now)
+
+
+def _value(place: str, answer: Source) -> Any:
+    try:
+        return pointer(answer.json(), place)
+    except (ValueError, LookupError):
+        return None
+
+
+def _claim(token: Any, name: str) -> Any:
+    """A claim of a JWT, which is not verified: the server that issued it is asked, not the token (RFC 7519)."""
+    parts = token.split(".") if isinstance(token, str) else []
+    if len(parts) != 3:
+        return None
+    try:
+        claims = json.loads(urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4)))
+    except (ValueError, RecursionError):
+        return None
+    return claims.get(name) if isinstance(claims, dict) else None
+
+
+def _until(value: Any, unit: str, now: datetime) -> End:
+    at = _moment(value, unit, now)
     return _UNKNOWN if at is None else End(at, known=True)
 
 
@@ -93,7 +145,7 @@ def _moment(value: Any, unit: str, now: datetime) -> datetime | None:
     if not isinstance(value, str):
         return None
     try:
-        at = _from_iso(value.strip()) if unit == "iso" else _from_http(value.strip())
+        at = _from_iso(value.strip()) if unit == "iso" else http_date(value.strip())
     except (ValueError, OverflowError):
         return None
     return at if at is None else min(max(at, now - _FARTHEST), now + _FARTHEST)
@@ -122,7 +174,8 @@ def _from_iso(text: str) -> datetime:
     return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
 
 
-def _from_http(text: str) -> datetime | None:
+def http_date(text: str) -> datetime | None:
+    """The moment that an IMF-fixdate means (RFC 9110, section 5.6.7), None when it is none."""
     # `email.utils` and `time.strptime` know this format too, but cost more to load than all of this.
     found = _HTTP_DATE.fullmatch(text)
     if found is None:

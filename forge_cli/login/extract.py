@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from ..errors import AuthenticationException
 from .definition import Extract, ExtractTable
+from .scope import Scope
 from .template import kind_of, text_of
 
 _BAD_ESCAPE = re.compile(r"~(?![01])")
@@ -35,7 +36,7 @@ class Missing(AuthenticationException):
         self.output = output
 
 
-def outputs(table: Extract, answer: Answer) -> dict[str, Any]:
+def outputs(table: Extract, answer: Answer, scope: Scope) -> dict[str, Any]:
     """The outputs of an answer; those that are absent and optional are left out.
 
     Null is absent, and so is an empty `token` or `refresh_token`; numbers among these become text.

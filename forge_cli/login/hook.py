@@ -98,7 +98,7 @@ class LoginHook(AuthHookInterface):
             now=self._now().timestamp(),
             uuid=context.metadata.setdefault(_UUID, random_uuid()),
         )
-        return injected(request, entries, lambda entry: (scope.text(entry.name or ""), scope.text(entry.value)))
+        return injected(request, entries, lambda entry: (scope.text(entry.name or ""), scope.text(str(entry.value or ""))))
 
     def outputs(self, names: Sequence[str], context: RequestContext) -> Mapping[str, Mapping[str, Any]]:
         """The outputs of these steps; what is missing is obtained."""

@@ -89,7 +89,7 @@ class ExportHook(LoginHook):
 
     def _placed(self, entry: InjectTable) -> tuple[str, str]:
         name = self.login.scope.text(entry.name or "")
-        value = self._value(entry.value) or None
+        value = self._value(str(entry.value or "")) or None
         if value is None and entry.in_ in ("header", "cookie"):
             whole = self._header(name if entry.in_ == "header" else "Cookie")
             value = self._slots.mark(whole) if whole is not None and entry.in_ == "header" else None

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Protocol
 
 from ..redact import MASK, sensitive
+from .definition import ConditionTable
 from .extract import pointer
 from .template import kind_of, nearest, text_of
 
@@ -42,6 +43,20 @@ def holds(predicate: Any, value: Any, present: bool = True) -> bool:
     expression found anywhere), `in`, `not` and `exists`, which must all hold.
     """
     return _holds(predicate, value if present else _ABSENT, _same)
+
+
+def condition_holds(condition: ConditionTable, value: Any, present: bool) -> bool:
+    """Whether a step's condition holds for its value, which may not be `present`."""
+    tests = {
+        "equals": condition.equals,
+        "in": condition.in_,
+        "not": condition.not_,
+        "exists": condition.exists,
+        "matches": condition.matches,
+    }
+    given = {name: wanted for name, wanted in tests.items() if wanted is not None}
+    plain = given.pop("equals", None)
+    return (plain is None or holds(plain, value, present)) and holds(given, value, present)
 
 
 def _holds(predicate: Any, value: Any, equal: _Equal) -> bool:
@@ -112,23 +127,25 @@ def _key_problem(key: str, wanted: Any, deeper: int) -> str | None:
         return _problem(wanted, 0) if isinstance(wanted, list | tuple) else "`in` is a list"
     if key == "not":
         return _problem(wanted, deeper - 1)
-    return _pattern_problem(wanted)
+    trouble = pattern_problem(wanted)
+    return None if trouble is None else f"`matches` {trouble}"
 
 
-def _pattern_problem(pattern: Any) -> str | None:
+def pattern_problem(pattern: Any) -> str | None:
+    """What is wrong with a regular expression, if anything, to be said after the name of its key."""
     if not isinstance(pattern, str):
-        return "`matches` is a regular expression in quotes"
+        return "is a regular expression in quotes"
     try:
         # Patterns that will mean something else one day are warned about, on stderr and once.
         with warnings.catch_warnings():
             warnings.simplefilter("error")
             re.compile(pattern)
     except re.error as exc:
-        return f"`matches` is no regular expression: {exc.msg}"
+        return f"is no regular expression: {exc.msg}"
     except (RecursionError, OverflowError):
-        return "`matches` is too large a regular expression"
+        return "is too large a regular expression"
     except Warning:
-        return "`matches` is ambiguous: write `\\[`, `\\&`, `\\~` or `\\|` inside a set"
+        return "is ambiguous: write `\\[`, `\\&`, `\\~` or `\\|` inside a set"
     return None
 
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from ..models import FrozenDict, TokenData
 from ..redact import REDACTOR
 from .template import Reference, Template, UndefinedReference, fill, parse, texts
 
-_SECRET_HEADS = ("secrets", "steps", "self")
+_SECRET_HEADS = ("secrets", "steps", "self", "values", "cookies")
 
 
 class SecretSource(Protocol):
@@ -33,11 +33,18 @@ class SecretSource(Protocol):
         ...
 
 
+def _no_nonce() -> int:
+    raise UndefinedReference(("nonce",))
+
+
 @dataclass(frozen=True, kw_only=True)
 class Scope:
     """Values for references: those of the profile, and of the steps done so far.
 
-    `steps` and `own` hold outputs by name; `now` is in seconds since 1970, `uuid` one for the attempt.
+    `steps` and `own` hold outputs by name, `values` templates that are filled in when they are first used,
+    `cookies` the cookies of each jar. `request` is the encoded request that a signer looks at, `response`
+    an answer, `challenge` the parameters of a WWW-Authenticate. `now` is in seconds since 1970, `uuid` and
+    `nonce` one value each for the attempt.
     """
 
     base_url: str = ""
@@ -46,8 +53,15 @@ class Scope:
     secrets: SecretSource
     steps: Mapping[str, Mapping[str, Any]] = field(default_factory=FrozenDict)
     own: Mapping[str, Any] = field(default_factory=FrozenDict)
+    values: Mapping[str, str] = field(default_factory=FrozenDict)
+    cookies: Mapping[str, Mapping[str, str]] = field(default_factory=FrozenDict)
+    request: Mapping[Reference, Any] = field(default_factory=dict)
+    response: Mapping[Reference, Any] = field(default_factory=dict)
+    challenge: Mapping[str, str] = field(default_factory=FrozenDict)
     now: float = 0.0
     uuid: str = ""
+    nonce: Callable[[], int] = _no_nonce
+    _filled: dict[str, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def resolve(self, reference: Reference) -> Any:
         """The value of a reference. UndefinedReference when it has none."""
@@ -58,6 +72,8 @@ class Scope:
                 return int(self.now)
             case ("uuid",):
                 return self.uuid
+            case ("nonce",):
+                return self.nonce()
             case ("vars", name) if name in self.vars:
                 return self.vars[name]
             case ("env", name):
@@ -70,7 +86,25 @@ class Scope:
                 return self.steps[step][output]
             case ("self", output) if output in self.own:
                 return self.own[output]
+            case ("values", name) if name in self.values:
+                return self._value(name)
+            case ("cookies", jar, name) if name in self.cookies.get(jar, ()):
+                return self.cookies[jar][name]
+            case ("challenge", name) if name in self.challenge:
+                return self.challenge[name]
+            case ("request", *rest) if tuple(rest) in self.request:
+                return self.request[tuple(rest)]
+            case ("response", *rest) if tuple(rest) in self.response:
+                return self.response[tuple(rest)]
         raise UndefinedReference(reference)
+
+    def _value(self, name: str) -> Any:
+        """A named intermediate value, of its own type: computed once, from those above it."""
+        if name not in self._filled:
+            earlier = list(self.values)[: list(self.values).index(name)]
+            above = replace(self, values={key: self.values[key] for key in earlier})
+            self._filled[name] = above.fill(self.values[name])
+        return self._filled[name]
 
     def text(self, template: str) -> str:
         """A template's value as text. What filters make of a secret is a secret too."""

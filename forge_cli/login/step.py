@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import hmac
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any, Protocol
 
-from ..errors import HttpClientException, MaxRetryException
+from ..errors import HttpClientException, MaxRetryException, NeedsPerson
 from ..models import Deadline, HttpRequest, HttpResponse, TokenData, random_uuid
-from .definition import StepTable
+from ..tokens.step import Cache, forgotten
+from .definition import ConditionTable, RefreshTable, RequestTable, StepTable
 from .expiry import duration
+from .jar import Jar
+from .predicate import condition_holds
 from .scope import Scope, outputs_of
-from .template import Reference, references, required
-from .work import Result, StepKind, Work
+from .template import Reference, UndefinedReference, references, required
+from .work import Person, Result, StepKind, Work
 
 _STANDARD = ("token", "token_type", "refresh_token", "scope")
 
@@ -24,9 +29,38 @@ class Wire(Protocol):
     """How a step's request is sent: with the profile's transport settings, and nothing else of it."""
 
     def send(
-        self, step: str, request: HttpRequest, redirects: int, *, repeat: bool, deadline: Deadline | None
+        self,
+        step: str,
+        table: RequestTable,
+        request: HttpRequest,
+        scope: Scope,
+        *,
+        repeat: bool,
+        deadline: Deadline | None,
     ) -> HttpResponse:
-        """Send. With `repeat`, also a POST is retried; without, only when nothing was sent."""
+        """Send, signed and with the certificate that the table names; `scope` is what these are made from.
+
+        With `repeat`, also a POST is retried; without, only when nothing was sent.
+        """
+        ...
+
+
+class World(Protocol):
+    """What a step needs beside the wire."""
+
+    @property
+    def person(self) -> Person | None:
+        """Whoever can be asked; None when there is nobody."""
+        ...
+
+    def command(self, argv: Sequence[str], env: Sequence[str]) -> str:
+        """Run a program of the profile's; see `work.Command`."""
+        ...
+
+    def sleep(self, seconds: float) -> None: ...
+
+    def nonce(self) -> int:
+        """A number greater than all before it, in this process and others."""
         ...
 
 
@@ -43,24 +77,59 @@ class LoginStep:
         *,
         scope: Scope,
         wire: Wire,
+        world: World,
         digest: str,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self.name = name
         self.table = table
         self._kind: StepKind = table
-        self.key = f"{digest}:{name}"
+        self.key = _key(digest, name, table.scope, scope)
         self.needs: Sequence[str] = needs(table)
         self.unbound = frozenset(table.unbound)
         self.skew = None if table.skew is None else duration(table.skew)
-        self.stored: bool = getattr(table, "stored", True)
+        usual: Cache = getattr(table, "usual_cache", "store")
+        self.cache: Cache = table.cache or usual
+        self.stored = self.cache in ("store", "memory")
+        self.conditional: bool = table.when is not None
+        self.interactive: bool = getattr(table, "interactive", False)
+        self.side_effect: bool = table.side_effect
         self.refresh_needs = frozenset(_steps(references(_plain(getattr(table, "refresh", None)))))
         self._scope = scope
         self._wire = wire
+        self._world = world
+        self._digest = digest
         self._now = now
 
+    def challenged(self, challenge: Mapping[str, str]) -> LoginStep:
+        """This step as it is for the parameters of one challenge: with a cache of its own for each scope."""
+        scope = dataclasses.replace(self._scope, challenge=challenge)
+        return LoginStep(
+            self.name, self.table, scope=scope, wire=self._wire, world=self._world, digest=self._digest, now=self._now
+        )
+
+    def applies(self, given: Mapping[str, TokenData]) -> bool:
+        """Whether the step's condition holds; without one it does."""
+        condition: ConditionTable | None = self.table.when
+        if condition is None:
+            return True
+        scope = self._work(given, None, None, repeat=True).scope
+        try:
+            return condition_holds(condition, scope.fill(condition.value), True)
+        except UndefinedReference:
+            return condition_holds(condition, None, False)
+
     def preflight(self, *, refreshing: bool = False) -> None:
-        """Look at every secret and variable that the step will use; only prompts wait until it runs."""
+        """Look at every secret and variable that the step will use; only prompts wait until it runs.
+
+        NeedsPerson when it waits for a person, and there is none.
+        """
+        if self.interactive and not refreshing and self._world.person is None:
+            raise NeedsPerson(
+                f"step '{self.name}' needs a person, and there is no terminal, or input is off",
+                service_name=self.name,
+                hint="run `forge token login` on a terminal",
+            )
         for reference in required(self._used(refreshing)):
             if reference[0] == "secrets":
                 self._scope.secrets.check(reference[1])
@@ -79,45 +148,66 @@ class LoginStep:
         return plain.get("refresh") if refreshing else {**plain, "refresh": None}
 
     def refreshable(self, current: TokenData) -> bool:
-        table = getattr(self.table, "refresh", None)
+        table: RefreshTable | None = getattr(self.table, "refresh", None)
         if table is None:
+            return False
+        now, until = self._now(), current.meta.get("until")
+        if until is not None and datetime.fromisoformat(until) <= now:
+            return False
+        if table.renew and (forgotten(current) or not current.fresh(now, 0.0)):
             return False
         wanted = {reference[1] for reference in references(_plain(table)) if reference[0] == "self"}
         return wanted <= outputs_of(current).keys()
 
     def login(self, given: Mapping[str, TokenData], deadline: Deadline | None) -> TokenData:
-        result = self._kind.run(self._work(given, None, deadline, repeat=True))
-        return self._token(result, None)
+        # What has a side effect may have had it, although no answer came.
+        work = self._work(given, None, deadline, repeat=not self.side_effect)
+        return self._token(self._kind.run(work), None, work)
 
     def refresh(
         self, current: TokenData, given: Mapping[str, TokenData], deadline: Deadline | None
     ) -> TokenData | None:
         # A refresh token that may have been spent must not be sent again.
         spends = any(r == ("self", "refresh_token") for r in references(_plain(self.table.refresh)))
-        result = self._kind.renew(self._work(given, current, deadline, repeat=not spends))
-        return None if result is None else self._token(result, current)
+        work = self._work(given, current, deadline, repeat=not spends)
+        result = self._kind.renew(work)
+        return None if result is None else self._token(result, current, work)
+
+    def revoke(self, current: TokenData, given: Mapping[str, TokenData], deadline: Deadline | None) -> bool:
+        """Give the token back to the server; False when the profile does not say how. StepFailed when it refuses."""
+        if getattr(self.table, "revoke", None) is None:
+            return False
+        self.table.give_back(self._work(given, current, deadline, repeat=True))
+        return True
 
     def _work(
         self, given: Mapping[str, TokenData], current: TokenData | None, deadline: Deadline | None, *, repeat: bool
     ) -> Work:
         now = self._now()
+        jars = {}
+        for token in (*given.values(), *(() if current is None else (current,))):
+            jars.update({name: Jar.of(plain) for name, plain in token.meta.get("jars", {}).items()})
         scope = dataclasses.replace(
             self._scope,
             steps={name: outputs_of(token) for name, token in given.items()},
             own={} if current is None else outputs_of(current),
-            now=now.timestamp(),
+            values=getattr(self.table, "values", {}),
+            cookies={name: jar.values for name, jar in jars.items()},
+            now=now.timestamp() + clock_of(given.values()),
             uuid=random_uuid(),
+            nonce=cache(self._world.nonce),
         )
 
-        def send(request: HttpRequest, redirects: int) -> HttpResponse:
+        def send(table: RequestTable, request: HttpRequest, scope: Scope) -> HttpResponse:
             try:
-                return self._wire.send(self.name, request, redirects, repeat=repeat, deadline=deadline)
+                return self._wire.send(self.name, table, request, scope, repeat=repeat, deadline=deadline)
             except MaxRetryException as exc:
                 raise _unwrapped(exc, self.name) from exc
 
-        return Work(self.name, scope, now, send)
+        world = self._world
+        return Work(self.name, scope, now, send, world.command, world.sleep, jars, world.person, deadline)
 
-    def _token(self, result: Result, current: TokenData | None) -> TokenData:
+    def _token(self, result: Result, current: TokenData | None, work: Work) -> TokenData:
         old = {} if current is None else outputs_of(current)
         found = {**old, **result.outputs}
         return TokenData(
@@ -128,8 +218,49 @@ class LoginStep:
             scope=found.get("scope"),
             extra={name: value for name, value in found.items() if name not in _STANDARD},
             issued_at=self._now(),
-            meta={"never": True} if result.end.known and result.end.at is None else {},
+            meta=self._meta(result, current, work),
         )
+
+    def _meta(self, result: Result, current: TokenData | None, work: Work) -> dict[str, Any]:
+        """What is noted beside the token: that it never ends, when its refresh token does, clock and cookies."""
+        meta: dict[str, Any] = {}
+        if result.end.known and result.end.at is None:
+            meta["never"] = True
+        until = result.until.isoformat() if result.until is not None else None
+        # A refresh token that stays keeps its end.
+        if until is None and current is not None and "refresh_token" not in result.outputs:
+            until = current.meta.get("until")
+        if until is not None:
+            meta["until"] = until
+        clock = result.clock if result.clock is not None or current is None else current.meta.get("clock")
+        if clock is not None:
+            meta["clock"] = clock
+        jars = {name: work.jars[name].plain() for name in _jars(self.table) if name in work.jars}
+        if jars:
+            meta["jars"] = jars
+        return meta
+
+
+def clock_of(tokens: Iterable[TokenData]) -> float:
+    """How far the clock is ahead that one of these steps has read, in seconds."""
+    return next((float(token.meta["clock"]) for token in tokens if "clock" in token.meta), 0.0)
+
+
+def _jars(table: Any) -> set[str]:
+    """The cookie jars that a step's requests send and update."""
+    requests = [getattr(table, "request", None), getattr(getattr(table, "refresh", None), "request", None)]
+    return {request.cookies for request in requests if request is not None and request.cookies is not None}
+
+
+def _key(digest: str, name: str, template: str | None, scope: Scope) -> str:
+    """Where a step's token is stored. What its scope says is not readable in it."""
+    if template is None:
+        return f"{digest}:{name}"
+    try:
+        text = scope.text(template)
+    except UndefinedReference:  # of a challenge that has not come yet
+        text = ""
+    return f"{digest}:{name}:{hashlib.sha256(text.encode()).hexdigest()[:16]}"
 
 
 def needs(table: StepTable) -> tuple[str, ...]:

@@ -33,6 +33,7 @@ from .load import ProfileSettings, find, load_document, profile, select
 from .schema import STORAGE_KEYS, PipelineAuth, ProxyTable, RetryTable, TimeoutTable
 from .secrets import Secrets
 from .wire import Unsent, Wire
+from .world import World
 
 _KEY_BYTES = 32
 BREAKER = "circuit-breaker"
@@ -243,9 +244,9 @@ class Profile:
         tables = self.auth.steps
         if not tables:
             return {}
-        stored = any(getattr(table, "stored", True) for table in tables.values())
+        stored = any(getattr(table, "usual_cache", "store") != "computed" for table in tables.values())
         key = digest_key(self._environ) if stored else b""
-        wire = Wire(self.step_client, self.tell)
+        wire, world = Wire(self.step_client, self.tell), World()
         digests: dict[str, str] = {}
         while len(digests) < len(tables):
             ready = [n for n, t in tables.items() if n not in digests and all(p in digests for p in needs(t))]
@@ -255,7 +256,7 @@ class Profile:
                 parents = {parent: digests[parent] for parent in needs(tables[name])}
                 digests[name] = digest(key, self.name, name, tables[name], self.scope, parents)
         return {
-            name: LoginStep(name, table, scope=self.scope, wire=wire, digest=digests[name])
+            name: LoginStep(name, table, scope=self.scope, wire=wire, world=world, digest=digests[name])
             for name, table in tables.items()
         }
 

@@ -205,6 +205,7 @@ LABELS: Mapping[str, Kind] = {
     "size": Kind((INTEGER, TEXT), _converted(expiry.size), "a size"),
     "pointer": Kind((TEXT,), _pointer, "a JSON pointer"),
     "predicate": Kind((), _checked(predicate.problem)),
+    "pattern": Kind((TEXT,), _checked(predicate.pattern_problem)),
     "count": Kind((INTEGER,), _in_range(0, _LARGEST_COUNT)),
     "positive count": Kind((INTEGER,), _in_range(1, _LARGEST_COUNT)),
     "status": Kind((INTEGER,), _in_range(100, 599)),

@@ -9,8 +9,10 @@ from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, NamedTuple, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from ..login.definition import ExpiresTable, ExtractTable, InjectTable, Pointer, RequestTable, WhenTable
+from ..login.sign import SIGNERS
 from ..login.steps import STEPS
 from ..login.template import nearest
+from ..registry import Registry
 from .kinds import (
     ARRAY,
     BOOLEAN,
@@ -103,7 +105,9 @@ def _kind(hint: Any) -> Kind:
 
 def _labelled(inner: Any, label: str) -> Kind:
     if label == "step":
-        return Kind((TABLE,), _step)
+        return Kind((TABLE,), _row_of(STEPS, "kind", "http"))
+    if label == "signature":
+        return Kind((TABLE,), _row_of(SIGNERS, "type", None))
     if label == "secret":
         return Kind((TABLE, TEXT), _secret(_kind(inner)), "a table such as { env = … }")
     return LABELS[label]
@@ -186,11 +190,18 @@ def _tagged(classes: Sequence[type[Any]]) -> Callable[[Any, Path, Reading], Any]
     return by_type if types else by_first
 
 
-def _step(value: Mapping[str, Any], path: Path, reading: Reading) -> Any:
-    kind = value.get("kind", "http")
-    if not isinstance(kind, str) or kind not in STEPS:
-        return reading.problem((*path, "kind"), f"unknown step kind {unknown(str(kind), STEPS)}")
-    return _table(STEPS.load(kind)).read(value, path, reading)
+def _row_of(registry: Registry, tag: str, usual: str | None) -> Callable[[Any, Path, Reading], Any]:
+    """One of the tables of a registry, which the key `tag` names."""
+
+    def read_row(value: Mapping[str, Any], path: Path, reading: Reading) -> Any:
+        name = value.get(tag, usual)
+        if name is None:
+            return reading.problem(path, f"missing key: {tag} (one of: {', '.join(registry)})", missing=True)
+        if not isinstance(name, str) or name not in registry:
+            return reading.problem((*path, tag), f"unknown {registry.kind} {unknown(str(name), registry)}")
+        return _table(registry.load(name)).read(value, path, reading)
+
+    return read_row
 
 
 def _secret(inner: Kind) -> Callable[[Any, Path, Reading], Any]:

@@ -8,6 +8,8 @@ from ..client import HttpClient
 from ..errors import HttpClientException
 from ..hooks import Listener, StepEvent
 from ..interfaces import RetryStrategyInterface
+from ..login.definition import RequestTable
+from ..login.scope import Scope
 from ..models import Deadline, HttpRequest, HttpResponse, RequestContext
 
 
@@ -24,10 +26,17 @@ class Wire:
         self._clients: dict[tuple[int, bool], HttpClient] = {}
 
     def send(
-        self, step: str, request: HttpRequest, redirects: int, *, repeat: bool, deadline: Deadline | None
+        self,
+        step: str,
+        table: RequestTable,
+        request: HttpRequest,
+        scope: Scope,
+        *,
+        repeat: bool,
+        deadline: Deadline | None,
     ) -> HttpResponse:
         """As `login.step.Wire` says."""
-        way = (redirects, repeat)
+        way = (table.redirects, repeat)
         client = self._clients.get(way) or self._clients.setdefault(way, self._client(*way))
         self._tell(StepEvent(step))
         try:

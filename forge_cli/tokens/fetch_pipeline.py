@@ -12,8 +12,9 @@ from ..errors import AuthenticationException
 from ..interfaces import TokenProviderInterface, TokenStorageInterface
 from ..models import Deadline, TokenData, local
 from ..redact import REDACTOR
+from .kept import taken
 from .pipeline import Pipeline
-from .step import in_order
+from .step import SimpleStep, in_order
 
 
 class TokenFetchPipeline:
@@ -89,13 +90,14 @@ class TokenFetchPipeline:
     def close(self) -> None:
         """Close the steps that can be closed."""
         for fetcher in self._fetchers.values():
-            close = getattr(fetcher, "close", None)
-            if callable(close):
-                close()
+            _close(fetcher)
 
 
 class PipelineTokenProvider(TokenProviderInterface):
-    """A pipeline as a token provider. `refresh_from_step` is where a renewal begins (None: everywhere)."""
+    """A pipeline as a token provider. `refresh_from_step` is where a renewal begins (None: everywhere).
+
+    A pipeline of the caller's own needs `execute`, `invalidate_step` and `invalidate_all`.
+    """
 
     def __init__(self, pipeline: TokenFetchPipeline, service_name: str, refresh_from_step: str | None = None) -> None:
         self._pipeline = pipeline
@@ -116,25 +118,32 @@ class PipelineTokenProvider(TokenProviderInterface):
 
     def refresh_token(self, current_token: TokenData) -> TokenData:
         """Renew from `refresh_from_step` on."""
-        return self._pipeline.renew(self._refresh_from_step)
+        return self._renew()
 
     def renew_token(self, current_token: TokenData) -> TokenData:
         """Renew a token that was refused, unless the pipeline has a newer one already."""
-        return self._pipeline.renew(self._refresh_from_step, stale=current_token)
+        return self._renew(current_token)
 
     def close(self) -> None:
         """Close the pipeline's steps."""
-        self._pipeline.close()
+        _close(self._pipeline)
+
+    def _renew(self, stale: TokenData | None = None) -> TokenData:
+        pipeline, step = self._pipeline, self._refresh_from_step
+        # Looked up on the class: a stand-in that answers to any name cannot renew.
+        if hasattr(type(pipeline), "renew"):
+            return pipeline.renew(step, stale)
+        if step:
+            pipeline.invalidate_step(step)
+        else:
+            pipeline.invalidate_all()
+        return pipeline.execute(force_refresh=True)
 
 
-class _FetcherStep:
+class _FetcherStep(SimpleStep):
     """A fetcher as the engine's step. Anything with a name and `fetch` will do."""
 
-    unbound: frozenset[str] = frozenset()
-    refresh_needs: frozenset[str] = frozenset()
     ends_with_parents = False
-    skew = None
-    stored = True
 
     def __init__(self, fetcher: Any, prefix: str, known: Sequence[str] | None) -> None:
         self.fetcher = fetcher
@@ -145,12 +154,6 @@ class _FetcherStep:
         made_for = _value(fetcher, "fingerprint")
         self.fingerprint = made_for if isinstance(made_for, str) else None
         self.key = f"{prefix}:{self.name}" if prefix else self.name
-
-    def preflight(self, *, refreshing: bool = False) -> None:
-        return None
-
-    def ask(self) -> None:
-        return None
 
     def refreshable(self, current: TokenData) -> bool:
         return False
@@ -165,7 +168,7 @@ class _FetcherStep:
             )
         tokens = dict(given)
         try:
-            token: TokenData = self.fetcher.fetch(tokens or None) if self._takes_context() else self.fetcher.fetch()
+            found = self.fetcher.fetch(tokens or None) if self._takes_context() else self.fetcher.fetch()
         except Exception as exc:
             told = getattr(self.fetcher, "on_fetch_error", None)
             if told is not None:
@@ -174,6 +177,11 @@ class _FetcherStep:
             raise AuthenticationException(
                 f"Token fetch failed for step '{self.name}': {text}", exc, service_name=self.name
             ) from exc
+        token = taken(found)
+        if token is None:
+            raise AuthenticationException(
+                f"Token fetch failed for step '{self.name}': no token was returned", service_name=self.name
+            )
         ttl = _value(self.fetcher, "ttl")
         if token.expires_at is None and ttl is not None:
             token = dataclasses.replace(token, expires_at=local(datetime.now(UTC) + ttl))
@@ -183,6 +191,12 @@ class _FetcherStep:
         """A step's `fetch` may have no parameter for other steps' tokens."""
         code = getattr(getattr(self.fetcher.fetch, "__func__", None), "__code__", None)
         return code is None or code.co_argcount > 1 or bool(code.co_flags & CO_VARARGS)
+
+
+def _close(thing: Any) -> None:
+    close = getattr(thing, "close", None)
+    if callable(close):
+        close()
 
 
 def _value(fetcher: Any, name: str) -> Any:

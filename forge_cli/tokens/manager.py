@@ -6,9 +6,12 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from ..errors import AuthenticationException
 from ..interfaces import TokenManagerInterface, TokenProviderInterface, TokenStorageInterface
 from ..models import Deadline, TokenData, aware
+from .kept import taken
 from .pipeline import Pipeline
+from .step import SimpleStep
 from .storage.memory import InMemoryTokenStorage
 
 
@@ -54,18 +57,14 @@ class TokenManager(TokenManagerInterface):
 
     def replace(self, used: TokenData) -> TokenData:
         """Renew the token that was refused, or return the one that somebody else has obtained since."""
-        return self._pipeline.renew([self._name], stale={self._name: used})[self._name]
+        return self._pipeline.renew([self._name], stale={self._name: taken(used)})[self._name]
 
 
-class _ProviderStep:
+class _ProviderStep(SimpleStep):
     """A provider as the only step of a login."""
 
     needs: Sequence[str] = ()
-    unbound: frozenset[str] = frozenset()
-    refresh_needs: frozenset[str] = frozenset()
     ends_with_parents = False
-    skew = None
-    stored = True
 
     def __init__(self, provider: Any) -> None:
         self._provider = provider
@@ -80,21 +79,16 @@ class _ProviderStep:
         made_for = getattr(self._provider, "fingerprint", None)
         return made_for if isinstance(made_for, str) else None
 
-    def preflight(self, *, refreshing: bool = False) -> None:
-        return None
-
-    def ask(self) -> None:
-        return None
-
     def refreshable(self, current: TokenData) -> bool:
         # Of a token that has ended the provider's own cache knows just as well.
         return current.fresh(datetime.now(UTC)) if self.caches else bool(current.refresh_token)
 
     def login(self, given: Mapping[str, TokenData], deadline: Deadline | None) -> TokenData:
-        token: TokenData = self._provider.fetch_token()
+        token = taken(self._provider.fetch_token())
+        if token is None:
+            raise AuthenticationException(f"the provider of '{self.name}' returned no token", service_name=self.name)
         return token
 
     def refresh(self, current: TokenData, given: Mapping[str, TokenData], deadline: Deadline | None) -> TokenData:
         renew = self._provider.renew_token if self.caches else self._provider.refresh_token
-        token: TokenData = renew(current)
-        return token
+        return taken(renew(current)) or self.login(given, deadline)

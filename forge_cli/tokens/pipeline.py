@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
@@ -13,6 +14,7 @@ from ..errors import (
     ConnectionException,
     HttpClientException,
     IncompleteResponseException,
+    NeedsPerson,
     SSLException,
     StepFailed,
     StorageError,
@@ -25,11 +27,20 @@ from .step import Step, bound_parents, forgotten, identity, in_order, made_for, 
 _NO_ANSWER = (ConnectionException, TimeoutException, SSLException, IncompleteResponseException)
 
 
+Allow = Callable[[str], bool]
+"""Asks whether the step of that name, which has a side effect, may be run again."""
+
+# No step can have this name.
+_PERSON = ""
+_KEPT_META = ("never", "jars", "until", "clock")
+
+
 @dataclasses.dataclass(frozen=True)
 class StepState:
     """What `states` tells of a step: its token, if any, and what would happen now.
 
-    `would` is "use", "refresh", "log in", or "compute" for a step that is stored nowhere.
+    `would` is "use", "refresh", "log in", "ask" for a step that is not run again unasked, "log in if needed"
+    for one that has a condition, or "compute" for one that is made of others.
     """
 
     token: TokenData | None
@@ -41,11 +52,19 @@ class _Run:
     """One walk over the steps: what has been read, what is settled, what must be renewed."""
 
     def __init__(
-        self, deadline: Deadline | None = None, force: Iterable[str] = (), *, from_scratch: bool = False
+        self,
+        deadline: Deadline | None = None,
+        force: Iterable[str] = (),
+        *,
+        from_scratch: bool = False,
+        allow: Allow | None = None,
     ) -> None:
         self.deadline = deadline
         self.force = frozenset(force)
         self.from_scratch = from_scratch
+        self.allow = allow
+        self.allowed: set[str] = set()
+        self.skipped: set[str] = set()
         self.read: dict[str, TokenData | None] = {}
         self.stale: dict[str, TokenData | None] = {}
         self.settled: dict[str, TokenData] = {}
@@ -80,10 +99,17 @@ class Pipeline:
         self._now = now
         self._monotonic = monotonic
         self._failures: dict[str, tuple[float, Exception]] = {}
+        self._asking = threading.RLock()
 
-    def obtain(self, names: Iterable[str], deadline: Deadline | None = None) -> dict[str, TokenData]:
-        """Tokens that can be used now, by step; what is not there or has ended is renewed first."""
-        return self._walk(names, _Run(deadline))
+    def obtain(
+        self, names: Iterable[str], deadline: Deadline | None = None, *, allow: Allow | None = None
+    ) -> dict[str, TokenData]:
+        """Tokens that can be used now, by step; what is not there or has ended is renewed first.
+
+        A step whose condition does not hold has none. NeedsPerson when a step with a side effect would have
+        to run again and `allow` is not there or says no.
+        """
+        return self._walk(names, _Run(deadline, allow=allow))
 
     def renew(
         self,
@@ -93,16 +119,17 @@ class Pipeline:
         from_scratch: bool = False,
         stale: Mapping[str, TokenData | None] | None = None,
         deadline: Deadline | None = None,
+        allow: Allow | None = None,
     ) -> dict[str, TokenData]:
         """Renew these steps and all bound to them; the old tokens stay until the new ones are there.
 
         `only` leaves what is bound to them as it is; `from_scratch` uses no refresh token. A token that
-        differs from the one in `stale` was renewed by somebody else, and is taken.
+        differs from the one in `stale` was renewed by somebody else, and is taken. `allow` is as for `obtain`.
         """
         names = tuple(names)
         named = self._sources(names)
         force = named if only else named | self.bound_to(named)
-        run = _Run(deadline, force, from_scratch=from_scratch)
+        run = _Run(deadline, force, from_scratch=from_scratch, allow=allow)
         for name in force:
             run.stale[name] = stale[name] if stale and name in stale else self.stored(name)
         tokens = self._walk([name for name in self.steps if name in force or name in names], run)
@@ -130,12 +157,28 @@ class Pipeline:
                 made_from = token.meta.get("parents", {})
                 # A child of a newer parent was made since, by whoever was quicker.
                 if any(made_from.get(parent, gone[parent]) == gone[parent] for parent in parents):
-                    self._kept.delete(step)
+                    self._drop(step, token)
                 elif name in named and (used is None or used.get(name, known) == known):
                     self._kept.save(step, _marked(token, forgotten=True))
                 else:
                     continue
                 gone[name] = known
+
+    def amend(self, name: str, used: str, change: Callable[[TokenData], TokenData | None]) -> None:
+        """Keep more with a token that is still the one of identity `used`; None leaves it as it is."""
+        step = self.steps[name]
+        with self._kept.lock(step):
+            token = self.stored(name)
+            changed = change(token) if token is not None and identity(token) == used else None
+            if changed is not None:
+                self._kept.save(step, changed)
+
+    def _drop(self, step: Step, token: TokenData) -> None:
+        """Let a token go that went with its parent. Of a step with a side effect it stays known that it ran."""
+        if step.side_effect:
+            self._kept.save(step, _marked(dataclasses.replace(token, refresh_token=None), forgotten=True))
+        else:
+            self._kept.delete(step)
 
     def clear(self, names: Iterable[str] | None = None) -> list[str]:
         """Delete the tokens of these steps and all bound to them (None: every step); return their names."""
@@ -163,11 +206,20 @@ class Pipeline:
         plan = self._plan(self.steps, run)
         states = {}
         for name, step in self.steps.items():
-            would = "refresh" if plan.get(name) else "log in" if name in plan else "use"
-            states[name] = StepState(
-                self._read(name, run), self._alive(name, run) is not None, would if step.stored else "compute"
-            )
+            token = self._read(name, run) if step.stored else None
+            states[name] = StepState(token, self._alive(name, run) is not None, self._would(step, plan, token))
         return states
+
+    def _would(self, step: Step, plan: Mapping[str, bool], token: TokenData | None) -> str:
+        if step.cache == "computed":
+            return "compute"
+        if step.name not in plan:
+            return "use"
+        if plan[step.name]:
+            return "refresh"
+        if step.side_effect and token is not None:
+            return "ask"
+        return "log in if needed" if step.conditional else "log in"
 
     def bound_to(self, names: Iterable[str]) -> set[str]:
         """Every step whose token goes when one of these goes."""
@@ -208,9 +260,44 @@ class Pipeline:
             found[name] = token
         else:
             return found  # as it is for most requests, which must not pay for a plan
-        for name, refreshing in self._plan(wanted, run).items():
-            self.steps[name].preflight(refreshing=refreshing)
-        return {name: self._ensure(name, run) for name in wanted}
+        plan = self._plan(wanted, run)
+        for name, refreshing in plan.items():
+            step = self.steps[name]
+            if not step.conditional:
+                step.preflight(refreshing=refreshing)
+                if not refreshing:
+                    self._allowed(step, self._read(name, run) if step.stored else None, run)
+        if any(self.steps[name].interactive and not refreshing for name, refreshing in plan.items()):
+            return self._walk_with_person(wanted, run)
+        return self._settle(wanted, run)
+
+    def _settle(self, names: Iterable[str], run: _Run) -> dict[str, TokenData]:
+        made = {name: self._ensure(name, run) for name in names}
+        return {name: token for name, token in made.items() if token is not None}
+
+    def _walk_with_person(self, names: Sequence[str], run: _Run) -> dict[str, TokenData]:
+        """As one thread at a time: there is one person, who is asked once. No other lock is held meanwhile."""
+        since = self._monotonic()
+        with self._asking:
+            self._raise_shared(_PERSON, since)
+            run.read.clear()
+            try:
+                return self._settle(names, run)
+            except Exception as exc:
+                self._failures[_PERSON] = (self._monotonic(), exc)
+                raise
+
+    def _allowed(self, step: Step, current: TokenData | None, run: _Run) -> None:
+        """NeedsPerson when a login with a side effect would be run again, and nobody says that it may."""
+        if not step.side_effect or current is None or step.name in run.allowed:
+            return
+        if run.allow is None or not run.allow(step.name):
+            raise NeedsPerson(
+                f"step '{step.name}' has a side effect and is not run again unasked",
+                service_name=step.name,
+                hint="run `forge token login` on a terminal",
+            )
+        run.allowed.add(step.name)
 
     def _plan(self, names: Iterable[str], run: _Run) -> dict[str, bool]:
         """The steps that will probably run, in order, and of each whether that is a refresh."""
@@ -234,20 +321,33 @@ class Pipeline:
             visit(name)
         return plan
 
-    def _ensure(self, name: str, run: _Run) -> TokenData:
+    def _ensure(self, name: str, run: _Run) -> TokenData | None:
+        """The step's token; None when its condition does not hold."""
+        if name in run.skipped:
+            return None
         token = run.settled.get(name) or self._alive(name, run)
         if token is None:
             token = self._renew(self.steps[name], run)
+            if token is None:
+                run.skipped.add(name)
+                return None
             run.made.add(name)
         run.settled[name] = token
         return token
 
-    def _renew(self, step: Step, run: _Run) -> TokenData:
+    def _renew(self, step: Step, run: _Run) -> TokenData | None:
         while True:
-            current = self._read(step.name, run)
+            current = self._read(step.name, run) if step.stored else None
             refreshing = self._prepare(step, current, run)
+            if refreshing is None:
+                return None
             if not step.stored:
-                return self._stamp(step, step.login(self._given(step, run), run.deadline), run)
+                return self._log_in(step, run)
+            if step.interactive and not refreshing:
+                made = self._log_in(step, run)  # nobody else's lock waits for a person
+                with self._kept.lock(step, run.deadline):
+                    self._kept.save(step, made)
+                return made
             since = self._monotonic()
             with self._kept.lock(step, run.deadline):
                 run.read.pop(step.name, None)
@@ -264,17 +364,25 @@ class Pipeline:
                     return renewed
             run.read.pop(step.name, None)
 
-    def _prepare(self, step: Step, current: TokenData | None, run: _Run) -> bool:
-        """See that the parents are there; True when this will be a refresh."""
+    def _prepare(self, step: Step, current: TokenData | None, run: _Run) -> bool | None:
+        """See that the parents are there; True when this will be a refresh, None when it is not to run."""
         for parent in self._bound[step.name]:
             self._ensure(parent, run)
         refreshing = self._refreshes(step, current, run)
         for parent in step.needs:
             if not refreshing or parent in step.refresh_needs:
                 self._ensure(parent, run)
+        if step.conditional:
+            if not step.applies(self._given(step, run)):
+                return None
+            step.preflight(refreshing=refreshing)
         if not refreshing:
+            self._allowed(step, current, run)
             step.ask()
         return refreshing
+
+    def _log_in(self, step: Step, run: _Run) -> TokenData:
+        return self._stamp(step, step.login(self._given(step, run), run.deadline), run)
 
     def _refreshes(self, step: Step, current: TokenData | None, run: _Run) -> bool:
         """Whether a token that is not alive can be renewed without a login, once its parents are there."""
@@ -293,7 +401,7 @@ class Pipeline:
         try:
             if current is not None:
                 return self._refresh(step, current, run)
-            token = self._stamp(step, step.login(self._given(step, run), run.deadline), run)
+            token = self._log_in(step, run)
             self._kept.save(step, token)
             return token
         except Exception as exc:
@@ -342,6 +450,8 @@ class Pipeline:
         if not token.fresh(self._now(), step.skew):
             return None
         for parent in self._bound[name]:
+            if self.steps[parent].conditional and parent not in token.meta.get("parents", {}):
+                continue  # it was not run for this token, and need not be there
             if step.ends_with_parents and self._alive(parent, run) is None:
                 return None
             if not self._same_parent(token, parent, run):
@@ -358,6 +468,8 @@ class Pipeline:
         """Whether somebody renewed or forgot a parent while the step's lock was waited for."""
         changed = False
         for parent in self._bound[step.name]:
+            if parent not in run.settled:
+                continue
             now, then = self.stored(parent), run.settled[parent]
             # A storage that keeps nothing must not make us look for ever at what we have just made.
             gone = now is None and parent not in run.made
@@ -372,7 +484,8 @@ class Pipeline:
 
     def _stamp(self, step: Step, token: TokenData, run: _Run, current: TokenData | None = None) -> TokenData:
         """The token with what will be asked of it later: when it was issued, for what, and from which others."""
-        meta: dict[str, Any] = {"step": step.name}
+        meta: dict[str, Any] = {key: token.meta[key] for key in _KEPT_META if key in token.meta}
+        meta["step"] = step.name
         parents = {} if current is None else dict(current.meta.get("parents", {}))
         direct = [name for name in (*step.needs, *self._bound[step.name]) if name in run.settled]
         for name in direct:
@@ -382,8 +495,6 @@ class Pipeline:
             meta["parents"] = parents
         if step.fingerprint is not None:
             meta["fingerprint"] = step.fingerprint
-        if token.meta.get("never"):
-            meta["never"] = True
         return dataclasses.replace(token, issued_at=token.issued_at or self._now(), meta=meta)
 
     def _adopt(self, parent: str, old: TokenData | None, new: TokenData) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-from abc import abstractmethod
 from collections.abc import Mapping
 from typing import Any, Literal
 from urllib.parse import quote_plus
@@ -24,7 +23,9 @@ _BODY_SHOWN = 500
 class BaseOAuth2TokenProvider(TokenProviderInterface):
     """What the grants share: the token endpoint, the client's authentication, the refresh grant.
 
-    `extra_params` go into every token request. Use it as a context manager, or close it.
+    A grant of one's own is a subclass that overrides `grant`, or `fetch_token` where more than a form is
+    sent; `refresh_token` only where renewing is not the refresh grant. `extra_params` go into every token
+    request. Use it as a context manager, or close it.
     """
 
     def __init__(
@@ -60,7 +61,7 @@ class BaseOAuth2TokenProvider(TokenProviderInterface):
         """Obtain a token with the grant. AuthenticationException, whatever went wrong."""
         try:
             return self._request(
-                {**self._grant(), **self._extra_params, **({"scope": self._scope} if self._scope else {})}
+                {**self.grant(), **self._extra_params, **({"scope": self._scope} if self._scope else {})}
             )
         except Exception as exc:
             raise self._failed(exc) from exc
@@ -93,9 +94,9 @@ class BaseOAuth2TokenProvider(TokenProviderInterface):
     def __exit__(self, *exc: object) -> None:
         self.close()
 
-    @abstractmethod
-    def _grant(self) -> dict[str, Any]:
-        """The grant's own parameters."""
+    def grant(self) -> Mapping[str, Any]:
+        """The grant's own parameters, `grant_type` among them."""
+        raise NotImplementedError(f"{type(self).__name__} overrides neither grant nor fetch_token")
 
     def _user(self) -> str:
         return ""
@@ -154,12 +155,15 @@ class ClientCredentialsTokenProvider(BaseOAuth2TokenProvider):
         self._grant_type = grant_type
         self._auth_method = auth_method
 
-    def _grant(self) -> dict[str, Any]:
+    def grant(self) -> Mapping[str, Any]:
         return {"grant_type": self._grant_type}
 
 
 class PasswordGrantTokenProvider(BaseOAuth2TokenProvider):
-    """The resource owner password credentials grant (RFC 6749, section 4.3); the client authenticates in the form."""
+    """The resource owner password credentials grant (RFC 6749, section 4.3); the client authenticates in the form.
+
+    The password is sent only where there is no refresh token, or the server refused it.
+    """
 
     def __init__(
         self,
@@ -180,7 +184,7 @@ class PasswordGrantTokenProvider(BaseOAuth2TokenProvider):
     def _user(self) -> str:
         return self._username
 
-    def _grant(self) -> dict[str, Any]:
+    def grant(self) -> Mapping[str, Any]:
         return {"grant_type": "password", "username": self._username, "password": self._password}
 
 

@@ -5,9 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from typing import Protocol, TypeVar
+from typing import Literal, Protocol, TypeVar
 
 from ..models import Deadline, TokenData
+
+
+Cache = Literal["store", "memory", "none", "computed"]
+"""Where a step's token is kept. "none": nowhere, and it is shared by the steps of one renewal only, so that
+nothing is bound to it. "computed": nowhere, for it is made of others, which its children are bound to."""
 
 
 class Step(Protocol):
@@ -34,8 +39,32 @@ class Step(Protocol):
     @property
     def skew(self) -> float | None: ...
     @property
+    def cache(self) -> Cache:
+        """Where the token is kept."""
+        ...
+
+    @property
     def stored(self) -> bool:
-        """False for a token that is computed anew each time and kept nowhere."""
+        """Whether the token outlives one renewal: `cache` is "store" or "memory"."""
+        ...
+
+    @property
+    def conditional(self) -> bool:
+        """Whether `applies` must be asked before it runs."""
+        ...
+
+    @property
+    def interactive(self) -> bool:
+        """Whether its login waits for a person: it runs while no lock is held."""
+        ...
+
+    @property
+    def side_effect(self) -> bool:
+        """Whether its login must not be run again unasked."""
+        ...
+
+    def applies(self, given: Mapping[str, TokenData]) -> bool:
+        """Whether a conditional step is to run, now that its parents are there."""
         ...
 
     def preflight(self, *, refreshing: bool = False) -> None:
@@ -62,6 +91,26 @@ class Step(Protocol):
     ) -> TokenData | None:
         """Renew the token; None when that was refused and a login should follow."""
         ...
+
+
+class SimpleStep:
+    """The members of a step that always runs, asks nobody and is kept with the others."""
+
+    unbound: frozenset[str] = frozenset()
+    refresh_needs: frozenset[str] = frozenset()
+    skew: float | None = None
+    cache: Cache = "store"
+    stored = True
+    conditional = interactive = side_effect = False
+
+    def applies(self, given: Mapping[str, TokenData]) -> bool:
+        return True
+
+    def preflight(self, *, refreshing: bool = False) -> None:
+        return None
+
+    def ask(self) -> None:
+        return None
 
 
 _S = TypeVar("_S", bound=Step)
@@ -93,12 +142,16 @@ def in_order(steps: Sequence[_S]) -> dict[str, _S]:
 def bound_parents(steps: Mapping[str, Step]) -> dict[str, tuple[str, ...]]:
     """By step, the stored steps whose end or change is its own; `steps` are in order.
 
-    Through a step that is stored nowhere the bond is to those which that one is computed from.
+    Through a step that is computed the bond is to those which that one is made of; there is none to a
+    step whose token does not outlive a renewal.
     """
     bound: dict[str, tuple[str, ...]] = {}
     for name, step in steps.items():
-        direct = [parent for parent in step.needs if parent not in step.unbound]
-        found = [p for parent in direct for p in ((parent,) if steps[parent].stored else bound[parent])]
+        found: list[str] = []
+        for parent in step.needs:
+            if parent not in step.unbound:
+                computed = steps[parent].cache == "computed"
+                found += bound[parent] if computed else (parent,) if steps[parent].stored else ()
         bound[name] = tuple(dict.fromkeys(found))
     return bound
 

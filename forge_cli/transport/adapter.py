@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ssl
 import threading
+from collections.abc import Mapping
 from typing import Any
 
 import requests
@@ -100,10 +101,13 @@ class Adapter(HTTPAdapter):
 class ThreadSession(requests.Session):
     """A session that shares its adapter and cookies, reads no environment, and follows nothing."""
 
-    def __init__(self, adapter: HTTPAdapter, jar: RequestsCookieJar) -> None:
+    def __init__(self, adapter: HTTPAdapter, jar: RequestsCookieJar, headers: Mapping[str, Any]) -> None:
         super().__init__()
         self.trust_env = False
         self.cookies = jar
+        for name, value in headers.items():
+            if value is not None:
+                self.headers[name] = ", ".join(map(str, value)) if isinstance(value, list | tuple) else value
         self.mount("https://", adapter)
         self.mount("http://", adapter)
 

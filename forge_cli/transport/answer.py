@@ -5,7 +5,6 @@ from __future__ import annotations
 import http.client
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from typing import Any
 
 import requests
@@ -34,7 +33,7 @@ class Answer:
     def __init__(self, response: requests.Response, url: str, started: float, attempt: Attempt) -> None:
         raw: Any = response.raw
         self._response = response
-        self._attempt = replace(attempt, sent=True)
+        self._attempt = attempt
         self._received = 0
         self.status: int = response.status_code
         self.reason: str = _text(response.reason or "")

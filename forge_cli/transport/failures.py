@@ -9,8 +9,7 @@ import re
 import socket
 import ssl
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import requests
 from urllib3.exceptions import ConnectTimeoutError, InvalidHeader, NameResolutionError, NewConnectionError, ProxyError
@@ -31,8 +30,7 @@ _TUNNEL = re.compile(r"Tunnel connection failed: (\d{3})")
 _UNREACHABLE = {errno.ENETUNREACH, errno.EHOSTUNREACH, errno.EADDRNOTAVAIL}
 
 
-@dataclass(frozen=True, kw_only=True)
-class Attempt:
+class Attempt(NamedTuple):
     """What a message may say about a request: where it went, its limits in seconds, and how far it came."""
 
     where: str
@@ -47,7 +45,7 @@ def failure(exc: Exception, attempt: Attempt) -> HttpClientException:
     """The exception to raise for one that a session's `send` raised."""
     causes = tuple(_causes(exc))
     if any(isinstance(cause, ConnectTimeoutError | NameResolutionError | NewConnectionError) for cause in causes):
-        attempt = replace(attempt, sent=False)
+        attempt = attempt._replace(sent=False)
     if isinstance(exc, requests.Timeout) or _first(causes, TimeoutError) is not None:
         return timed_out(attempt)
     refused = next((match for cause in causes if (match := _TUNNEL.search(str(cause)))), None)

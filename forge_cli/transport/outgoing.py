@@ -14,11 +14,10 @@ from urllib3.util import SKIP_HEADER
 from ..errors import RequestBuildException
 from ..models import PreparedRequest
 from .decode import accept_encoding
-from .redirects import Address
 
 
-def outgoing(prepared: PreparedRequest, there: Address, *, forwarded: bool) -> requests.PreparedRequest:
-    """The request for the wire. RequestBuildException when the body does not fit its Content-Length.
+def outgoing(prepared: PreparedRequest, url: str, *, forwarded: bool) -> requests.PreparedRequest:
+    """The request for the wire, to `url`. RequestBuildException when the body does not fit its Content-Length.
 
     `forwarded` says that a proxy reads the request itself, not only its bytes.
     """
@@ -32,7 +31,7 @@ def outgoing(prepared: PreparedRequest, there: Address, *, forwarded: bool) -> r
     fields.setdefault("User-Agent", SKIP_HEADER)  # otherwise the library names itself
     request = requests.PreparedRequest()
     request.method = prepared.method
-    request.url = f"{there}{there.target}"
+    request.url = url
     request.headers = fields  # type: ignore[assignment]  # as good a mapping, and it keeps repeated fields
     request.body = _body(prepared.body, fields)  # type: ignore[assignment]  # an iterator will do
     return request

@@ -32,7 +32,8 @@ _MOST_ROUTES = 1000
 
 @dataclass(frozen=True, kw_only=True)
 class TransportOptions:
-    """How to connect. `client_cert` is certificate, key and password; `proxies` None means the environment's.
+    """How to connect. `client_cert` is certificate, key and password; `proxies` None means the environment's;
+    `headers` are those that each thread's session begins with.
 
     Timeouts are in seconds: `connect_timeout` covers name, TCP, proxy and TLS, `idle_timeout` the time without data.
     """
@@ -44,6 +45,7 @@ class TransportOptions:
     idle_timeout: float | None = 60.0
     pool_connections: int = 10
     pool_maxsize: int = 20
+    headers: Mapping[str, Any] = field(default_factory=dict, repr=False)
     environ: Mapping[str, str] = field(default_factory=lambda: os.environ, repr=False)
 
 
@@ -87,31 +89,32 @@ class Transport:
     @property
     def session(self) -> requests.Session:
         """The injected session, else this thread's own."""
-        if self._injected is not None:
-            return self._injected
-        own: requests.Session | None = getattr(self._local, "session", None)
-        if own is None:
-            own = self._local.session = ThreadSession(self.adapter, self.cookies)
-            self._remember(own)
-        return own
+        self._local.shown = session = self._used()
+        return session
+
+    @property
+    def shown(self) -> requests.Session | None:
+        """The session that this thread may have changed: injected, or its own once `session` was asked for."""
+        return self._injected if self._injected is not None else getattr(self._local, "shown", None)
 
     def send(self, prepared: PreparedRequest, deadline: Deadline | None = None, *, present_cert: bool = True) -> Answer:
         """Send one request, follow nothing, and return when the answer's head is there.
 
-        `prepared.timeout` and `deadline` are limits by the wall clock that also hold for reading the
+        `deadline`, or else `prepared.timeout`, is a limit by the wall clock that also holds for reading the
         body. `present_cert` false keeps the client certificate back, for an origin that must not see
         it. Raises ConnectionException, SSLException, TimeoutException, IncompleteResponseException or
         RequestBuildException, with ``context["sent"]`` False when surely no byte of the request left.
         """
         if self._closed:
             raise HttpClientException("Client is closed")
-        if prepared.timeout is not None:
-            deadline = Deadline.earliest(deadline, Deadline(prepared.timeout))
+        if deadline is None and prepared.timeout is not None:
+            deadline = Deadline(prepared.timeout)
         there = address(prepared.url)
-        route = self._route(there)
-        target = f"{there}{there.target}" if route.forwarded else there.target
-        request = outgoing(prepared, there, forwarded=route.forwarded)
-        session = self.session
+        site, target = str(there), there.target
+        route = self._route(site, there)
+        url = site + target
+        request = outgoing(prepared, url, forwarded=route.forwarded)
+        session = self._used()
         add_cookies(request, self.cookies)
         if self._injected is not None:
             # Also where nothing is followed, the library's own session works out the next request of a redirect.
@@ -119,19 +122,20 @@ class Transport:
             request._cookies = RequestsCookieJar()  # type: ignore[attr-defined]  # what its preparation sets
         started = time.monotonic()
         LIMITS.sent = True  # until a connection that knows better says otherwise
+        attempt = Attempt(route.where, route.proxy is not None, deadline, *self._timeout, sent=True)
         if deadline is not None and deadline.remaining() <= 0:
-            raise timed_out(self._attempt(route, deadline, sent=False))
+            raise timed_out(attempt._replace(sent=False))
         try:
-            with limited(deadline, self._options.idle_timeout, target):
+            with limited(deadline, self._options.idle_timeout, url if route.forwarded else target):
                 response = session.send(request, **self._settings(session, route, there, deadline, present_cert))
         except ForgeError:
             raise
         except Exception as exc:
             # The originals quote the URL, with the secrets in it.
-            raise failure(exc, self._attempt(route, deadline, sent=LIMITS.sent)) from None
+            raise failure(exc, attempt._replace(sent=LIMITS.sent)) from None
         finally:
             close_body(request)
-        return Answer(response, prepared.url, started, self._attempt(route, deadline, sent=True))
+        return Answer(response, prepared.url, started, attempt)
 
     def widen(self, size: int) -> None:
         """Keep up to `size` connections of each host from now on. An injected session is left alone."""
@@ -151,6 +155,15 @@ class Transport:
         if adapter is not None:
             adapter.close()
 
+    def _used(self) -> requests.Session:
+        if self._injected is not None:
+            return self._injected
+        own: requests.Session | None = getattr(self._local, "session", None)
+        if own is None:
+            own = self._local.session = ThreadSession(self.adapter, self.cookies, self._options.headers)
+            self._remember(own)
+        return own
+
     def _remember(self, session: requests.Session) -> None:
         with self._lock:
             finished = [entry for entry in self._sessions if not entry[0].is_alive()]
@@ -159,14 +172,13 @@ class Transport:
         for _, old in finished:
             old.close()
 
-    def _route(self, there: Address) -> _Route:
-        key = str(there)
-        route = self._routes.get(key)
+    def _route(self, site: str, there: Address) -> _Route:
+        route = self._routes.get(site)
         if route is None:
             route = self._new_route(there)
             if len(self._routes) >= _MOST_ROUTES:
                 self._routes.clear()
-            self._routes[key] = route
+            self._routes[site] = route
         return route
 
     def _new_route(self, there: Address) -> _Route:
@@ -202,12 +214,6 @@ class Transport:
         settings["cert"] = settings["cert"] or getattr(session, "cert", None)
         settings["proxies"] = route.proxies or getattr(session, "proxies", None) or {}
         return settings
-
-    def _attempt(self, route: _Route, deadline: Deadline | None, *, sent: bool) -> Attempt:
-        connect, idle = self._timeout
-        return Attempt(
-            where=route.where, proxied=route.proxy is not None, deadline=deadline, connect=connect, idle=idle, sent=sent
-        )
 
 
 def _explicit(proxies: Mapping[str, str]) -> Environment:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import threading
@@ -10,6 +11,18 @@ import pytest
 
 from forge_cli import files
 from forge_cli.errors import LockTimeout, StorageError
+from tests.children import start
+
+COUNTING = """
+counter, go = path.parent.parent / "counter", path.parent.parent / "go"
+print("ready", flush=True)
+while not go.exists():
+    time.sleep(0.001)
+for _ in range(125):
+    with files.lock(path, 60, remove=True):
+        number = int(counter.read_text())
+        counter.write_text(str(number + 1))
+"""
 
 
 class Time:
@@ -115,6 +128,59 @@ def test_a_fork_does_not_keep_a_lock_that_was_released(path: Path) -> None:
     os.waitpid(pid, 0)
     os.close(reader)
     os.close(writer)
+
+
+@pytest.mark.parametrize("remove", [False, True], ids=["stays", "goes"])
+@pytest.mark.parametrize("locks", ["kernel", "lease"])
+def test_the_file_stays_or_goes_with_the_lock(
+    path: Path, locks: str, remove: bool, request: pytest.FixtureRequest
+) -> None:
+    if locks == "lease":
+        request.getfixturevalue("no_locks")
+    with files.lock(path, 0, remove=remove):
+        assert path.exists()
+    assert list(path.parent.iterdir()) == ([] if remove else [path])
+
+
+def test_a_file_that_was_removed_while_its_lock_was_waited_for_is_not_locked(path: Path) -> None:
+    clock = Time()
+    with contextlib.ExitStack() as first, contextlib.ExitStack() as other:
+        first.enter_context(files.lock(path, 0, remove=True))
+
+        def sleep(seconds: float) -> None:
+            clock.sleep(seconds)
+            if len(clock.pauses) == 1:
+                # Released, and at once held by someone else: the file of the name is a new one.
+                first.close()
+                other.enter_context(files.lock(path, 0, remove=True))
+
+        with pytest.raises(LockTimeout), files.lock(path, 1, clock=clock.clock, sleep=sleep):
+            pass
+    with files.lock(path, 0):
+        assert path.exists()
+
+
+def test_a_file_that_is_not_the_one_that_was_locked_is_not_removed(path: Path) -> None:
+    with files.lock(path, 0, remove=True):
+        path.unlink()
+        path.write_text("someone else's")
+    assert path.read_text() == "someone else's"
+
+
+def test_no_two_processes_hold_a_lock_whose_file_is_removed_and_made_again(path: Path) -> None:
+    path.parent.mkdir(mode=0o700)
+    counter, go = path.parent.parent / "counter", path.parent.parent / "go"
+    counter.write_text("0")
+    children = [start(COUNTING, path) for _ in range(16)]
+    for child in children:
+        assert child.stdout is not None
+        assert child.stdout.readline() == "ready\n"
+    go.touch()
+    for child in children:
+        _, err = child.communicate(timeout=120)
+        assert child.returncode == 0, err
+    assert counter.read_text() == "2000"
+    assert list(path.parent.iterdir()) == []
 
 
 @pytest.mark.usefixtures("no_locks")

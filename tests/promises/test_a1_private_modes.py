@@ -23,14 +23,16 @@ os.umask({mask})
 made = []
 sys.addaudithook(lambda event, args: made.append(oct(args[1])) if event == "os.mkdir" else None)
 storage = FileTokenStorage(path / "forge" / "tokens" / "dev.toml")
-with storage.lock("key"):
-    storage.reserve("key")
-    storage.set("key", TokenData("user-token-1"))
+held = storage.lock("key")
+held.__enter__()
+storage.reserve("key")
+storage.set("key", TokenData("user-token-1"))
 pending = files.PendingWrite(path / "forge" / "tokens" / "other.toml")
 assert stat.S_IMODE(pending.temporary.stat().st_mode) == 0o600
 assert set(made) == {{"0o700"}}, made
 assert storage.get("key") == TokenData("user-token-1")
 {MODES}
+held.__exit__(None, None, None)
 """,
             home,
             ordinary=True,

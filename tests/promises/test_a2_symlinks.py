@@ -75,9 +75,8 @@ def test_names_of_temporary_files_cannot_be_guessed(path: Path) -> None:
 def test_a_link_in_a_locks_place_is_an_error(path: Path, victim: Path, dangling: bool) -> None:
     storage = FileTokenStorage(path)
     with storage.lock("key"):
-        pass
+        [key_lock] = (path.parent / ".locks").iterdir()
     target = victim.with_name("missing") if dangling else victim
-    [key_lock] = (path.parent / ".locks").iterdir()
     for name in (key_lock, path.with_name("dev.toml.lock")):
         name.unlink(missing_ok=True)
         name.symlink_to(target)

@@ -11,6 +11,7 @@ from typing import Any
 from forge_cli.errors import StorageError
 from forge_cli.models import Deadline, TokenData
 from forge_cli.tokens.pipeline import Pipeline
+from forge_cli.tokens.step import Cache
 from forge_cli.tokens.storage.memory import InMemoryTokenStorage
 
 THREADS = 32
@@ -41,7 +42,11 @@ class Made:
     ends_with_parents: bool = True
     fingerprint: str | None = None
     skew: float | None = None
-    stored: bool = True
+    cache: Cache = "store"
+    holds: bool = True
+    conditional: bool = False
+    interactive: bool = False
+    side_effect: bool = False
     refresh_needs: frozenset[str] = frozenset()
     answers: list[Any] = field(default_factory=list)
     given: list[list[str]] = field(default_factory=list)
@@ -52,6 +57,13 @@ class Made:
     @property
     def key(self) -> str:
         return f"key:{self.name}"
+
+    @property
+    def stored(self) -> bool:
+        return self.cache in ("store", "memory")
+
+    def applies(self, given: Mapping[str, TokenData]) -> bool:
+        return self.holds
 
     def preflight(self, *, refreshing: bool = False) -> None:
         if self.missing is not None and not refreshing:

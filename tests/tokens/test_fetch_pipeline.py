@@ -341,6 +341,59 @@ class TestStandIns:
         assert PipelineTokenProvider(pipeline, "orders").fetch_token() is pipeline.execute.return_value
         pipeline.execute.assert_called_once_with(force_refresh=False)
 
+    @pytest.mark.parametrize(
+        ("start", "calls"),
+        [("app", ["invalidate_step('app')"]), (None, ["invalidate_all()"])],
+        ids=["one step", "all"],
+    )
+    @pytest.mark.parametrize("way", ["refresh_token", "renew_token"])
+    def test_a_pipeline_that_cannot_renew_is_invalidated_and_run(
+        self, start: str | None, calls: list[str], way: str
+    ) -> None:
+        class Own:
+            def __init__(self) -> None:
+                self.log = list[str]()
+
+            def execute(self, force_refresh: bool = False) -> TokenData:
+                self.log.append(f"execute({force_refresh})")
+                return TokenData("token-2")
+
+            def invalidate_step(self, step_name: str) -> None:
+                self.log.append(f"invalidate_step({step_name!r})")
+
+            def invalidate_all(self) -> None:
+                self.log.append("invalidate_all()")
+
+        pipeline: Any = Own()
+        provider = PipelineTokenProvider(pipeline, "orders", start)
+        assert getattr(provider, way)(TokenData("token-1")) == TokenData("token-2")
+        assert pipeline.log == [*calls, "execute(True)"]
+        provider.close()
+
+    @pytest.mark.parametrize("stand_in", [Mock(), Mock(spec=TokenFetchPipeline)], ids=["any", "of the class"])
+    def test_a_manager_renews_through_a_mock_of_the_pipeline(self, stand_in: Any) -> None:
+        stand_in.execute.return_value = TokenData("token-1")
+        manager = TokenManager(PipelineTokenProvider(stand_in, "orders", "app"))
+        used = manager.get_token()
+        stand_in.execute.return_value = TokenData("token-2")
+        assert manager.replace(used) == manager.get_token() == TokenData("token-2")
+        stand_in.invalidate_step.assert_called_once_with("app")
+
+    @pytest.mark.parametrize("found", [None, "token-1", Mock()], ids=["nothing", "text", "a mock of nothing"])
+    def test_a_fetcher_that_returns_no_token_is_named(self, found: Any) -> None:
+        fetcher = Mock(depends_on=[], ttl=None)
+        fetcher.name, fetcher.fetch.return_value = "app", found
+        pipeline = TokenFetchPipeline([fetcher], InMemoryTokenStorage())
+        with pytest.raises(AuthenticationException, match="step 'app': no token was returned") as caught:
+            pipeline.execute()
+        assert caught.value.service_name == "app"
+
+    def test_a_fetcher_s_token_of_a_class_of_its_own_gets_the_ttl(self) -> None:
+        fetcher = Mock(depends_on=[], ttl=timedelta(hours=1))
+        fetcher.name, fetcher.fetch.return_value = "app", Mock(access_token="token-1", expires_at=None)
+        token = TokenFetchPipeline([fetcher], InMemoryTokenStorage()).execute()
+        assert (token.access_token, token.expires_at is None) == ("token-1", False)
+
     def test_a_step_without_context_and_with_a_name_that_is_a_method(self) -> None:
         class Plain:
             depends_on: tuple[str, ...] = ()

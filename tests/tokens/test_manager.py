@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+import dataclasses
+import json
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from unittest.mock import MagicMock, Mock
 
@@ -225,6 +228,68 @@ class TestStandIns:
         manager.invalidate_token()
         stand_in.delete.assert_called_once_with(KEY)
         assert provider.fetched == 1
+
+    @pytest.mark.parametrize("kind", [SimpleNamespace, Mock, MagicMock, lambda **given: Mock(spec=TokenData, **given)])
+    def test_a_token(self, kind: Callable[..., Any], provider: Provider) -> None:
+        end = datetime.now() + timedelta(hours=1)
+        token = kind(access_token="token-1", token_type="MAC", expires_at=end, refresh_token=None, extra={"id": 7})
+        stand_in = Mock(service_name="orders")
+        stand_in.fetch_token.return_value = token
+        expected = TokenData("token-1", "MAC", end, extra={"id": 7})
+        manager = TokenManager(stand_in)
+        assert manager.get_token() == manager.get_token() == manager.force_refresh() == expected
+        assert manager.replace(token) == expected
+        stored = InMemoryTokenStorage()
+        stored.set(KEY, token)
+        manager = TokenManager(provider, stored)
+        assert manager.get_token() == expected
+        assert manager.replace(token).access_token == "token-1"
+        assert provider.fetched == 1
+
+    @pytest.mark.parametrize("kind", [SimpleNamespace, Mock])
+    def test_a_token_that_says_itself_that_it_has_expired(self, kind: Callable[..., Any]) -> None:
+        provider = Provider(refresh=True)
+        storage = InMemoryTokenStorage()
+        storage.set(KEY, kind(access_token="old-token", is_expired=True, refresh_token="refresh-0"))
+        assert TokenManager(provider, storage).get_token().access_token == "token-1"
+        assert (provider.fetched, provider.refreshed) == (0, 1)
+
+    @pytest.mark.parametrize("found", [None, "token-1", Mock(), SimpleNamespace(access_token=None)])
+    def test_no_token_at_all(self, found: Any, provider: Provider) -> None:
+        stand_in = Mock(service_name="orders")
+        stand_in.fetch_token.return_value = found
+        with pytest.raises(AuthenticationException, match="provider of 'orders' returned no token") as caught:
+            TokenManager(stand_in).get_token()
+        assert caught.value.service_name == "orders"
+        storage = Mock()
+        storage.get.return_value = found
+        assert TokenManager(provider, storage).get_token().access_token == "token-1"
+
+    def test_a_renewal_that_brings_no_token_is_followed_by_a_fetch(self) -> None:
+        stand_in = Mock(service_name="orders")
+        stand_in.fetch_token.side_effect = [TokenData("token-1", refresh_token="refresh-1"), TokenData("token-2")]
+        manager = TokenManager(stand_in)
+        manager.get_token()
+        assert manager.force_refresh().access_token == "token-2"
+        stand_in.refresh_token.assert_called_once()
+
+    def test_a_storage_that_writes_down_the_fields(self, provider: Provider) -> None:
+        class Written(InMemoryTokenStorage):
+            def __init__(self) -> None:
+                super().__init__()
+                self.texts = dict[str, str]()
+
+            def set(self, key: str, token: TokenData) -> None:
+                self.texts[key] = json.dumps(dataclasses.asdict(token), default=str)
+
+            def get(self, key: str) -> TokenData | None:
+                return TokenData(**json.loads(self.texts[key])) if key in self.texts else None
+
+        storage = Written()
+        for _ in range(2):
+            assert TokenManager(provider, storage).get_token().access_token == "token-1"
+        assert TokenManager(provider, storage).force_refresh().access_token == "token-2"
+        assert sorted(json.loads(storage.texts[KEY])) == sorted(field.name for field in dataclasses.fields(TokenData))
 
     def test_a_storage_that_keeps_only_the_old_fields(self, provider: Provider) -> None:
         class Old(InMemoryTokenStorage):

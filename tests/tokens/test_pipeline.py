@@ -187,7 +187,7 @@ def test_a_token_is_renewed_its_skew_before_its_end(
 
 def test_what_is_computed_is_computed_each_time_and_kept_nowhere(world: World) -> None:
     world.step("app")
-    world.step("header", "app", stored=False)
+    world.step("header", "app", cache="computed")
     pipeline = world.pipeline()
     assert pipeline.obtain(["header"])["header"].access_token == "header-token-1"
     assert pipeline.obtain(["header"])["header"].access_token == "header-token-2"
@@ -197,7 +197,7 @@ def test_what_is_computed_is_computed_each_time_and_kept_nowhere(world: World) -
 
 def test_what_goes_through_a_computed_step_is_bound_to_what_that_is_computed_from(world: World) -> None:
     world.step("device")
-    world.step("signature", "device", stored=False)
+    world.step("signature", "device", cache="computed")
     world.step("app", "signature", life=7200.0)
     pipeline = world.pipeline()
     pipeline.obtain(["app"])
@@ -238,7 +238,7 @@ def test_a_token_that_the_caller_put_there_is_used(world: World) -> None:
 
 def test_peeking_and_states_run_nothing(world: World) -> None:
     pipeline = world.three(renews=True)
-    world.step("header", "user", stored=False)
+    world.step("header", "user", cache="computed")
     pipeline = world.pipeline()
     assert pipeline.peek("user") is None
     assert {name: state.would for name, state in pipeline.states().items()} == {

@@ -165,7 +165,7 @@ def test_a_failed_renewal_leaves_the_old_tokens(world: World) -> None:
 
 def test_of_what_is_computed_it_renews_what_that_is_computed_from(world: World) -> None:
     world.step("user", renews=True)
-    world.step("header", "user", stored=False)
+    world.step("header", "user", cache="computed")
     pipeline = world.pipeline()
     pipeline.obtain(["header"])
     world.took()
@@ -227,7 +227,7 @@ def test_an_unbound_child_stays(world: World) -> None:
 
 def test_of_what_is_computed_it_forgets_what_that_is_computed_from(world: World) -> None:
     world.step("user", renews=True)
-    world.step("header", "user", stored=False)
+    world.step("header", "user", cache="computed")
     pipeline = world.pipeline()
     pipeline.obtain(["header"])
     world.took()

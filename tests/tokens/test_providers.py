@@ -12,7 +12,11 @@ import pytest
 from forge_cli.errors import AuthenticationException, ConnectionException
 from forge_cli.models import TokenData
 from forge_cli.tokens.manager import TokenManager
-from forge_cli.tokens.providers import ClientCredentialsTokenProvider, PasswordGrantTokenProvider
+from forge_cli.tokens.providers import (
+    BaseOAuth2TokenProvider,
+    ClientCredentialsTokenProvider,
+    PasswordGrantTokenProvider,
+)
 from tests.server import Reply, Server
 
 SECRET = "client-secret-1"
@@ -167,6 +171,45 @@ def test_the_fingerprint_tells_what_a_token_is_for(other: ClientCredentialsToken
     assert SECRET not in provider.fingerprint
 
 
+def test_a_grant_of_one_s_own_overrides_fetch_token_and_is_renewed_by_the_refresh_grant(server: Server) -> None:
+    class Fixed(BaseOAuth2TokenProvider):
+        def fetch_token(self) -> TokenData:
+            return TokenData("token-0", refresh_token="refresh-0")
+
+    url = server.reply("/token", Reply(body=ANSWER), Reply(400))
+    with Fixed(url, "client-1", SECRET, "orders") as provider:
+        assert provider.refresh_token(provider.fetch_token()).access_token == "token-1"
+        assert provider.refresh_token(provider.fetch_token()).access_token == "token-0"
+        assert provider.refresh_token(TokenData("old-token")).access_token == "token-0"
+    assert [dict(seen.form)["refresh_token"] for seen in server.seen] == ["refresh-0", "refresh-0"]
+
+
+def test_a_grant_of_one_s_own_is_a_form_beside_the_client_s_name(server: Server) -> None:
+    class Assertion(BaseOAuth2TokenProvider):
+        def grant(self) -> dict[str, str]:
+            return {"grant_type": "assertion", "assertion": "signed-1"}
+
+    url = server.reply("/token", Reply(body=ANSWER), Reply(400))
+    with Assertion(url, "client-1", SECRET, "orders", "read") as provider:
+        assert provider.fetch_token().access_token == "token-1"
+        with pytest.raises(AuthenticationException, match="Failed to fetch token for orders"):
+            provider.fetch_token()
+    assert sorted(server.seen[0].form) == [
+        ("assertion", "signed-1"),
+        ("client_id", "client-1"),
+        ("client_secret", SECRET),
+        ("grant_type", "assertion"),
+        ("scope", "read"),
+    ]
+
+
+def test_without_a_grant_it_says_what_to_override() -> None:
+    provider = BaseOAuth2TokenProvider("http://localhost/token", "client-1", SECRET, "orders")
+    with provider, pytest.raises(AuthenticationException, match="overrides neither grant nor fetch_token") as caught:
+        provider.fetch_token()
+    assert caught.value.service_name == "orders"
+
+
 def test_a_client_that_stands_in_for_the_network_will_do() -> None:
     provider = Provider("http://localhost/token")
     provider._client = Mock()
@@ -192,6 +235,14 @@ def test_a_password_is_sent_with_the_users_name(server: Server) -> None:
         ("username", "ada"),
     ]
     assert ("grant_type", "refresh_token") in server.seen[1].form
+
+
+def test_a_password_is_sent_again_only_without_a_refresh_token_or_after_its_refusal(server: Server) -> None:
+    url = server.reply("/token", Reply(400, {"error": "invalid_grant"}), Reply(body=ANSWER))
+    with PasswordGrantTokenProvider(url, "client-1", SECRET, "ada", "password-1", "orders") as provider:
+        provider.refresh_token(TokenData("old-token", refresh_token="refresh-0"))
+        provider.refresh_token(TokenData("old-token"))
+    assert [dict(seen.form)["grant_type"] for seen in server.seen] == ["refresh_token", "password", "password"]
 
 
 def test_the_token_of_one_user_is_not_anothers() -> None:

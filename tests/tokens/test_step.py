@@ -69,7 +69,7 @@ def test_any_steps_without_a_circle_can_be_ordered(case: tuple[int, object]) -> 
 def test_a_bond_goes_through_what_is_computed_and_not_through_what_is_unbound() -> None:
     world = World()
     world.step("device")
-    world.step("proof", "device", stored=False)
+    world.step("proof", "device", cache="computed")
     world.step("app", "proof")
     world.step("user", "app device", unbound=frozenset({"app"}))
     assert bound_parents(world.pipeline().steps) == {

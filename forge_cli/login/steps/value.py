@@ -15,7 +15,7 @@ from ..work import Result, Work, unfit_token
 class ValueStep(StepTable):
     """Hand a computed value on as the token. It is never stored."""
 
-    stored: ClassVar[bool] = False
+    usual_cache: ClassVar[str] = "computed"
 
     value: TemplateText = key("the template that becomes the token")
 

@@ -94,7 +94,7 @@ class CommandTokenStorage(TokenStorageInterface):
         words = "\n".join([*self._write.words, key])
         digest = hashlib.sha256(words.encode("utf-8", "surrogatepass")).hexdigest()[:16]
         path = files.config_dir(self._environ) / "state" / f"command.{digest}.lock"
-        return files.lock(path, timeout, on_wait=self._waiting, notice=self._notice)
+        return files.lock(path, timeout, remove=True, on_wait=self._waiting, notice=self._notice)
 
     def _run(self, program: _Program, key: str, given: bytes = b"") -> _Ended:
         environ = {name: self._environ[name] for name in self._env if name in self._environ}

@@ -118,7 +118,7 @@ class FileTokenStorage(TokenStorageInterface):
         path = self.path.parent / ".locks" / f"{self.path.stem}.{digest}.lock"
         with ExitStack() as stack:
             try:
-                stack.enter_context(files.lock(path, timeout, on_wait=self._waiting, notice=self._tell))
+                stack.enter_context(files.lock(path, timeout, remove=True, on_wait=self._waiting, notice=self._tell))
             except StorageError as exc:
                 if not files.unwritable(exc):
                     raise

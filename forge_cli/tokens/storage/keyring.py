@@ -158,7 +158,7 @@ class KeyringTokenStorage(TokenStorageInterface):
     def _file_lock(self, key: str, use: str, timeout: float) -> AbstractContextManager[None]:
         digest = _digest(f"{self._service}\n{key}")
         path = files.config_dir(self._environ) / "state" / f"keyring.{digest}.{use}.lock"
-        return files.lock(path, timeout, on_wait=self._waiting, notice=self._notice)
+        return files.lock(path, timeout, remove=True, on_wait=self._waiting, notice=self._notice)
 
     def _waiting(self, seconds: float) -> None:
         self._notice("waiting for another process that renews a token in the keyring")

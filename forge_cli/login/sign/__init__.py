@@ -1,0 +1,31 @@
+"""The ways to sign a request: the last look at it, once it is encoded, on every attempt."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from ...models import HttpResponse, PreparedRequest
+from ...registry import Registry
+from ..scope import Scope
+
+SIGNERS = Registry(
+    "signer",
+    {
+        "template": "forge_cli.login.sign.template:TemplateSign",
+        "aws-sigv4": "forge_cli.login.sign.aws_sigv4:AwsSigV4Sign",
+        "oauth1": "forge_cli.login.sign.oauth1:OAuth1Sign",
+        "digest": "forge_cli.login.sign.digest:DigestSign",
+    },
+)
+
+
+class Signer(Protocol):
+    """What a signer's table does: a frozen dataclass whose fields are its keys, `type` among them."""
+
+    def sign(self, request: PreparedRequest, scope: Scope) -> PreparedRequest:
+        """The request with its signature. The body is bytes, or None."""
+        ...
+
+    def challenged(self, response: HttpResponse, scope: Scope) -> bool:
+        """Whether the request is to be signed anew after this answer, and sent once more."""
+        ...
