@@ -17,8 +17,8 @@ import click
 from forge_cli.cli.app import COMMANDS, forge
 from forge_cli.cli.exit_codes import MEANINGS
 from forge_cli.login import definition
+from forge_cli.login.filters import FILTERS
 from forge_cli.login.steps import STEPS
-from forge_cli.login.template import FILTERS
 from forge_cli.profiles import schema
 
 DOCS = Path(__file__).parent
@@ -59,9 +59,15 @@ def regions() -> dict[str, str]:
     """What stands between markers, by their names."""
     return {name: _table_of(cls) for name, cls in tables().items()} | {
         "exit-codes": _grid(("code", "meaning"), [(str(code.value), text) for code, text in MEANINGS.items()]),
-        "filters": ", ".join(f"`{name}`" for name in FILTERS),
+        "filters": _grid(("filter", "what it makes"), [(_filter(name), kind.help) for name, kind in FILTERS.items()]),
         "storages": ", ".join(f"`{name}`" for name in schema.STORAGE_KEYS),
     }
+
+
+def _filter(name: str) -> str:
+    """A filter as it is written."""
+    kind = FILTERS[name]
+    return f"`{name}(…)`" if kind.fewest else f"`{name}`, `{name}(…)`" if kind.most else f"`{name}`"
 
 
 def tables() -> dict[str, type[Any]]:

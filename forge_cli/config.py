@@ -38,7 +38,8 @@ class HttpClientConfig:
     http, https and no_proxy (None: from the environment). `max_body` limits a body held in memory, in
     bytes. `post_to_get` is whether a 301 or 302 turns a POST into a GET (False: it is not followed).
     `circuit_breaker` is asked before each attempt, unless the strategy brings one; `retry_budget` before
-    each retry (None: one of the client's own). ValueError when a time or a count makes no sense.
+    each retry (None: one of the client's own). With `keep_cookies` false, cookies that answers set are not
+    sent back. ValueError when a time or a count makes no sense.
     """
 
     base_url: str = ""
@@ -68,6 +69,7 @@ class HttpClientConfig:
     retry_unsafe_methods: bool = False
     circuit_breaker: CircuitBreaker | None = None
     retry_budget: RetryBudget | None = None
+    keep_cookies: bool = True
 
     def __post_init__(self) -> None:
         if self.default_timeout is not None and self.default_timeout <= 0:

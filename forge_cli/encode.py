@@ -33,6 +33,7 @@ _BREAK = re.compile(r"[\r\n\0]")
 _CHUNK = 65536
 
 
+@lru_cache(maxsize=128)
 def build_url(base_url: str, url: str) -> str:
     """The absolute URL: `url` itself when it is one, else joined to `base_url`.
 
@@ -140,7 +141,8 @@ def encode(
         fields = _fields(request.headers, defaults, content_type)
         if auth is not None and not _names(request.headers, "authorization"):
             fields["authorization"] = [("Authorization", basic(*auth))]
-        _add_cookies(fields, {**(cookies or {}), **(request.cookies or {})})
+        if cookies or request.cookies:
+            _add_cookies(fields, {**(cookies or {}), **(request.cookies or {})})
         _add_length(fields, method, body)
         url = normal_url(url, params, request.params)
     except UnicodeEncodeError:
@@ -186,8 +188,11 @@ def _fields(
         fields["content-type"] = [("Content-Type", content_type)]
     for layer in (defaults, own):
         for name, value in _grouped(layer):
-            values = value if isinstance(value, list | tuple) else (value,)
-            fields[name.lower()] = [_checked(name, _header_text(item)) for item in values if item is not None]
+            if isinstance(value, str):
+                fields[_key(name)] = [(name, _line(name, value))]
+            else:
+                values = value if isinstance(value, list | tuple) else (value,)
+                fields[_key(name)] = [(name, _line(name, _header_text(item))) for item in values if item is not None]
     return fields
 
 
@@ -195,6 +200,14 @@ def _grouped(layer: Mapping[str, Any] | None) -> Iterable[tuple[str, Any]]:
     if isinstance(layer, Headers):
         return [(name, layer.get_all(name)) for name in layer]
     return layer.items() if layer else ()
+
+
+@lru_cache(maxsize=256)
+def _key(name: str) -> str:
+    """A field's name in lower case. RequestBuildException for what is no name."""
+    if TOKEN.fullmatch(name) is None:
+        raise RequestBuildException(f"{name!r} is not a header name", hint="letters, digits and - only")
+    return name.lower()
 
 
 def _header_text(value: Any) -> str:
@@ -208,10 +221,9 @@ def _names(headers: Mapping[str, Any] | None, wanted: str) -> bool:
 
 
 def _add_cookies(fields: dict[str, list[tuple[str, str]]], jar: Mapping[str, str]) -> None:
-    if jar:
-        given = [value for _, value in fields.get("cookie", ())]
-        text = "; ".join([*given, *(f"{name}={value}" for name, value in jar.items())])
-        fields["cookie"] = [_checked("Cookie", text)]
+    given = [value for _, value in fields.get("cookie", ())]
+    text = "; ".join([*given, *(f"{name}={value}" for name, value in jar.items())])
+    fields["cookie"] = [("Cookie", _line("Cookie", text))]
 
 
 def _add_length(fields: dict[str, list[tuple[str, str]]], method: str, body: Any) -> None:
@@ -245,14 +257,13 @@ def _length(body: Any) -> int | None:
     return len(body) if isinstance(body, bytes) else cast("int | None", body.length)
 
 
-def _checked(name: str, value: str) -> tuple[str, str]:
-    if TOKEN.fullmatch(name) is None:
-        raise RequestBuildException(f"{name!r} is not a header name", hint="letters, digits and - only")
+def _line(name: str, value: str) -> str:
+    """A field's value. RequestBuildException for what is no line."""
     if _BREAK.search(value) is not None:
         raise RequestBuildException(f"the value of header {name!r} holds a line break or NUL")
     if not value.isascii():
         value.encode()  # UnicodeEncodeError for what no header can hold
-    return name, value
+    return value
 
 
 def _body(request: HttpRequest) -> tuple[Any, str | None, tuple[Part, ...]]:

@@ -156,6 +156,7 @@ class PreparedRequest:
     credentials: frozenset[str] = frozenset()
     query_credentials: frozenset[str] = frozenset()
     timeout: float | None = None
+    client_cert: tuple[str, str | None, str | None] | None = None
 
     def __repr__(self) -> str:
         headers = dict(REDACTOR.headers(self.headers.pairs))

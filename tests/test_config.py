@@ -68,9 +68,14 @@ def test_a_config_cannot_be_changed() -> None:
 
 def test_a_config_keeps_its_own_copy_of_what_it_was_given() -> None:
     headers = {"X-Tenant": "one"}
-    made = HttpClientConfig(default_headers=headers)
+    params = {"tag": ["a"]}
+    made = HttpClientConfig(default_headers=headers, default_params=params)
     headers["X-Tenant"] = "two"
+    params["tag"].append("b")
     assert made.default_headers == {"X-Tenant": "one"}
+    assert made.default_params == {"tag": ["a"]}
+    with pytest.raises(TypeError):
+        made.default_params["tag"].append("b")
 
 
 def test_every_method_of_the_builder_returns_it() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
 
@@ -11,6 +10,8 @@ from ..files import config_dir
 from ..hooks import Listener
 from ..profiles.build import Profile
 from ..profiles.load import Document, ProfileSettings, Source, default, find, load_document, profile, select
+from .output.text import color_wanted
+from .person import Terminal
 from .run import Run
 
 
@@ -44,14 +45,29 @@ class Context(Run):
         name = select(self.document, self.profile_name, self.environ)
         return profile(self.document, name, overrides_vars=self.variables)
 
-    def profile(self, *, listener: Listener | None = None, strict: bool = False) -> Profile:
-        """The chosen profile, ready for use."""
-        return self._ready(self.settings(), listener, strict)
+    def profile(
+        self,
+        *,
+        listener: Listener | None = None,
+        strict: bool = False,
+        person: bool = True,
+        browser: bool = True,
+        kind: type[Profile] = Profile,
+    ) -> Profile:
+        """The chosen profile, ready for use. Without `person` nobody is asked, without `browser` none is opened."""
+        somebody = self.person(browser=browser) if person else None
+        return self._ready(self.settings(), listener, strict, somebody, kind)
+
+    def person(self, *, browser: bool = True) -> Terminal | None:
+        """Whoever sits at the terminal; None when there is none, or input is off."""
+        if not self.interactive:
+            return None
+        return Terminal(self, browser=browser, color=color_wanted(self.stderr, self.environ))
 
     def profile_if_any(self, *, listener: Listener | None = None) -> Profile | None:
         """The chosen profile, or None when none is named and there is no default: an absolute URL needs none."""
         if self._named or self._has_default():
-            return self._ready(self.settings(), listener, strict=False)
+            return self._ready(self.settings(), listener, False, self.person(), Profile)
         if self.variables:
             raise UsageError("--var goes with a profile, and none is chosen", hint="choose one: --profile NAME")
         return None
@@ -60,11 +76,15 @@ class Context(Run):
     def _named(self) -> bool:
         return bool(self.profile_name or self.environ.get("FORGE_PROFILE"))
 
-    def _ready(self, settings: ProfileSettings, listener: Listener | None, strict: bool) -> Profile:
-        prompt: Callable[[str], str] | None = self.ask if self.interactive else None
-        return Profile(
-            settings, environ=self.environ, prompt=prompt, notice=self.notice, listener=listener, strict=strict
-        )
+    def _ready(
+        self,
+        settings: ProfileSettings,
+        listener: Listener | None,
+        strict: bool,
+        person: Terminal | None,
+        kind: type[Profile],
+    ) -> Profile:
+        return kind(settings, environ=self.environ, person=person, notice=self.notice, listener=listener, strict=strict)
 
     def _has_default(self) -> bool:
         """Whether there is a profile without one being named. A place for profiles need not even exist."""

@@ -26,6 +26,10 @@ Predicate = Annotated[Any, "predicate"]
 """What a value is tested with: a plain value, a list (any of), or a table of matches, in, not, exists."""
 Signature = Annotated[Any, "signature"]
 """A table whose `type` is a row of the table of signers."""
+Argv = Annotated[tuple[str, ...], "argv"]
+"""A program and its arguments, run without a shell. No templates: other users can read a command line."""
+Variable = Annotated[str, "variable"]
+"""The name of an environment variable."""
 Pattern = Annotated[str, "pattern"]
 """A regular expression; its first group, or else all of it, is what it finds."""
 

@@ -3,43 +3,59 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import Any
 
-from ..errors import StepFailed
-from ..models import HttpRequest, HttpResponse
+from ..encode import build_url
+from ..errors import AuthenticationException, RedirectException, StepFailed
+from ..models import Headers, HttpRequest, HttpResponse, PreparedRequest
 from ..redact import REDACTOR
-from .definition import ClockTable, Expires, Extract, PartTable, RequestTable, SuccessTable, UntilTable
-from .expiry import ahead, duration, ends, until
-from .extract import Missing, outputs
+from ..transport.redirects import next_request, origin
+from .definition import ClockTable, Expires, Extract, PartTable, RequestTable, SuccessTable, UntilTable, VerifyTable
+from .endpoint import checked_endpoint
+from .expiry import ahead, claims_of, duration, ends, until
+from .extract import LATER, Missing, outputs, places
+from .filters import octets_of
 from .jar import Jar, set_cookies
 from .predicate import failed_test
 from .scope import Scope
-from .template import octets_of
+from .template import Reference
 from .work import Result, Work, unfit_token
 
 _BODY_SHOWN = 500
+# Redacting a body takes time; what is shown of it comes from its beginning.
+_BODY_READ = 64 * 1024
 _PUBLIC = ("token_type", "scope")
+# What a step says and another origin may know.
+_HARMLESS = ("accept", "accept-language", "user-agent")
 
 
 class Reading:
-    """An answer as extractors read it: JSON parsed once."""
+    """An answer as extractors read it: JSON parsed once. `cookies` are those that it sets, and its redirects did."""
 
     def __init__(self, response: HttpResponse, now: float) -> None:
         self.text = response.text
         self.headers = response.headers
-        self.cookies = {cookie.name: cookie for cookie in set_cookies(response, now)}
-        self._parsed: list[Any] = []
+        hops = (*response.history, response)
+        last = {cookie.name: cookie for hop in hops for cookie in set_cookies(hop, now)}
+        self.cookies = {name: cookie for name, cookie in last.items() if cookie.lives(now)}
+        self._parsed: Any = None
+        self._problem: str | None = None
 
     def json(self) -> Any:
         """The body as JSON. ValueError: it is none."""
-        if not self._parsed:
+        if self._parsed is None and self._problem is None:
             try:
-                self._parsed.append(json.loads(self.text))
+                self._parsed = json.loads(self.text)
+            except ValueError:
+                self._problem = "not JSON"
             except RecursionError:
-                raise ValueError("nested too deeply") from None
-        return self._parsed[0]
+                self._problem = "nested too deeply"
+        if self._problem is not None:
+            raise ValueError(self._problem)
+        return self._parsed
 
     def header(self, name: str) -> str | None:
         """One header field's value; the name in any case."""
@@ -56,48 +72,109 @@ def exchange(
     expires: Expires | None = None,
     refresh_end: UntilTable | None = None,
     clock: ClockTable | None = None,
+    renewing: bool = False,
 ) -> Result:
-    """Send the request and take the outputs from its answer. StepFailed when that is a refusal or lacks one."""
+    """Send the request and take the outputs from its answer. StepFailed when that is a refusal or lacks one.
+
+    With `renewing`, `work.scope.own` are the outputs that are renewed, and a token that is not among the
+    new ones stays.
+    """
     response = answer(table, work)
     reading = Reading(response, work.now.timestamp())
-    scope = replace(work.scope, response=_response(response))
+    scope = replace(
+        work.scope,
+        response=_Response(response),
+        cookies={name: jar.values for name, jar in work.jars.items()},
+    )
     refused = refusal(success, response, reading, scope)
     if refused is not None:
         raise failure(work.step, table, response, f"refused: {refused}")
     try:
         found = outputs(extract, reading, scope)
     except Missing as exc:
+        hide(exc.found)
         raise failure(work.step, table, response, exc.message, hint=exc.hint) from None
     hide(found)
-    unfit = unfit_token(str(found.get("token", "")))
+    own = work.scope.own if renewing else {}
+    unfit = unfit_token(str({**own, **found}.get("token", "")))
     if unfit is not None:
         raise failure(work.step, table, response, unfit, hint="check `extract` in this step")
+    _verify(extract, found, own, work)
     return Result(
         found,
         ends(expires, reading, found, work.now),
-        None if refresh_end is None else until(refresh_end, reading, work.now),
-        None if clock is None else ahead(clock, reading, work.now),
+        _refresh_end(refresh_end, reading, found, own, work.now),
+        # The answer was read so much later; too early a clock does less harm than one that is ahead.
+        None if clock is None else ahead(clock, reading, work.now + timedelta(milliseconds=response.elapsed_ms)),
     )
 
 
 def answer(table: RequestTable, work: Work) -> HttpResponse:
     """Send the request that a table describes, with its jar, and keep what the answer puts into that."""
-    request = request_of(table, work.scope)
-    now = work.now.timestamp()
-    jar = None if table.cookies is None else work.jars.get(table.cookies, Jar())
-    if jar is not None and (cookies := jar.header(absolute(request.url, work.scope), now)):
-        request = request.with_headers({"Cookie": cookies})
-    response = work.send(table, request, work.scope)
-    if jar is not None and table.cookies is not None:
-        for hop in (*response.history, response):
-            jar = jar.updated(hop, now)
-        work.jars[table.cookies] = jar
-    return response
+    request, name = request_of(table, work.scope), table.cookies
+    if name is None:
+        return work.send(table, request, work.scope)
+    # Redirects are followed here, so that each hop is sent the cookies that the hops before it set.
+    left, now = table.redirects, work.now.timestamp()
+    table = replace(table, redirects=0)
+    hops: list[HttpResponse] = []
+    seen: set[tuple[str, str, str | None]] = set()
+    while True:
+        jar = work.jars.get(name, Jar())
+        cookies = jar.header(absolute(request.url, work.scope), now)
+        response = work.send(table, _with_cookies(request, cookies), work.scope)
+        work.jars[name] = jar.updated(response, now)
+        following = _following(request, response) if left else None
+        if following is None:
+            return replace(response, history=tuple(hops))
+        seen.add((str(request.method), response.url, cookies))
+        if len(hops) >= left:
+            raise RedirectException(f"more than {left} redirects", hint="raise `redirects` in this step's request")
+        sent = work.jars[name].header(following.url, now)
+        if (str(following.method), following.url, sent) in seen:
+            raise RedirectException("the redirects go round in a circle")
+        if origin(following.url) != origin(response.url):
+            table = replace(table, client_cert=None, sign=None)
+        hops.append(response)
+        request = following
+
+
+def _following(request: HttpRequest, response: HttpResponse) -> HttpRequest | None:
+    """The request that an answer leads to, None when it leads nowhere; another origin learns nothing of the step."""
+    fields = Headers(request.headers or {})
+    bodies = (request.data, request.json_data, request.files, request.content)
+    there = next_request(
+        PreparedRequest(
+            str(getattr(request.method, "value", request.method)),
+            response.url,
+            fields,
+            None if all(body is None for body in bodies) else b"",
+            credentials=frozenset(name.lower() for name in fields if name.lower() not in _HARMLESS),
+        ),
+        response.status_code,
+        response.headers,
+        allowed=lambda url: False,
+        post_to_get=True,
+    )
+    if there is None:
+        return None
+    auth = request.auth if origin(there.url) == origin(response.url) else None
+    moved = replace(request, method=there.method, url=there.url, params=None, headers=there.headers or None, auth=auth)
+    return moved if there.body is not None else replace(moved, data=None, json_data=None, files=None, content=None)
+
+
+def _with_cookies(request: HttpRequest, cookies: str | None) -> HttpRequest:
+    """The request with the cookies of a jar after those that it states itself."""
+    if cookies is None:
+        return request
+    headers = dict(request.headers or {})
+    stated = [headers.pop(name) for name in list(headers) if name.lower() == "cookie"]
+    return replace(request, headers={**headers, "Cookie": "; ".join([*stated, cookies])})
 
 
 def absolute(url: str, scope: Scope) -> str:
     """A step's URL, which may be relative to the base URL."""
-    return url if "://" in url else f"{scope.base_url.rstrip('/')}/{url.lstrip('/')}"
+    return build_url(scope.base_url, url)
 
 
 def refusal(success: SuccessTable | None, response: HttpResponse, reading: Reading, scope: Scope) -> str | None:
@@ -121,6 +198,65 @@ def hide(found: Mapping[str, Any]) -> None:
             REDACTOR.add(value)
 
 
+def _verify(extract: Extract, found: Mapping[str, Any], own: Mapping[str, Any], work: Work) -> None:
+    """Verify the ID tokens among the outputs. StepFailed: one is not what it must be."""
+    for name, place in extract.items():
+        table = next((each.verify for each in places(place) if each.verify is not None), None)
+        if table is None or name not in found:
+            continue
+        verified = LATER.load("verify")
+        keys, scope = _keys(name, table, work), work.scope
+        before = claims_of(own.get(name))
+        try:
+            claims = verified(
+                str(found[name]),
+                keys,
+                issuer=scope.text(table.issuer),
+                audience=scope.text(table.audience),
+                nonce=None if table.nonce is None or before else scope.text(table.nonce),
+                algorithms=table.algorithms,
+                now=work.now.timestamp(),
+            )
+        except AuthenticationException as exc:
+            raise StepFailed(work.step, f"output '{name}' is not accepted: {exc.message}", hint=exc.hint) from None
+        # OpenID Connect Core 1.0, section 12.2: a renewed one is about the same person, and may lack the nonce.
+        changed = [claim for claim in ("sub", "nonce") if before and claims.get(claim) != before.get(claim)]
+        if "sub" in changed or ("nonce" in changed and "nonce" in claims):
+            raise StepFailed(
+                work.step,
+                f"output '{name}' is not accepted: its '{changed[0]}' is not that of the one before",
+                hint="log in again: forge token login",
+            )
+
+
+def _keys(name: str, table: VerifyTable, work: Work) -> Mapping[str, Any]:
+    """The issuer's keys, as they are now."""
+    url = checked_endpoint(absolute(work.scope.text(table.jwks), work.scope), work.step, "the address in `jwks`")
+    request = RequestTable(url=url.replace("${", "$${"))
+    response = answer(request, work)
+    reading = Reading(response, work.now.timestamp())
+    problem = refusal(None, response, reading, work.scope)
+    if problem is None:
+        try:
+            keys = reading.json()
+        except ValueError:
+            keys = None
+        if isinstance(keys, dict):
+            return keys
+        problem = "the answer is no JSON table"
+    raise failure(work.step, request, response, f"the keys for output '{name}' cannot be had: {problem}")
+
+
+def _refresh_end(
+    table: UntilTable | None, reading: Reading, found: Mapping[str, Any], own: Mapping[str, Any], now: datetime
+) -> datetime | None:
+    """When the refresh token ends; a fixed lifetime begins only with a new one."""
+    if table is None:
+        return None
+    fresh = found.get("refresh_token") not in (None, own.get("refresh_token"))
+    return until(table, reading, now) if table.ttl is None or fresh else None
+
+
 def request_of(table: RequestTable, scope: Scope) -> HttpRequest:
     """The request that a table describes, with its templates filled in."""
     auth = None
@@ -135,32 +271,37 @@ def request_of(table: RequestTable, scope: Scope) -> HttpRequest:
         data=None if table.form is None else scope.fill(dict(table.form)),
         json_data=None if table.json is None else scope.fill(table.json),
         files=None if table.multipart is None else _parts(table.multipart, scope),
-        content=None if table.text is None else scope.text(table.text),
+        content=None if table.text is None else _content(table.text, scope),
         timeout=None if table.timeout is None else duration(table.timeout),
         auth=auth,
     )
+
+
+def _content(template: str, scope: Scope) -> str | bytes:
+    """What a template is as a body: bytes stay bytes."""
+    value = scope.fill(template)
+    return value if isinstance(value, bytes) else scope.text(template)
 
 
 def _parts(table: Mapping[str, str | PartTable], scope: Scope) -> dict[str, tuple[Any, ...]]:
     """The parts of a multipart body by name: file name or None, content, media type or None."""
     parts: dict[str, tuple[Any, ...]] = {}
     for name, part in table.items():
-        if isinstance(part, PartTable):
-            filename = None if part.filename is None else scope.text(part.filename)
-            content = octets_of(scope.fill(part.content))
-            media = () if part.type is None else (scope.text(part.type),)
-            parts[name] = (filename, content, *media)
-        else:
-            parts[name] = (None, octets_of(scope.fill(part)))
+        whole = part if isinstance(part, PartTable) else PartTable(content=part)
+        parts[name] = (
+            None if whole.filename is None else scope.text(whole.filename),
+            octets_of(_content(whole.content, scope)),
+            None if whole.type is None else scope.text(whole.type),
+        )
     return parts
 
 
-def failure(
-    step: str, table: RequestTable, response: HttpResponse, reason: str, hint: str | None = None
-) -> StepFailed:
+def failure(step: str, table: RequestTable, response: HttpResponse, reason: str, hint: str | None = None) -> StepFailed:
     """The failure as a person needs it: the step, the request line, the status, the redacted answer."""
-    body = REDACTOR.body(response.text).strip()[:_BODY_SHOWN]
-    line = f"{table.method} {REDACTOR.url(response.request.url)} -> {response.status_code} {response.reason}".rstrip()
+    body = REDACTOR.body(response.text[:_BODY_READ]).strip()[:_BODY_SHOWN]
+    first = response.history[0] if response.history else response
+    moved = f" (redirected to {REDACTOR.url(response.url)})" if response.history else ""
+    line = f"{table.method} {REDACTOR.url(first.url)}{moved} -> {response.status_code} {response.reason}".rstrip()
     shown = f"\n  {body}" if body else ""
     return StepFailed(
         step,
@@ -170,7 +311,27 @@ def failure(
     )
 
 
-def _response(response: HttpResponse) -> Mapping[tuple[str, ...], Any]:
-    """An answer as `response.…` reads it."""
-    found: dict[tuple[str, ...], Any] = {("status",): response.status_code, ("url",): response.url}
-    return found | {("headers", name.lower()): value for name, value in response.headers.items()}
+class _Response(Mapping[Reference, Any]):
+    """An answer as `response.…` reads it: status, url, body, and headers by their names in any case."""
+
+    def __init__(self, response: HttpResponse) -> None:
+        self._response = response
+
+    def __getitem__(self, reference: Reference) -> Any:
+        match reference:
+            case ("status",):
+                return self._response.status_code
+            case ("url",):
+                return self._response.url
+            case ("body",):
+                return self._response.text
+            case ("headers", name):
+                return self._response.headers[name]
+        raise KeyError(reference)
+
+    def __iter__(self) -> Iterator[Reference]:
+        yield from (("status",), ("url",), ("body",))
+        yield from (("headers", name) for name in self._response.headers)
+
+    def __len__(self) -> int:
+        return 3 + len(self._response.headers)

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 from ..models import expires_after
 from .definition import ClockTable, Expires, ExpiresTable, UntilTable
-from .extract import pointer
+from .pointer import pointer
 
 _UNITS = {"d": 86400, "h": 3600, "m": 60, "s": 1}
 _DURATION = re.compile("".join(rf"(?:(?P<{unit}>[0-9]+(?:\.[0-9]+)?)\s*{unit}\s*)?" for unit in _UNITS))
@@ -30,6 +30,8 @@ _HTTP_DATE = re.compile(
 # Later moments overflow date arithmetic somewhere; nobody waits for them anyway.
 _FARTHEST = timedelta(days=36500)
 _LONGEST = _FARTHEST.total_seconds()
+# As seconds, such a number is far beyond that; servers that say "issued at" so count in milliseconds.
+_MILLISECONDS = 1e11
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +73,7 @@ def ends(expires: Expires | None, answer: Source, found: Mapping[str, Any], now:
         return _after(duration(expires.ttl), now)
     end = _announced(expires, answer, found, now)
     if not end.known and expires.default is not None:
-        return _after(duration(expires.default), now)
+        return _after(duration(expires.default), _start(expires, answer, now))
     return end
 
 
@@ -92,16 +94,30 @@ def _announced(expires: ExpiresTable, answer: Source, found: Mapping[str, Any], 
         cookie = answer.cookies.get(expires.cookie)
         return _UNKNOWN if cookie is None or cookie.expires is None else _until(cookie.expires, "s", now)
     if expires.jwt is not None:
-        return _until(_claim(found.get(expires.jwt), "exp"), "s", now)
-    if expires.output is not None:
-        return _until(found.get(expires.output), expires.unit, now)
-    value = _value(expires.in_ or expires.at or "", answer)
+        return _until(claims_of(found.get(expires.jwt)).get("exp"), "s", now)
+    value = _said(expires, answer, found)
     if expires.zero == "never" and _number(value) == 0:
         return _NEVER
-    if expires.in_ is None:
-        return _until(value, expires.unit, now)
-    start = None if expires.from_ is None else _moment(_value(expires.from_, answer), "iso", now)
-    return _after(value, start or now)
+    if expires.in_ is not None:
+        return _after(value, _start(expires, answer, now))
+    return _until(value, expires.unit, now)
+
+
+def _said(expires: ExpiresTable, answer: Source, found: Mapping[str, Any]) -> Any:
+    if expires.output is not None:
+        return found.get(expires.output)
+    place = expires.at if expires.in_ is None else expires.in_
+    return None if place is None else _value(place, answer)
+
+
+def _start(expires: ExpiresTable, answer: Source, now: datetime) -> datetime:
+    """The moment that a lifetime counts from: never after `now`, for a server's clock may be ahead."""
+    if expires.from_ is None:
+        return now
+    value = _value(expires.from_, answer)
+    number = _number(value)
+    unit = "iso" if number is None else "ms" if abs(number) >= _MILLISECONDS else "s"
+    return min(_moment(value, unit, now) or now, now)
 
 
 def _value(place: str, answer: Source) -> Any:
@@ -111,16 +127,16 @@ def _value(place: str, answer: Source) -> Any:
         return None
 
 
-def _claim(token: Any, name: str) -> Any:
-    """A claim of a JWT, which is not verified: the server that issued it is asked, not the token (RFC 7519)."""
+def claims_of(token: Any) -> Mapping[str, Any]:
+    """The claims of a JWT (RFC 7519), which is not verified; none when it is no JWT."""
     parts = token.split(".") if isinstance(token, str) else []
     if len(parts) != 3:
-        return None
+        return {}
     try:
         claims = json.loads(urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4)))
     except (ValueError, RecursionError):
-        return None
-    return claims.get(name) if isinstance(claims, dict) else None
+        return {}
+    return claims if isinstance(claims, dict) else {}
 
 
 def _until(value: Any, unit: str, now: datetime) -> End:

@@ -1,61 +1,55 @@
-"""The one auth hook of profiles: puts credentials into requests, and renews what an answer refuses."""
+"""The one auth hook of profiles: puts credentials into requests, signs them, and renews what an answer refuses."""
 
 from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from fnmatch import fnmatchcase
+from functools import cache
 from typing import Any
 from urllib.parse import urlsplit
 
-from ..auth import basic
+from ..encode import build_url
 from ..errors import AuthenticationException
-from ..interfaces import AuthHookInterface, AuthRetryStrategyInterface
-from ..models import HttpRequest, HttpResponse, RequestContext, TokenData, iter_params, random_uuid
-from ..redact import REDACTOR
-from ..tokens.pipeline import Pipeline
+from ..interfaces import AuthHookInterface, AuthRetryStrategyInterface, ResponseHookInterface
+from ..models import HttpRequest, HttpResponse, PreparedRequest, RequestContext, TokenData, random_uuid
+from .challenge import challenges
 from .definition import InjectTable, InvalidateTable, WhenTable
+from .inject import Placed, counts, injected, placed
+from .login import Login
 from .predicate import answer_matches
 from .scope import Scope, outputs_of
-from .template import parse, references
+from .step import clock_of
 
-_USED = "login_used"
+_ATTEMPT = "login_attempt"
 _UUID = "login_uuid"
 
 
 @dataclass(frozen=True)
-class Login:
-    """How a profile logs in: the steps, where their tokens go, and which answers refuse them.
+class Attempt:
+    """What one attempt of a request was authenticated with. `used` are the identities of its tokens."""
 
-    `targets` are the steps that `inject` refers to. `rules` is None for the default alone: a 401
-    forgets the targets.
-    """
-
-    pipeline: Pipeline
-    inject: tuple[InjectTable, ...]
-    targets: tuple[str, ...]
-    rules: tuple[InvalidateTable, ...] | None
-    exclude: tuple[str, ...]
+    login: Login
     scope: Scope
-
-    @property
-    def renewable(self) -> bool:
-        """Whether a refused credential can be had anew."""
-        return any(step.stored for step in self.pipeline.steps.values())
+    tokens: Mapping[str, TokenData]
+    used: Mapping[str, str]
+    certificate: tuple[str, str | None, str | None] | None = None
 
 
 class Once(AuthRetryStrategyInterface):
-    """Look at every answer, and send at most once more."""
+    """Look at every answer, and send once more; twice where a challenge may be followed by a renewal."""
+
+    def __init__(self, max_retries: int = 1) -> None:
+        self._max_retries = max_retries
 
     @property
     def max_retries(self) -> int:
-        return 1
+        return self._max_retries
 
     def should_retry(self, response: HttpResponse, attempt: int) -> bool:
-        return attempt < 1
+        return attempt < self._max_retries
 
     def get_delay(self, attempt: int) -> float:
         return 0.0
@@ -65,17 +59,18 @@ class Once(AuthRetryStrategyInterface):
 
 
 class LoginHook(AuthHookInterface):
-    """Obtains what a request needs, injects it, and forgets what an answer refuses.
+    """Obtains what a request needs, injects it, signs, and forgets what an answer refuses.
 
     What the caller states explicitly, a header, parameter or cookie of the same name, is left alone.
     """
 
-    def __init__(self, login: Login, *, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+    def __init__(self, login: Login) -> None:
         self.login = login
-        self._now = now
-        self._retry_strategy = Once()
+        answers_challenges = login.sign is not None or login.challenges is not None
+        self._retry_strategy = Once(2 if answers_challenges else 1)
         rules = [rule.when for rule in login.rules or ()]
         self.reads_body = any(when.body for when in rules)
+        self._challenged = login.challenge_steps() if login.challenges is not None else frozenset()
 
     @property
     def retry_strategy(self) -> AuthRetryStrategyInterface:
@@ -88,34 +83,98 @@ class LoginHook(AuthHookInterface):
         return not any(fnmatchcase(path, p) or fnmatchcase(whole, p) for p in self.login.exclude)
 
     def before_request(self, request: HttpRequest, context: RequestContext) -> HttpRequest:
-        context.metadata.pop(_USED, None)
-        entries = [entry for entry in self.login.inject if not stated(entry, request)]
-        if not entries:
+        context.metadata.pop(_ATTEMPT, None)
+        url = build_url(self.login.scope.base_url, request.url)
+        login = self._answering(request, url)
+        entries = [entry for entry in login.inject if counts(entry, request, url)]
+        signed = login.sign is not None
+        if self._challenged and login is self.login:
+            # Nothing is known of what the server will ask for: it is asked first.
+            entries = [e for e in entries if not self._challenged.intersection(login.needed([e], signed=False))]
+            signed = signed and not self._challenged.intersection(login.needed((), signed=True))
+        if not entries and not signed and not self._challenged:
             return request
-        scope = dataclasses.replace(
-            self.login.scope,
-            steps=self.outputs(targets(entries, self.login.pipeline.steps), context),
-            now=self._now().timestamp(),
-            uuid=context.metadata.setdefault(_UUID, random_uuid()),
-        )
-        return injected(request, entries, lambda entry: (scope.text(entry.name or ""), scope.text(str(entry.value or ""))))
+        attempt = self._attempt(login, login.needed(entries, signed=signed), context)
+        values = [self._placed(entry, attempt, url) for entry in entries]
+        for each in values:
+            if each.entry.in_ == "client_cert":
+                attempt = dataclasses.replace(attempt, certificate=each.value)
+        context.metadata[_ATTEMPT] = attempt
+        return injected(request, values)
 
-    def outputs(self, names: Sequence[str], context: RequestContext) -> Mapping[str, Mapping[str, Any]]:
-        """The outputs of these steps; what is missing is obtained."""
-        tokens = self.login.pipeline.obtain(names, context.deadline)
-        context.metadata[_USED] = self.login.pipeline.identities(tokens)
-        return {name: outputs_of(token) for name, token in tokens.items()}
+    def finish(self, prepared: PreparedRequest, context: RequestContext) -> PreparedRequest:
+        attempt: Attempt | None = context.metadata.get(_ATTEMPT)
+        if attempt is None:
+            return prepared
+        if attempt.certificate is not None:
+            prepared = dataclasses.replace(prepared, client_cert=attempt.certificate)
+        signer = attempt.login.sign
+        return prepared if signer is None else signer.sign(prepared, attempt.scope)
+
+    def outputs(
+        self, login: Login, names: Sequence[str], context: RequestContext
+    ) -> Mapping[str, TokenData | Mapping[str, Any]]:
+        """The tokens of these steps, or where there are none what stands for their outputs."""
+        return login.pipeline.obtain(names, context.deadline)
+
+    def _attempt(self, login: Login, names: Sequence[str], context: RequestContext) -> Attempt:
+        """The values of one attempt, in `inject` and `sign` alike, and the tokens that they come from."""
+        found = self.outputs(login, names, context)
+        tokens = {name: token for name, token in found.items() if isinstance(token, TokenData)}
+        jars = {jar for step in login.steps.values() for jar in step.jars}
+        scope = dataclasses.replace(
+            login.scope,
+            steps={name: outputs_of(each) if isinstance(each, TokenData) else each for name, each in found.items()},
+            cookies={name: login.jar(name, tokens).values for name in jars},
+            now=login.now().timestamp() + clock_of(tokens.values()),
+            uuid=context.metadata.setdefault(_UUID, random_uuid()),
+            nonce=cache(login.nonce),
+        )
+        return Attempt(login, scope, tokens, login.pipeline.identities(tokens))
+
+    def _placed(self, entry: InjectTable, attempt: Attempt, url: str) -> Placed:
+        if entry.in_ != "cookies":
+            return placed(entry, attempt.scope)
+        jar = attempt.login.jar(entry.name or "", attempt.tokens)
+        return Placed(entry, "", [(cookie.name, cookie.value) for cookie in jar.sent(url, attempt.scope.now)])
+
+    def _answering(self, request: HttpRequest, url: str) -> Login:
+        """The login as it answers what this path was last challenged with."""
+        if self.login.challenges is None:
+            return self.login
+        known = self.login.challenges.get(str(request.method), urlsplit(url).path)
+        return self.login if known is None else self.login.answering(known)
 
     def recover(self, response: HttpResponse, context: RequestContext) -> bool:
-        """Forget the steps of the first rule that the answer matches; True when there is something to renew."""
-        used = context.metadata.get(_USED)
-        if used is None:
+        """Take up a challenge, or forget the steps of the first rule that the answer matches.
+
+        True when there is something to send anew.
+        """
+        attempt: Attempt | None = context.metadata.get(_ATTEMPT)
+        if attempt is None:
             return False
-        names = self._refused(response)
-        stored = [name for name in names if self._renewable(name)]
+        if attempt.login.sign is not None and attempt.login.sign.challenged(response, attempt.scope):
+            return True
+        if self._takes_up(response, attempt):
+            return True
+        if not attempt.used:
+            return False
+        stored = [name for name in self._refused(response) if self._renewable(name)]
         if stored:
-            self.login.pipeline.forget(names, used)
+            attempt.login.pipeline.forget(stored, attempt.used)
         return bool(stored)
+
+    def _takes_up(self, response: HttpResponse, attempt: Attempt) -> bool:
+        """Whether the answer challenges in a way that was not answered yet."""
+        memory = self.login.challenges
+        if memory is None or response.status_code != 401:
+            return False
+        found = next((c for c in challenges(response.headers.get_all("WWW-Authenticate")) if c.params), None)
+        if found is None or found.params == attempt.scope.challenge:
+            return False
+        self.login.answering(found)  # refuses what leads elsewhere, before it is remembered
+        memory.remember(str(response.request.method), urlsplit(response.url).path, found)
+        return True
 
     def is_auth_error(self, response: HttpResponse) -> bool:
         return bool(self._refused(response))
@@ -147,45 +206,34 @@ class LoginHook(AuthHookInterface):
         return any(steps[n].stored for n in self.login.pipeline.closure([name]) if n in steps)
 
 
-def injected(
-    request: HttpRequest, entries: Sequence[InjectTable], value_of: Callable[[InjectTable], tuple[str, str]]
-) -> HttpRequest:
-    """The request with each entry's name and value in its place; a later entry replaces an earlier one."""
-    headers, cookies = dict(request.headers or {}), dict(request.cookies or {})
-    params = list(iter_params(request.params))
-    for entry in entries:
-        name, value = value_of(entry)
-        if entry.in_ == "header":
-            headers = {key: old for key, old in headers.items() if key.lower() != name.lower()} | {name: value}
-        elif entry.in_ == "basic":
-            headers["Authorization"] = basic(name, value)
-            REDACTOR.add(headers["Authorization"].partition(" ")[2])
-        elif entry.in_ == "cookie":
-            cookies[name] = value
-        else:
-            params = [pair for pair in params if pair[0] != name] + [(name, value)]
-    return dataclasses.replace(request, headers=headers or None, cookies=cookies or None, params=params or None)
+class JarHook(ResponseHookInterface):
+    """Keeps the cookies that the API sets in the jars that its requests carried."""
 
+    def after_response(self, response: HttpResponse, context: RequestContext) -> HttpResponse:
+        attempt: Attempt | None = context.metadata.get(_ATTEMPT)
+        if attempt is None:
+            return response
+        login, now = attempt.login, attempt.scope.now
+        hops = [hop for hop in (*response.history, response) if login.allowed(hop.url)]
+        for entry in login.inject:
+            if entry.in_ != "cookies" or entry.name is None:
+                continue
+            step = login.jar_step(entry.name)
+            if step is None or step not in attempt.used or not any("set-cookie" in hop.headers for hop in hops):
+                continue
+            name = entry.name
 
-def targets(inject: Sequence[InjectTable] | None, steps: Mapping[str, Any]) -> tuple[str, ...]:
-    """The steps that `inject` refers to; without it, the only step that no other needs."""
-    if inject is None:
-        needed = {name for step in steps.values() for name in step.needs}
-        return tuple(name for name in steps if name not in needed)
-    found = references([[entry.name or "", entry.value] for entry in inject])
-    return tuple(dict.fromkeys(ref[1] for ref in found if ref[0] == "steps"))
+            def changed(token: TokenData, name: str = name) -> TokenData | None:
+                jars = token.meta.get("jars", {})
+                jar = before = login.jar(name, {step: token})
+                for hop in hops:
+                    jar = jar.updated(hop, now)
+                if jar == before:
+                    return None
+                return dataclasses.replace(token, meta={**token.meta, "jars": {**jars, name: jar.plain()}})
 
-
-def stated(entry: InjectTable, request: HttpRequest) -> bool:
-    """Whether the caller gave a value for this place himself."""
-    name = "authorization" if entry.in_ == "basic" else (parse(entry.name or "").literal or "")
-    if entry.in_ in ("header", "basic"):
-        return any(key.lower() == name.lower() for key in request.headers or ()) or (
-            name.lower() == "authorization" and request.auth is not None
-        )
-    if entry.in_ == "cookie":
-        return name in (request.cookies or {})
-    return any(key == name for key, _ in iter_params(request.params))
+            login.pipeline.amend(step, attempt.used[step], changed)
+        return response
 
 
 def _json(response: HttpResponse) -> Any:

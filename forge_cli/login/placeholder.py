@@ -7,11 +7,13 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ..curl import Slots
+from ..encode import build_url
 from ..errors import ForgeError
-from ..models import HttpRequest, RequestContext, TokenData
+from ..models import HttpRequest, PreparedRequest, RequestContext, TokenData
 from .definition import InjectTable
-from .hook import Login, LoginHook, injected, stated
-from .scope import outputs_of
+from .hook import LoginHook
+from .inject import Placed, counts, injected
+from .login import Login
 from .template import Reference, parse, references
 
 REDACTED = "<redacted>"
@@ -20,21 +22,24 @@ REDACTED = "<redacted>"
 class OfflineHook(LoginHook):
     """Uses the tokens that are there; an absent one is shown as ``<token:STEP>``."""
 
-    def outputs(self, names: Sequence[str], context: RequestContext) -> Mapping[str, Mapping[str, Any]]:
-        return {name: self._at_hand(name) for name in names}
+    def outputs(
+        self, login: Login, names: Sequence[str], context: RequestContext
+    ) -> Mapping[str, TokenData | Mapping[str, Any]]:
+        return {name: self._at_hand(login, name) for name in names}
 
     def recover(self, response: Any, context: RequestContext) -> bool:
         return False
 
-    def _at_hand(self, name: str) -> Mapping[str, Any]:
-        step: Any = self.login.pipeline.steps[name]
+    def _at_hand(self, login: Login, name: str) -> TokenData | Mapping[str, Any]:
+        step = login.steps[name]
         if step.stored:
-            token: TokenData | None = self.login.pipeline.peek(name)
-            return _Absent(name) if token is None else outputs_of(token)
-        known = {needed: self.login.pipeline.peek(needed) for needed in step.needs}
+            return login.pipeline.peek(name) or _Absent(name)
+        if step.cache != "computed":
+            return _Absent(name)
+        known = {needed: login.pipeline.peek(needed) for needed in step.needs}
         given = {needed: token for needed, token in known.items() if token is not None}
         try:
-            return outputs_of(step.login(given, None))
+            return step.login(given, None)
         except ForgeError:  # a secret that is not there, or that somebody would have to type
             return _Absent(name)
 
@@ -76,8 +81,14 @@ class ExportHook(LoginHook):
         self._warn = warn
 
     def before_request(self, request: HttpRequest, context: RequestContext) -> HttpRequest:
-        entries = [_as_header(entry) for entry in self.login.inject if not stated(entry, request)]
-        return injected(request, entries, self._placed)
+        url = build_url(self.login.scope.base_url, request.url)
+        entries = [entry for entry in self.login.inject if counts(entry, request, url)]
+        if self.login.sign is not None:
+            self._warn("the signature")
+        return injected(request, [self._exported(entry) for entry in entries])
+
+    def finish(self, prepared: PreparedRequest, context: RequestContext) -> PreparedRequest:
+        return prepared  # a signature is for one moment
 
     def recover(self, response: Any, context: RequestContext) -> bool:
         return False
@@ -87,13 +98,24 @@ class ExportHook(LoginHook):
         value = self._value(template)
         return self._redacted(name) if value is None else value
 
-    def _placed(self, entry: InjectTable) -> tuple[str, str]:
+    def _exported(self, entry: InjectTable) -> Placed:
+        """What stands for a credential: an expression, else a placeholder."""
+        if entry.in_ == "cookies":
+            return Placed(_in_header(entry, "Cookie"), "Cookie", self._whole("Cookie"))
+        if entry.in_ == "basic":
+            return Placed(_in_header(entry, "Authorization"), "Authorization", self._whole("Authorization"))
         name = self.login.scope.text(entry.name or "")
-        value = self._value(str(entry.value or "")) or None
-        if value is None and entry.in_ in ("header", "cookie"):
-            whole = self._header(name if entry.in_ == "header" else "Cookie")
-            value = self._slots.mark(whole) if whole is not None and entry.in_ == "header" else None
-        return name, value if value is not None else self._redacted(name)
+        if entry.in_ == "base_url" or not isinstance(entry.value, str):
+            return Placed(entry, name, self._redacted(name or entry.in_))
+        value = self._value(entry.value)
+        if value is None and entry.in_ == "header":
+            return Placed(entry, name, self._whole(name))
+        return Placed(entry, name, value if value else self._redacted(name))
+
+    def _whole(self, header: str) -> str:
+        """A whole header's value, which cannot be composed in a shell."""
+        expression = self._header(header)
+        return self._redacted(header) if expression is None else self._slots.mark(expression)
 
     def _value(self, template: str) -> str | None:
         """The template's value, with an expression for the one secret in it; None when there are several."""
@@ -129,8 +151,5 @@ class ExportHook(LoginHook):
         return REDACTED
 
 
-def _as_header(entry: InjectTable) -> InjectTable:
-    """Basic is one header whose value cannot be composed in a shell."""
-    if entry.in_ != "basic":
-        return entry
-    return dataclasses.replace(entry, in_="header", name="Authorization", value="")
+def _in_header(entry: InjectTable, name: str) -> InjectTable:
+    return dataclasses.replace(entry, in_="header", name=name, value="")

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
-import warnings
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Protocol
 
 from ..redact import MASK, sensitive
 from .definition import ConditionTable
-from .extract import pointer
-from .template import kind_of, nearest, text_of
+from .filters import kind_of, text_of
+from .pattern import pattern_problem as pattern_problem
+from .pointer import pointer
+from .template import nearest
 
 _KEYS = ("matches", "in", "not", "exists")
 _DEEPEST = 8
@@ -46,17 +47,21 @@ def holds(predicate: Any, value: Any, present: bool = True) -> bool:
 
 
 def condition_holds(condition: ConditionTable, value: Any, present: bool) -> bool:
-    """Whether a step's condition holds for its value, which may not be `present`."""
+    """Whether a step's condition holds for its value, which may not be `present`; null is not, either.
+
+    One that tests nothing asks whether there is a value.
+    """
     tests = {
-        "equals": condition.equals,
         "in": condition.in_,
         "not": condition.not_,
         "exists": condition.exists,
         "matches": condition.matches,
     }
     given = {name: wanted for name, wanted in tests.items() if wanted is not None}
-    plain = given.pop("equals", None)
-    return (plain is None or holds(plain, value, present)) and holds(given, value, present)
+    if condition.equals is None and not given:
+        given = {"exists": True}
+    there = present and value is not None
+    return (condition.equals is None or holds(condition.equals, value, there)) and holds(given, value, there)
 
 
 def _holds(predicate: Any, value: Any, equal: _Equal) -> bool:
@@ -129,24 +134,6 @@ def _key_problem(key: str, wanted: Any, deeper: int) -> str | None:
         return _problem(wanted, deeper - 1)
     trouble = pattern_problem(wanted)
     return None if trouble is None else f"`matches` {trouble}"
-
-
-def pattern_problem(pattern: Any) -> str | None:
-    """What is wrong with a regular expression, if anything, to be said after the name of its key."""
-    if not isinstance(pattern, str):
-        return "is a regular expression in quotes"
-    try:
-        # Patterns that will mean something else one day are warned about, on stderr and once.
-        with warnings.catch_warnings():
-            warnings.simplefilter("error")
-            re.compile(pattern)
-    except re.error as exc:
-        return f"is no regular expression: {exc.msg}"
-    except (RecursionError, OverflowError):
-        return "is too large a regular expression"
-    except Warning:
-        return "is ambiguous: write `\\[`, `\\&`, `\\~` or `\\|` inside a set"
-    return None
 
 
 def _plain(value: Any) -> bool:

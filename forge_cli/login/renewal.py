@@ -30,20 +30,23 @@ class Renewable(Protocol):
 def renewed(step: Renewable, work: Work) -> Result | None:
     """Renew the token that `work.scope.own` holds; None when that was refused and a login should follow.
 
-    StepFailed when it was refused and `on_failure` is "error", or when the server is in trouble.
+    A refresh token that is the same as before is not among the outputs. StepFailed when it was refused and
+    `on_failure` is "error", or when the server is in trouble.
     """
     table = step.refresh
     if table is None:
         return None
+    own = work.scope.own
     scope = dataclasses.replace(work.scope, values={**work.scope.values, **table.values})
     try:
-        return exchange(
+        result = exchange(
             table.request,
             dataclasses.replace(work, scope=scope),
-            extract=_kept(table.extract if table.extract is not None else step.extract, work.scope.own),
-            success=table.success or step.success,
-            expires=table.expires if table.expires is not None else step.expires,
+            extract=_kept(step.extract if table.extract is None else table.extract, own),
+            success=step.success if table.success is None else table.success,
+            expires=step.expires if table.expires is None else table.expires,
             refresh_end=table.until,
+            renewing=True,
         )
     except StepFailed as exc:
         # A server in trouble has refused nothing: the refresh token may still be good.
@@ -51,6 +54,8 @@ def renewed(step: Renewable, work: Work) -> Result | None:
         if table.on_failure == "error" or trouble:
             raise
         return None
+    new = {k: v for k, v in result.outputs.items() if k != "refresh_token" or v != own.get(k)}
+    return result._replace(outputs=new)
 
 
 def revoked(step: Renewable, work: Work) -> None:
@@ -66,13 +71,12 @@ def revoked(step: Renewable, work: Work) -> None:
 
 def _kept(extract: Extract, own: Mapping[str, Any]) -> Extract:
     """The extract of a renewal: what the answer lacks stays as it was."""
-    kept: dict[str, Any] = {}
-    for name, place in extract.items():
-        known = name != "token" and name in own
-        if not known:
-            kept[name] = place
-        elif isinstance(place, str):
-            kept[name] = ExtractTable(pointer=place, optional=True)
-        else:
-            kept[name] = dataclasses.replace(place, optional=True, default=None)
-    return kept
+    return {name: _optional(place) if name != "token" and name in own else place for name, place in extract.items()}
+
+
+def _optional(place: str | ExtractTable) -> ExtractTable:
+    if isinstance(place, str):
+        return ExtractTable(pointer=place, optional=True)
+    return dataclasses.replace(
+        place, optional=True, default=None, alternatives=tuple(map(_optional, place.alternatives))
+    )

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from ..models import FrozenDict, TokenData
 from ..redact import REDACTOR
-from .template import Reference, Template, UndefinedReference, fill, parse, texts
+from .filters import Moment
+from .template import Reference, UndefinedReference, fill, parse
 
 _SECRET_HEADS = ("secrets", "steps", "self", "values", "cookies")
 
@@ -69,7 +70,7 @@ class Scope:
             case ("base_url",) if self.base_url:
                 return self.base_url
             case ("now",):
-                return int(self.now)
+                return Moment(self.now)
             case ("uuid",):
                 return self.uuid
             case ("nonce",):
@@ -108,21 +109,16 @@ class Scope:
 
     def text(self, template: str) -> str:
         """A template's value as text. What filters make of a secret is a secret too."""
-        parsed = parse(template)
-        self._hide(parsed)
-        return parsed.text(self.resolve)
+        return parse(template).text(self.resolve, _hide)
 
     def fill(self, tree: Any) -> Any:
         """A tree of values with every template in it filled in."""
-        for text in texts(tree):
-            self._hide(parse(text))
-        return fill(tree, self.resolve)
+        return fill(tree, self.resolve, _hide)
 
-    def _hide(self, template: Template) -> None:
-        for part in template.filtered:
-            if any(reference[0] in _SECRET_HEADS for reference in part.references):
-                value = part.value(self.resolve)
-                REDACTOR.add(value if isinstance(value, str | bytes) else None)
+
+def _hide(references: Iterable[Reference], value: Any) -> None:
+    if isinstance(value, str | bytes) and any(reference[0] in _SECRET_HEADS for reference in references):
+        REDACTOR.add(value)
 
 
 def outputs_of(token: TokenData) -> dict[str, Any]:

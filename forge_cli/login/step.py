@@ -79,22 +79,25 @@ class LoginStep:
         wire: Wire,
         world: World,
         digest: str,
+        parents: Sequence[str] | None = None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self.name = name
         self.table = table
         self._kind: StepKind = table
         self.key = _key(digest, name, table.scope, scope)
-        self.needs: Sequence[str] = needs(table)
+        self.needs: Sequence[str] = needs(table) if parents is None else parents
         self.unbound = frozenset(table.unbound)
         self.skew = None if table.skew is None else duration(table.skew)
         usual: Cache = getattr(table, "usual_cache", "store")
         self.cache: Cache = table.cache or usual
         self.stored = self.cache in ("store", "memory")
         self.conditional: bool = table.when is not None
+        self.jars = uses_jar(table, sending=True)
+        self.heads = frozenset(reference[0] for reference in references(plain(table)))
         self.interactive: bool = getattr(table, "interactive", False)
         self.side_effect: bool = table.side_effect
-        self.refresh_needs = frozenset(_steps(references(_plain(getattr(table, "refresh", None)))))
+        self.refresh_needs = frozenset(_steps(references(plain(getattr(table, "refresh", None)))))
         self._scope = scope
         self._wire = wire
         self._world = world
@@ -105,7 +108,14 @@ class LoginStep:
         """This step as it is for the parameters of one challenge: with a cache of its own for each scope."""
         scope = dataclasses.replace(self._scope, challenge=challenge)
         return LoginStep(
-            self.name, self.table, scope=scope, wire=self._wire, world=self._world, digest=self._digest, now=self._now
+            self.name,
+            self.table,
+            scope=scope,
+            wire=self._wire,
+            world=self._world,
+            digest=self._digest,
+            parents=self.needs,
+            now=self._now,
         )
 
     def applies(self, given: Mapping[str, TokenData]) -> bool:
@@ -144,8 +154,8 @@ class LoginStep:
 
     def _used(self, refreshing: bool) -> Any:
         """What a refresh, or else a login, is made from."""
-        plain = _plain(self.table)
-        return plain.get("refresh") if refreshing else {**plain, "refresh": None}
+        whole = plain(self.table)
+        return whole.get("refresh") if refreshing else {**whole, "refresh": None, "revoke": None}
 
     def refreshable(self, current: TokenData) -> bool:
         table: RefreshTable | None = getattr(self.table, "refresh", None)
@@ -156,7 +166,7 @@ class LoginStep:
             return False
         if table.renew and (forgotten(current) or not current.fresh(now, 0.0)):
             return False
-        wanted = {reference[1] for reference in references(_plain(table)) if reference[0] == "self"}
+        wanted = {reference[1] for reference in references(plain(table)) if reference[0] == "self"}
         return wanted <= outputs_of(current).keys()
 
     def login(self, given: Mapping[str, TokenData], deadline: Deadline | None) -> TokenData:
@@ -168,7 +178,7 @@ class LoginStep:
         self, current: TokenData, given: Mapping[str, TokenData], deadline: Deadline | None
     ) -> TokenData | None:
         # A refresh token that may have been spent must not be sent again.
-        spends = any(r == ("self", "refresh_token") for r in references(_plain(self.table.refresh)))
+        spends = any(r == ("self", "refresh_token") for r in references(plain(self.table.refresh)))
         work = self._work(given, current, deadline, repeat=not spends)
         result = self._kind.renew(work)
         return None if result is None else self._token(result, current, work)
@@ -235,7 +245,7 @@ class LoginStep:
         clock = result.clock if result.clock is not None or current is None else current.meta.get("clock")
         if clock is not None:
             meta["clock"] = clock
-        jars = {name: work.jars[name].plain() for name in _jars(self.table) if name in work.jars}
+        jars = {name: work.jars[name].plain() for name in self.jars if name in work.jars}
         if jars:
             meta["jars"] = jars
         return meta
@@ -246,10 +256,14 @@ def clock_of(tokens: Iterable[TokenData]) -> float:
     return next((float(token.meta["clock"]) for token in tokens if "clock" in token.meta), 0.0)
 
 
-def _jars(table: Any) -> set[str]:
-    """The cookie jars that a step's requests send and update."""
-    requests = [getattr(table, "request", None), getattr(getattr(table, "refresh", None), "request", None)]
-    return {request.cookies for request in requests if request is not None and request.cookies is not None}
+def uses_jar(table: Any, *, sending: bool = False) -> frozenset[str]:
+    """The cookie jars that a step's requests send, and the answers to them change; also those it only reads."""
+    refresh = getattr(table, "refresh", None)
+    requests = [getattr(table, "request", None), getattr(refresh, "request", None)]
+    found = {request.cookies for request in requests if request is not None and request.cookies is not None}
+    if not sending:
+        found |= {reference[1] for reference in references(plain(table)) if reference[0] == "cookies"}
+    return frozenset(found)
 
 
 def _key(digest: str, name: str, template: str | None, scope: Scope) -> str:
@@ -265,7 +279,7 @@ def _key(digest: str, name: str, template: str | None, scope: Scope) -> str:
 
 def needs(table: StepTable) -> tuple[str, ...]:
     """The steps that a table refers to or names, each once."""
-    return tuple(dict.fromkeys([*table.needs, *_steps(references(_plain(table)))]))
+    return tuple(dict.fromkeys([*table.needs, *_steps(references(plain(table)))]))
 
 
 def digest(key: bytes, profile: str, name: str, table: StepTable, scope: Scope, parents: Mapping[str, str]) -> str:
@@ -274,9 +288,9 @@ def digest(key: bytes, profile: str, name: str, table: StepTable, scope: Scope, 
     A keyed digest of the definition, of the values it refers to, and of its parents' digests; of
     secrets only where they come from. Nothing can be guessed from it without the key.
     """
-    plain = _plain(table)
-    used = {".".join(ref): _known(ref, scope) for ref in references(plain) if ref[0] in ("vars", "env", "secrets")}
-    material = [profile, name, plain, scope.base_url, used, dict(parents)]
+    whole = plain(table)
+    used = {".".join(ref): _known(ref, scope) for ref in references(whole) if ref[0] in ("vars", "env", "secrets")}
+    material = [profile, name, whole, scope.base_url, used, dict(parents)]
     text = json.dumps(material, sort_keys=True, default=str)
     return hmac.new(key, text.encode("utf-8", "surrogateescape"), "sha256").hexdigest()[:24]
 
@@ -287,13 +301,13 @@ def _known(reference: Reference, scope: Scope) -> Any:
     return scope.environ.get(reference[1]) if reference[0] == "env" else scope.vars.get(reference[1])
 
 
-def _plain(table: Any) -> Any:
+def plain(table: Any) -> Any:
     """A table as plain values, for a walk over its texts."""
     if dataclasses.is_dataclass(table) and not isinstance(table, type):
-        return {f.name: _plain(getattr(table, f.name)) for f in dataclasses.fields(table)}
+        return {f.name: plain(getattr(table, f.name)) for f in dataclasses.fields(table)}
     if isinstance(table, Mapping):
-        return {key: _plain(value) for key, value in table.items()}
-    return [_plain(value) for value in table] if isinstance(table, list | tuple) else table
+        return {key: plain(value) for key, value in table.items()}
+    return [plain(value) for value in table] if isinstance(table, list | tuple) else table
 
 
 def _steps(found: Sequence[Reference]) -> list[str]:

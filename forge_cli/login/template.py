@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import json
 import re
-from base64 import b64encode
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, TypeVar
-from urllib.parse import quote
 
 from ..errors import ProfileError
+from .filters import FILTERS, Moment, octets_of, text_of
 
 Reference = tuple[str, ...]
 """The names of a reference: ``("steps", "user", "token")``."""
 Resolve = Callable[[Reference], Any]
 """Gives the value of a reference, or raises `UndefinedReference`."""
+Made = Callable[[Iterable[Reference], Any], None]
+"""Is told what filters made, and which references it was made from."""
 Operand = Reference | str
 """A reference, or the content of a quoted literal."""
 
@@ -74,22 +74,28 @@ class Branch:
         value = _operand(self.term, resolve)
         if self.offset is None or value is None:
             return value
+        if isinstance(value, Moment):
+            return value.later(self.offset)
         if isinstance(value, bool) or not isinstance(value, int | float):
-            raise ProfileError(f"'{_spelled(self.term)}' is no number, so nothing can be added to it")
+            raise ProfileError(f"{_spelled(self.term)} is no number, so nothing can be added to it")
         return value + self.offset
 
-    def piped(self, value: Any, resolve: Resolve) -> Any:
-        """The value after the filters."""
+    def piped(self, value: Any, resolve: Resolve, made: Made | None = None) -> Any:
+        """The value after the filters; `made` is told of it."""
         for piped in self.filters:
             if value is None and piped.name != "json":
                 raise UndefinedReference(_as_reference(self.term))
-            function = FILTERS[piped.name][0]
-            arguments = [_operand(argument, resolve) for argument in piped.arguments]
+            arguments = [_argument(argument, resolve) for argument in piped.arguments]
             try:
-                value = function(value, *arguments)
+                value = FILTERS[piped.name].function(value, *arguments)
+            except LookupError:
+                hint = f"there is nothing where its filter '{piped.name}' looks"
+                raise UndefinedReference(_as_reference(self.term), hint=hint) from None
             except ValueError as exc:
-                raise ProfileError(f"'{_spelled(self.term)}' cannot go through '{piped.name}': {exc}") from None
-        return value
+                raise ProfileError(f"{_spelled(self.term)} cannot go through '{piped.name}': {exc}") from None
+        if self.filters and made is not None:
+            made(self.references(), value)
+        return int(value) if isinstance(value, Moment) else value
 
 
 Choice = tuple[Branch, ...]
@@ -116,13 +122,6 @@ class Template:
         return tuple(dict.fromkeys(reference for branch in branches for reference in branch.references()))
 
     @property
-    def filtered(self) -> Iterator[Template]:
-        """Each ``${…}`` with a filter in it, as a template of its own."""
-        for part in self.parts:
-            if not isinstance(part, str) and any(branch.filters for branch in part):
-                yield Template((part,))
-
-    @property
     def single(self) -> tuple[str, Reference, str] | None:
         """Text, reference, text: when there is exactly one ``${…}``, and it is a reference and no more."""
         texts = ["", ""]
@@ -138,18 +137,18 @@ class Template:
             found = branch.term
         return None if found is None else (texts[0], found, texts[1])
 
-    def value(self, resolve: Resolve) -> Any:
+    def value(self, resolve: Resolve, made: Made | None = None) -> Any:
         """The value: of its own type when the text is exactly one ``${…}``, else text or bytes."""
         if len(self.parts) == 1 and not isinstance(self.parts[0], str):
-            return _chosen(self.parts[0], resolve)
-        pieces = [(part, part if isinstance(part, str) else _chosen(part, resolve)) for part in self.parts]
+            return _chosen(self.parts[0], resolve, made)
+        pieces = [(part, part if isinstance(part, str) else _chosen(part, resolve, made)) for part in self.parts]
         if any(isinstance(piece, bytes) for _, piece in pieces):
             return b"".join(_formed(octets_of, part, piece) for part, piece in pieces)
         return "".join(_formed(text_of, part, piece) for part, piece in pieces)
 
-    def text(self, resolve: Resolve) -> str:
+    def text(self, resolve: Resolve, made: Made | None = None) -> str:
         """The value as text. UndefinedReference: it is null. ProfileError: it has no text form."""
-        value = self.value(resolve)
+        value = self.value(resolve, made)
         if isinstance(value, str):
             return value
         return _formed(text_of, next(part for part in self.parts if not isinstance(part, str)), value)
@@ -159,23 +158,31 @@ def _operand(operand: Operand, resolve: Resolve) -> Any:
     return operand if isinstance(operand, str) else resolve(operand)
 
 
+def _argument(operand: Operand, resolve: Resolve) -> Any:
+    value = _operand(operand, resolve)
+    if value is None:
+        raise UndefinedReference(_as_reference(operand))
+    return value
+
+
+# What is quoted may be a secret that somebody wrote into the profile: messages do not repeat it.
 def _spelled(operand: Operand) -> str:
-    return operand if isinstance(operand, str) else ".".join(operand)
+    return "a quoted text" if isinstance(operand, str) else f"'{'.'.join(operand)}'"
 
 
 def _as_reference(operand: Operand) -> Reference:
-    return (operand,) if isinstance(operand, str) else operand
+    return ("a quoted text",) if isinstance(operand, str) else operand
 
 
-def _chosen(choice: Choice, resolve: Resolve) -> Any:
+def _chosen(choice: Choice, resolve: Resolve, made: Made | None) -> Any:
     if len(choice) == 1:
-        return choice[0].piped(choice[0].base(resolve), resolve)
+        return choice[0].piped(choice[0].base(resolve), resolve, made)
     first: UndefinedReference | None = None
     for branch in choice:
         try:
             # Null is as good as absent here, even for `json`, which could spell it.
             value = branch.base(resolve)
-            value = None if value is None else branch.piped(value, resolve)
+            value = None if value is None else branch.piped(value, resolve, made)
         except UndefinedReference as exc:
             first = first or exc
             continue
@@ -192,59 +199,8 @@ def _formed(form: Callable[[Any], _Form], part: str | Choice, value: Any) -> _Fo
     try:
         return form(value)
     except ValueError as exc:
-        raise ProfileError(f"'{_spelled(term)}' cannot be text: {exc}", hint="add a filter, such as `| json`") from None
-
-
-def text_of(value: Any) -> str:
-    """A scalar as it stands in text: numbers as in JSON, true, false. ValueError: it is no scalar."""
-    if isinstance(value, str):
-        return value
-    if isinstance(value, bool | int | float):
-        return json.dumps(value)
-    if isinstance(value, bytes):
-        try:
-            return value.decode("utf-8")
-        except UnicodeDecodeError:
-            raise ValueError("its bytes are not UTF-8") from None
-    raise ValueError(f"it is {kind_of(value)}")
-
-
-def octets_of(value: Any) -> bytes:
-    """Bytes as they are, anything else as UTF-8 text. ValueError: it has no text form."""
-    if isinstance(value, bytes):
-        return value
-    try:
-        # An environment variable that is not UTF-8 holds its bytes as such surrogates.
-        return text_of(value).encode("utf-8", "surrogateescape")
-    except UnicodeEncodeError:
-        raise ValueError("it holds half a surrogate pair") from None
-
-
-def kind_of(value: Any) -> str:
-    """What a value is, in a reader's words, without showing it."""
-    kinds = ((type(None), "null"), (bool, "true or false"), (int | float, "a number"), (str, "text"), (bytes, "bytes"))
-    for kind, words in (*kinds, (Mapping, "a table"), (list | tuple, "a list")):
-        if isinstance(value, kind):
-            return words
-    return f"a {type(value).__name__}"
-
-
-def _json(value: Any) -> str:
-    try:
-        return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-    except (TypeError, RecursionError):
-        raise ValueError("it has no JSON form") from None
-
-
-FILTERS: Mapping[str, tuple[Callable[..., Any], int, int]] = {
-    "b64": (lambda value: b64encode(octets_of(value)).decode("ascii"), 0, 0),
-    "urlencode": (lambda value: quote(octets_of(value), safe=""), 0, 0),
-    "upper": (lambda value: text_of(value).upper(), 0, 0),
-    "lower": (lambda value: text_of(value).lower(), 0, 0),
-    "trim": (lambda value: text_of(value).strip(), 0, 0),
-    "json": (_json, 0, 0),
-}
-"""Name -> function, and how few and how many arguments. The function raises ValueError."""
+        hint = "add a filter, such as `| b64` or `| hex`" if isinstance(value, bytes) else "add the filter `| json`"
+        raise ProfileError(f"{_spelled(term)} cannot be text: {exc}", hint=hint) from None
 
 
 @lru_cache(maxsize=1024)
@@ -316,13 +272,18 @@ class _Parser:
             raise TemplateError(problem, column, hint=f"one of: {', '.join(FILTERS)}")
         arguments: tuple[Operand, ...] = ()
         if self.take("("):
+            self.skip()
+            place = self.at + 1
             arguments = (self.operand(),)
             if not self.take(")"):
                 raise self.unexpected()
-        _, fewest, most = FILTERS[name]
-        if not fewest <= len(arguments) <= most:
+        kind = FILTERS[name]
+        if not kind.fewest <= len(arguments) <= kind.most:
             problem = f"filter '{name}' " + ("takes no argument" if arguments else "needs an argument")
-            raise TemplateError(problem, column, hint="see the filters in docs/profiles.md")
+            raise TemplateError(problem, column, hint=f"it makes {kind.help}")
+        for argument in arguments:
+            if isinstance(argument, str) and kind.check is not None and (problem := kind.check(argument)) is not None:
+                raise TemplateError(f"filter '{name}': {problem}", place, hint=f"it makes {kind.help}")
         return Filter(name, arguments)
 
     def match(self, pattern: re.Pattern[str]) -> str | None:
@@ -359,7 +320,7 @@ class _Parser:
         return TemplateError(problem, column, hint="write `$${` for a literal `${`")
 
 
-def fill(tree: Any, resolve: Resolve) -> Any:
+def fill(tree: Any, resolve: Resolve, made: Made | None = None) -> Any:
     """A copy of a tree of tables and lists with every string in it filled in; keys stay."""
     root: list[Any] = [tree]
     pending: list[tuple[Any, Any]] = [(root, 0)]
@@ -367,7 +328,7 @@ def fill(tree: Any, resolve: Resolve) -> Any:
         holder, place = pending.pop()
         node = holder[place]
         if isinstance(node, str):
-            holder[place] = parse(node).value(resolve)
+            holder[place] = parse(node).value(resolve, made)
         elif isinstance(node, Mapping):
             table = holder[place] = dict(node)
             pending += [(table, name) for name in reversed(table)]

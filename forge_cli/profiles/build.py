@@ -10,37 +10,45 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from ..auth import CompositeAuthHook
 from ..breaker import CircuitBreaker, RetryBudget
 from ..breaker.file import FileBreakerState
 from ..client import HttpClient
 from ..config import HttpClientConfig
-from ..errors import LockTimeout, ProfileError, StorageError
-from ..files import config_dir, lock, read_private, write_private
+from ..errors import ProfileError, StorageError
+from ..files import config_dir
 from ..hooks import CorrelationIdHook, Foreign, Listener
 from ..interfaces import AuthHookInterface, RetryStrategyInterface, TokenProviderInterface
-from ..login.definition import InjectTable
-from ..login.hook import Login, LoginHook, targets
+from ..login.hook import JarHook, LoginHook
+from ..login.login import Login
 from ..login.scope import Scope
-from ..login.step import LoginStep, digest, needs
+from ..login.work import Person
 from ..models import TokenData
 from ..retry import RETRIES
 from ..tokens.manager import TokenManager
-from ..tokens.pipeline import Pipeline
 from ..tokens.storage import STORAGES
+from ..transport.redirects import origin
 from .connection import base_url_trouble
 from .expand import expand
 from .load import ProfileSettings, find, load_document, profile, select
-from .schema import STORAGE_KEYS, PipelineAuth, ProxyTable, RetryTable, TimeoutTable
+from .login import Surroundings, build
+from .schema import (
+    STORAGE_KEYS,
+    CompositeAuth,
+    NoAuth,
+    PipelineAuth,
+    ProxyTable,
+    RetryTable,
+    SharedAuth,
+    TimeoutTable,
+)
 from .secrets import Secrets
-from .wire import Unsent, Wire
+from .wire import Unsent, Way, Wire
 from .world import World
 
-_KEY_BYTES = 32
 BREAKER = "circuit-breaker"
 _LEAST_RETRIES = 10
 _BUDGET = RetryBudget(minimum=_LEAST_RETRIES)
-# The lock is held for as long as writing 32 bytes takes.
-_KEY_SECONDS = 10.0
 
 
 class Profile:
@@ -56,6 +64,7 @@ class Profile:
         *,
         environ: Mapping[str, str] = os.environ,
         prompt: Callable[[str], str] | None = None,
+        person: Person | None = None,
         notice: Callable[[str], None] = lambda text: None,
         listener: Listener | None = None,
         strict: bool = False,
@@ -69,7 +78,9 @@ class Profile:
         # Threads that share a profile must share its login, and with that its locks.
         self._building = threading.RLock()
         table = settings.table
-        self.secrets = Secrets(table.secrets, environ=environ, prompt=prompt, base_dir=settings.path.parent)
+        self._prompt = prompt if person is None else lambda text: person.ask(text, hidden=True)
+        self._world = World(person)
+        self.secrets = Secrets(table.secrets, environ=environ, prompt=self._prompt, base_dir=settings.path.parent)
         plain = Scope(vars=settings.vars, environ=environ, secrets=self.secrets)
         self.base_url = plain.text(table.base_url).rstrip("/") if table.base_url else ""
         if trouble := base_url_trouble(self.base_url):
@@ -87,14 +98,20 @@ class Profile:
             return storage()
         if kind != "file":
             return storage(**self._storage_settings(), **({} if ":" in kind else {"notice": self._notice}))
+        return self._file_storage(Path(f"{self.name}.toml"))
+
+    def _file_storage(self, name: Path) -> Any:
+        """The tokens in a file of this name. In memory, with a notice, where there is no place for files."""
+        if self._environ.get("FORGE_TOKEN_STORAGE") == "memory":
+            return STORAGES.load("memory")()
         try:
-            path = self.token_file
+            path = token_directory(self._environ) / name
         except StorageError as exc:
             if self._strict:
                 raise
             self._notice(f"{exc.message}: tokens are used now and lost when this command ends")
             return STORAGES.load("memory")()
-        return storage(path, notice=self._notice)
+        return STORAGES.load("file")(path, notice=self._notice)
 
     @property
     def storage_kind(self) -> str:
@@ -134,27 +151,87 @@ class Profile:
 
     @cached_property
     def auth(self) -> PipelineAuth:
-        """The login as steps, whatever shorthand the file uses."""
-        return expand(self.settings.table.auth)
+        """The profile's own login as steps, whatever shorthand the file uses."""
+        auth = self.settings.table.auth
+        return expand(NoAuth() if isinstance(auth, str) else auth)
 
     @property
     def login(self) -> Login:
-        """The login as the library's objects."""
+        """The first login, as the library's objects; most profiles have one."""
+        return self.logins[0]
+
+    @property
+    def logins(self) -> tuple[Login, ...]:
+        """The profile's login, or the shared ones that it names."""
         with self._building:
-            return self._login
+            return self._logins
 
     @cached_property
-    def _login(self) -> Login:
-        steps = self._steps()
-        goals = targets(self.auth.inject, steps)
-        inject = self.auth.inject
-        if inject is None:
-            inject = tuple(
-                InjectTable(in_="header", name="Authorization", value=f"Bearer ${{steps.{name}.token}}")
-                for name in goals
+    def _logins(self) -> tuple[Login, ...]:
+        auth = self.settings.table.auth
+        names = (auth,) if isinstance(auth, str) else auth.parts if isinstance(auth, CompositeAuth) else ()
+        excluded = auth.exclude if isinstance(auth, CompositeAuth) else ()
+        shared = tuple(self._shared_login(name, self.settings.shared[name], excluded) for name in names)
+        return shared or (self._own_login(),)
+
+    def _own_login(self) -> Login:
+        return build(
+            Surroundings(
+                name=self.name,
+                auth=self.auth,
+                scope=self.scope,
+                storage=self.storage,
+                wire=Wire(self.step_client, self.tell),
+                world=self._world,
+                allowed=self._may_receive,
+                environ=self._environ,
+                notice=self._notice,
+                strict=self._strict,
             )
-        pipeline = Pipeline(list(steps.values()), self.storage, strict=self._strict, notice=self._notice)
-        return Login(pipeline, inject, goals, self.auth.invalidate, self.auth.exclude, self.scope)
+        )
+
+    def _shared_login(self, name: str, shared: SharedAuth, excluded: tuple[str, ...]) -> Login:
+        """A shared login, which refers to nothing of this profile but who may receive its credential."""
+        around = shared.settings
+        folder = self.settings.path.parent
+        secrets = Secrets(around.secrets, environ=self._environ, prompt=self._prompt, base_dir=folder)
+        plain = Scope(vars=around.vars, environ=self._environ, secrets=secrets)
+        base_url = plain.text(around.base_url).rstrip("/") if around.base_url else ""
+        transport = HttpClientConfig(
+            base_url=base_url,
+            retry_budget=_BUDGET,
+            default_timeout=None,
+            connect_timeout=TimeoutTable().connect,
+            idle_timeout=TimeoutTable().idle,
+            verify_ssl=_verify(around.verify, folder),
+        )
+        auth = expand(shared.auth)
+        return build(
+            Surroundings(
+                name=f"auth/{name}",
+                auth=dataclasses.replace(auth, exclude=(*auth.exclude, *excluded)),
+                scope=dataclasses.replace(plain, base_url=base_url),
+                storage=self._file_storage(Path("auth") / f"{name}.toml"),
+                wire=Wire(lambda way: self._step_client(transport, RetryTable(), way), self.tell),
+                world=self._world,
+                allowed=self._may_receive,
+                environ=self._environ,
+                notice=self._notice,
+                strict=self._strict,
+            )
+        )
+
+    def _may_receive(self, url: str) -> bool:
+        """Whether a URL is of the origins that receive this profile's credentials."""
+        return origin(url) in {
+            origin(self.scope.text(known)) for known in (self.base_url, *self.settings.table.origins) if known
+        }
+
+    def auth_hook(self, login_hook: Callable[[Login], AuthHookInterface] = LoginHook) -> AuthHookInterface:
+        """What authenticates the profile's requests; `login_hook` makes the hook of one login."""
+        auth = self.settings.table.auth
+        hooks = [login_hook(login) for login in self.logins]
+        return CompositeAuthHook(hooks, auth.strategy) if isinstance(auth, CompositeAuth) else hooks[0]
 
     @property
     def tokens(self) -> TokenManager:
@@ -183,8 +260,11 @@ class Profile:
             max_redirects=table.redirects,
             max_body=table.max_body,
             max_elapsed=self._timeout.total,
-            auth_hook=hook or LoginHook(self.login),
+            auth_hook=hook or self.auth_hook(),
             request_hooks=self._request_hooks(),
+            response_hooks=self._response_hooks(),
+            # A jar of the login's is the only place for cookies then.
+            keep_cookies=not self._response_hooks(),
             retry_strategy=retry_strategy(table.retry),
             retry_unsafe_methods=table.retry.unsafe_methods,
         )
@@ -203,6 +283,10 @@ class Profile:
         name = self.settings.table.correlation_id
         return () if name is None else (CorrelationIdHook(name),)
 
+    def _response_hooks(self) -> tuple[Any, ...]:
+        jars = any(entry.in_ == "cookies" for login in self.logins for entry in login.inject)
+        return (JarHook(),) if jars else ()
+
     def _transport(self) -> HttpClientConfig:
         """What the profile's requests and the requests of its login have in common."""
         table = self.settings.table
@@ -215,9 +299,7 @@ class Profile:
             default_timeout=None,
             connect_timeout=self._timeout.connect,
             idle_timeout=self._timeout.idle,
-            verify_ssl=table.verify
-            if isinstance(table.verify, bool)
-            else str(folder / Path(table.verify).expanduser()),
+            verify_ssl=_verify(table.verify, folder),
             proxies=self._proxies(),
             client_cert=None
             if certificate is None
@@ -239,40 +321,23 @@ class Profile:
         found = {scheme: self.scope.text(url) for scheme, url in given.items() if url is not None}
         return found | ({"no_proxy": ",".join(proxy.no_proxy)} if proxy.no_proxy else {})
 
-    def _steps(self) -> dict[str, LoginStep]:
-        """The steps, each with a cache key that covers all it is made from."""
-        tables = self.auth.steps
-        if not tables:
-            return {}
-        stored = any(getattr(table, "usual_cache", "store") != "computed" for table in tables.values())
-        key = digest_key(self._environ) if stored else b""
-        wire, world = Wire(self.step_client, self.tell), World()
-        digests: dict[str, str] = {}
-        while len(digests) < len(tables):
-            ready = [n for n, t in tables.items() if n not in digests and all(p in digests for p in needs(t))]
-            if not ready:
-                raise ProfileError(f"the steps of profile {self.name!r} need each other in a circle")
-            for name in ready:
-                parents = {parent: digests[parent] for parent in needs(tables[name])}
-                digests[name] = digest(key, self.name, name, tables[name], self.scope, parents)
-        return {
-            name: LoginStep(name, table, scope=self.scope, wire=wire, world=world, digest=digests[name])
-            for name, table in tables.items()
-        }
+    def step_client(self, way: Way) -> HttpClient:
+        """A client for the requests of the login: the profile's transport and retry, nothing else of it."""
+        return self._step_client(self._transport(), self.settings.table.retry, way)
 
-    def step_client(self, redirects: int, repeat: bool) -> HttpClient:
-        """A client for the requests of the login: the profile's transport and retry, nothing else of it.
-
-        With `repeat`, also a POST is sent again; without, only what was never sent.
-        """
-        strategy = retry_strategy(self.settings.table.retry)
+    def _step_client(self, transport: HttpClientConfig, retry: RetryTable, way: Way) -> HttpClient:
+        """With `way.repeat`, also a POST is sent again; without, only what was never sent."""
+        strategy = retry_strategy(retry)
         config = dataclasses.replace(
-            self._transport(),
-            allow_redirects=redirects > 0,
-            max_redirects=redirects,
+            transport,
+            allow_redirects=way.redirects > 0,
+            max_redirects=way.redirects,
             post_to_get=True,
-            retry_strategy=strategy if repeat else Unsent(strategy),
-            retry_unsafe_methods=repeat,
+            keep_cookies=False,
+            auth_hook=way.hook,
+            retry_strategy=strategy if way.repeat else Unsent(strategy),
+            retry_unsafe_methods=way.repeat,
+            client_cert=way.certificate or transport.client_cert,
         )
         return HttpClient(config, listener=self._tell_of_step)
 
@@ -331,6 +396,11 @@ def load_profile(
     return Profile(profile(document, select(document, name, environ), overrides_vars=vars or {}), environ=environ)
 
 
+def _verify(verify: bool | str, folder: Path) -> bool | str:
+    """Whether certificates are checked, or the file to check them against."""
+    return verify if isinstance(verify, bool) else str(folder / Path(verify).expanduser())
+
+
 def _filled(value: Any, fill: Callable[[str], str]) -> Any:
     """A query value with its templates filled in; a list is a repeated parameter."""
     if isinstance(value, list):
@@ -382,25 +452,3 @@ def retry_budget(max_retries: int) -> RetryBudget:
 def token_directory(environ: Mapping[str, str]) -> Path:
     """The folder of token files."""
     return config_dir(environ) / "tokens"
-
-
-def digest_key(environ: Mapping[str, str]) -> bytes:
-    """The random key of this user's cache keys, made once. One for this run only where it cannot be kept."""
-    try:
-        path = config_dir(environ) / "state" / "digest.key"
-    except StorageError:
-        return os.urandom(_KEY_BYTES)  # no place for tokens either: whoever stores them says so
-    found = read_private(path)
-    if found is not None and len(found) >= _KEY_BYTES:
-        return found
-    try:
-        with lock(path.with_suffix(".lock"), _KEY_SECONDS):
-            found = read_private(path)
-            if found is None or len(found) < _KEY_BYTES:
-                found = os.urandom(_KEY_BYTES)
-                write_private(path, found)
-            return found
-    except LockTimeout:
-        raise
-    except StorageError:
-        return os.urandom(_KEY_BYTES)

@@ -42,6 +42,14 @@ class Document:
         return {name: table for name, table in tables.items() if isinstance(table, dict)}
 
     @cached_property
+    def shared(self) -> Mapping[str, Table]:
+        """The shared logins by name, as written; entries that are not tables are left out."""
+        tables = self.data.get("auth")
+        if not isinstance(tables, dict):
+            return {}
+        return {name: table for name, table in tables.items() if isinstance(table, dict)}
+
+    @cached_property
     def spellings(self) -> Mapping[str, Sequence[str]]:
         """The names of the profiles by their lower-case form."""
         found: dict[str, list[str]] = {}

@@ -45,7 +45,7 @@ class Effective:
         if self._variables and "vars" in raw:
             raw["vars"] = {key: self._variables.get(key, value) for key, value in raw["vars"].items()}
         if table is not None:
-            if expanded:
+            if expanded and not isinstance(table.auth, str):
                 auth = expand(table.auth)
                 raw["auth"] = self._steps(table.auth, auth)
                 table = replace(table, auth=auth)

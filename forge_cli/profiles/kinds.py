@@ -186,6 +186,26 @@ def _plain(value: Any, path: Path, reading: Reading) -> Any:
     return value
 
 
+def _argv(value: Any, path: Path, reading: Reading) -> Any:
+    if not value or not all(isinstance(word, str) for word in value) or not value[0]:
+        return reading.problem(path, 'must be a program and its arguments, as in ["op", "read", "op://vault/item"]')
+    for index, word in enumerate(value):
+        if "${" in word:
+            # Others on the machine can read a command line.
+            advice = "name the variable in `env`, and the program finds it there"
+            return reading.problem((*path, index), f"no template is filled in in a command: {advice}")
+        if "\0" in word:
+            return reading.problem((*path, index), "must not hold a NUL")
+    return tuple(value)
+
+
+def _variable(value: Any, path: Path, reading: Reading) -> Any:
+    if value and not set(value) & set("=$\0"):
+        return value
+    # The text may hold the value too: it is not repeated.
+    return reading.problem(path, "must be the name of an environment variable, without its value")
+
+
 def _row(registry: Registry, *, but: Sequence[str] = ()) -> Read:
     """A row of a table; `but` are those that only programs can use."""
 
@@ -206,6 +226,8 @@ LABELS: Mapping[str, Kind] = {
     "pointer": Kind((TEXT,), _pointer, "a JSON pointer"),
     "predicate": Kind((), _checked(predicate.problem)),
     "pattern": Kind((TEXT,), _checked(predicate.pattern_problem)),
+    "argv": Kind((ARRAY,), _argv, "an array of words"),
+    "variable": Kind((TEXT,), _variable, "the name of a variable"),
     "count": Kind((INTEGER,), _in_range(0, _LARGEST_COUNT)),
     "positive count": Kind((INTEGER,), _in_range(1, _LARGEST_COUNT)),
     "status": Kind((INTEGER,), _in_range(100, 599)),

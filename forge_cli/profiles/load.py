@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -13,8 +13,8 @@ from ..files import config_dir
 from ..login.template import nearest
 from .document import Document, Place, load_document, merged
 from .kinds import Problem, unknown
-from .schema import ProfileTable
-from .validate import check_family, describe, frame_problems
+from .schema import ProfileTable, SharedAuth
+from .validate import check_family, describe, frame_problems, shared_of
 
 __all__ = ["Document", "ProfileSettings", "Source", "find", "load_document", "merged", "profile", "refused", "select"]
 
@@ -34,7 +34,7 @@ class Source:
 class ProfileSettings:
     """What the file says about one profile: valid, its parents merged in, `--var` applied.
 
-    `origins` says for each key which profile it was written in.
+    `origins` says for each key which profile it was written in, `shared` has the shared logins it names.
     """
 
     name: str
@@ -42,6 +42,7 @@ class ProfileSettings:
     path: Path
     vars: Mapping[str, Any]
     origins: Mapping[Place, str]
+    shared: Mapping[str, SharedAuth] = field(default_factory=dict)
 
 
 def find(config: str | None, environ: Mapping[str, str], cwd: Path, no_project: bool) -> Source:
@@ -106,7 +107,14 @@ def profile(document: Document, name: str, *, overrides_vars: Mapping[str, str] 
                 hint=f"declare it under [profiles.{name}.vars], or correct --var",
             )
     values = {**table.vars, **(overrides_vars or {})}
-    return ProfileSettings(name=name, table=table, path=document.path, vars=values, origins=merged(document, name)[1])
+    return ProfileSettings(
+        name=name,
+        table=table,
+        path=document.path,
+        vars=values,
+        origins=merged(document, name)[1],
+        shared=shared_of(document, table),
+    )
 
 
 def _usable(document: Document) -> list[str]:

@@ -8,7 +8,16 @@ from functools import cache
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, NamedTuple, TypeVar, Union, get_args, get_origin, get_type_hints
 
-from ..login.definition import ExpiresTable, ExtractTable, InjectTable, Pointer, RequestTable, WhenTable
+from ..login.definition import (
+    ConditionTable,
+    ExpiresTable,
+    ExtractTable,
+    InjectTable,
+    Pointer,
+    RequestTable,
+    UntilTable,
+    WhenTable,
+)
 from ..login.sign import SIGNERS
 from ..login.steps import STEPS
 from ..login.template import nearest
@@ -33,7 +42,7 @@ from .kinds import (
     written,
 )
 from .positions import Path
-from .schema import STORAGE_KEYS, BasicAuth, TokensTable
+from .schema import STORAGE_KEYS, Auth, BasicAuth, CompositeAuth, SharedAuth, SharedTable, TokensTable
 
 T = TypeVar("T")
 
@@ -46,6 +55,18 @@ def read(cls: type[T], table: Any, path: Path, problems: list[Problem], template
     reading = Reading(problems, [] if templates is None else templates)
     value = _table(cls).apply(table, path, reading)
     return None if value is INVALID else value
+
+
+def read_shared(
+    table: Mapping[str, Any], path: Path, problems: list[Problem], templates: list[Use]
+) -> SharedAuth | None:
+    """A shared login, whose table holds its surroundings and its auth side by side."""
+    reading = Reading(problems, templates)
+    around = {name: value for name, value in table.items() if name in _plan(SharedTable)}
+    rest = {name: value for name, value in table.items() if name not in around}
+    settings = _table(SharedTable).apply(around, path, reading)
+    auth = _kind(Auth).apply(rest, path, reading)
+    return None if settings is INVALID or auth is INVALID else SharedAuth(settings=settings, auth=auth)
 
 
 class _Key(NamedTuple):
@@ -168,7 +189,7 @@ def _union(members: Sequence[Any]) -> Kind:
 
 def _tagged(classes: Sequence[type[Any]]) -> Callable[[Any, Path, Reading], Any]:
     """One of several tables: told apart by the `type` that each has as its default, else by their first keys."""
-    firsts = {fields(cls)[0].name: cls for cls in classes}
+    firsts: dict[str, Any] = {fields(cls)[0].name: cls for cls in classes}
     types = {str(item.default): cls for cls in classes for item in fields(cls) if item.name == "type"}
 
     def by_type(value: Mapping[str, Any], path: Path, reading: Reading) -> Any:
@@ -180,7 +201,9 @@ def _tagged(classes: Sequence[type[Any]]) -> Callable[[Any, Path, Reading], Any]
         return _table(types[tag]).read(value, path, reading)
 
     def by_first(value: Mapping[str, Any], path: Path, reading: Reading) -> Any:
-        present = [name for name in firsts if name in value]
+        named = [name for name in firsts if name in value]
+        # `env` is a kind of secret, and a further key of another kind.
+        present = [name for name in named if not any(name in _plan(firsts[other]) for other in named if other != name)]
         if len(present) != 1:
             wrong = [name for name in value if nearest(name, firsts)]
             trouble = f", not {', '.join(present or wrong)}" if present or wrong else ""
@@ -222,7 +245,7 @@ def _exactly_one(*names: str) -> Callable[[Mapping[str, Any]], str | None]:
 
 
 def _request_rule(table: Mapping[str, Any]) -> str | None:
-    bodies = [name for name in ("form", "json", "text") if name in table]
+    bodies = [name for name in ("form", "json", "text", "multipart") if name in table]
     if len(bodies) > 1:
         return f"has more than one body: {', '.join(bodies)}"
     basic = table.get("basic")
@@ -241,15 +264,47 @@ def _user_trouble(what: str, user: Any) -> str | None:
 
 
 def _expires_rule(table: Mapping[str, Any]) -> str | None:
-    if "unit" in table and "at" not in table:
-        return "`unit` goes with `at`"
-    return _exactly_one("in", "at", "ttl")(table)
+    if "unit" in table and not {"at", "output"} & table.keys():
+        return "`unit` goes with `at` or `output`"
+    if "from" in table and "in" not in table:
+        return "`from` goes with `in`"
+    return _exactly_one("in", "at", "output", "jwt", "cookie", "ttl")(table)
+
+
+def _until_rule(table: Mapping[str, Any]) -> str | None:
+    return "`unit` goes with `at`" if "unit" in table and "at" not in table else _exactly_one("in", "at", "ttl")(table)
+
+
+def _extract_rule(table: Mapping[str, Any]) -> str | None:
+    for name, other in (("where", "pointer"), ("each", "pointer"), ("param", "header")):
+        if name in table and other not in table:
+            return f"`{name}` goes with `{other}`"
+    return _exactly_one("pointer", "header", "cookie", "regex", "xml", "body", "value")(table)
 
 
 def _inject_rule(table: Mapping[str, Any]) -> str | None:
-    if "name" not in table:
+    place = table.get("in")
+    if place in ("base_url", "client_cert"):
+        if "name" in table:
+            return f"`name` does not go with the place {place!r}"
+    elif "name" not in table:
         return "missing key: name"
-    return _user_trouble("`name`", table["name"]) if table.get("in") == "basic" else None
+    if place == "cookies":
+        return "`value` does not go with the place 'cookies'" if "value" in table else None
+    if "value" not in table:
+        return "missing key: value"
+    if isinstance(table["value"], dict) is not (place == "client_cert"):
+        return "`value` is { cert, key } for the place 'client_cert'" + ("" if place == "client_cert" else " only")
+    return _user_trouble("`name`", table["name"]) if place == "basic" else None
+
+
+def _condition_rule(table: Mapping[str, Any]) -> str | None:
+    tests = ("equals", "in", "not", "exists", "matches")
+    return None if any(name in table for name in tests) else f"tests nothing: give one of {', '.join(tests)}"
+
+
+def _composite_rule(table: Mapping[str, Any]) -> str | None:
+    return "`parts` names at least one [auth.NAME]" if table.get("parts") == [] else None
 
 
 def _when_rule(table: Mapping[str, Any]) -> str | None:
@@ -269,8 +324,11 @@ def _tokens_rule(table: Mapping[str, Any]) -> str | None:
 _RULES: Mapping[type[Any], Callable[[Mapping[str, Any]], str | None]] = {
     BasicAuth: _basic_rule,
     RequestTable: _request_rule,
-    ExtractTable: _exactly_one("pointer", "header"),
+    CompositeAuth: _composite_rule,
+    ConditionTable: _condition_rule,
+    ExtractTable: _extract_rule,
     ExpiresTable: _expires_rule,
+    UntilTable: _until_rule,
     InjectTable: _inject_rule,
     WhenTable: _when_rule,
     TokensTable: _tokens_rule,

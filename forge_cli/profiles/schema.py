@@ -7,14 +7,17 @@ from dataclasses import field
 from typing import Annotated, Any, Literal
 
 from ..login.definition import (
+    Argv,
     Duration,
     InjectTable,
     InvalidateTable,
     Pointer,
+    Signature,
     Size,
     StepTable,
     TemplateText,
     Tree,
+    Variable,
     key,
     table,
 )
@@ -59,7 +62,31 @@ class PromptSecret:
     prompt: str = key("what to ask for")
 
 
-Secret = Annotated[EnvSecret | FileSecret | PromptSecret, "secret"]
+@table
+class CommandSecret:
+    """A secret that a program prints."""
+
+    command: Argv = key("the program and its arguments, run without a shell for at most 10 seconds")
+    env: tuple[Variable, ...] = key("variables it gets beside PATH, HOME, LANG and TERM", default=())
+    ttl: Duration | None = key("how long the secret is kept with the tokens; without it in memory only", default=None)
+
+
+@table
+class KeyringEntry:
+    """One entry of the operating system's keyring."""
+
+    service: str = key("the service that the entry is kept for")
+    username: str = key("the user name of the entry")
+
+
+@table
+class KeyringSecret:
+    """A secret in the keyring of the operating system."""
+
+    keyring: KeyringEntry = key("which entry")
+
+
+Secret = Annotated[EnvSecret | FileSecret | PromptSecret | CommandSecret | KeyringSecret, "secret"]
 """Where a secret is; never the secret itself."""
 
 
@@ -183,19 +210,91 @@ class ApiKeyAuth(AuthTable):
 
 
 @table
+class DigestAuth(AuthTable):
+    """Digest access authentication (RFC 7616)."""
+
+    type: Literal["digest"] = key("digest access authentication", default="digest")
+    username: TemplateText = key("the user name")
+    password: TemplateText = key("the password")
+
+
+@table
+class AwsSigV4Auth(AuthTable):
+    """Sign each request as AWS does (Signature Version 4)."""
+
+    type: Literal["aws-sigv4"] = key("AWS Signature Version 4", default="aws-sigv4")
+    access_key: TemplateText = key("the access key id")
+    secret_key: TemplateText = key("the secret access key")
+    session_token: TemplateText | None = key("the session token of temporary credentials", default=None)
+    region: TemplateText = key("the region")
+    service: TemplateText = key("the service, as in execute-api")
+
+
+@table
+class OAuth1Auth(AuthTable):
+    """Sign each request as OAuth 1.0a does (RFC 5849)."""
+
+    type: Literal["oauth1"] = key("OAuth 1.0a", default="oauth1")
+    client_key: TemplateText = key("the client")
+    client_secret: TemplateText = key("its secret")
+    token: TemplateText | None = key("the token", default=None)
+    token_secret: TemplateText | None = key("its secret", default=None)
+    signature_method: Literal["HMAC-SHA1", "HMAC-SHA256", "PLAINTEXT"] = key("how to sign", default="HMAC-SHA1")
+
+
+@table
 class OAuth2Auth(AuthTable):
-    """Obtain a token from an OAuth 2.0 token endpoint (RFC 6749)."""
+    """Obtain a token from an OAuth 2.0 authorization server (RFC 6749)."""
 
     type: Literal["oauth2"] = key("OAuth 2.0", default="oauth2")
-    grant: Literal["client-credentials"] = key("the grant")
-    token_url: TemplateText = key("the token endpoint; may be relative to base_url")
+    grant: Literal[
+        "client-credentials",
+        "password",
+        "authorization-code",
+        "device-code",
+        "jwt-bearer",
+        "token-exchange",
+        "refresh-token",
+    ] = key("the grant")
+    issuer: TemplateText | None = key("the issuer, whose metadata names the endpoints (RFC 8414)", default=None)
+    token_url: TemplateText | None = key("the token endpoint; may be relative to base_url", default=None)
+    authorization_url: TemplateText | None = key("authorization-code: where the browser goes", default=None)
+    device_url: TemplateText | None = key("device-code: the device authorization endpoint (RFC 8628)", default=None)
+    revocation_url: TemplateText | None = key("where tokens are given back (RFC 7009)", default=None)
+    par_url: TemplateText | None = key("authorization-code: where requests are pushed (RFC 9126)", default=None)
     client_id: TemplateText = key("the client")
     client_secret: TemplateText | None = key("its secret", default=None)
-    client_auth: Literal["basic", "post", "none"] = key("how the client proves who it is", default="basic")
+    client_auth: Literal["basic", "post", "private-key-jwt", "client-secret-jwt", "tls", "none"] | None = key(
+        "how the client proves who it is; default: basic with a client_secret, else none", default=None
+    )
+    private_key: TemplateText | None = key("private-key-jwt, jwt-bearer: the key (PEM or JWK)", default=None)
+    key_id: TemplateText | None = key("private-key-jwt, jwt-bearer: the `kid` of the key", default=None)
+    alg: str | None = key("private-key-jwt, client-secret-jwt, jwt-bearer: the algorithm", default=None)
+    username: TemplateText | None = key("password: the user name", default=None)
+    password: TemplateText | None = key("password: the password", default=None)
+    assertion: Mapping[str, Tree] | None = key("jwt-bearer: the claims of the assertion (RFC 7523)", default=None)
+    subject_token: TemplateText | None = key("token-exchange: the token to exchange (RFC 8693)", default=None)
+    subject_token_type: str = key(
+        "token-exchange: its type", default="urn:ietf:params:oauth:token-type:access_token"
+    )
+    actor_token: TemplateText | None = key("token-exchange: the token of who acts", default=None)
+    refresh_token: TemplateText | None = key("refresh-token: the refresh token to begin with", default=None)
     scope: TemplateText | None = key("scopes, separated by spaces", default=None)
     audience: TemplateText | None = key("the API the token is for", default=None)
     resource: TemplateText | tuple[TemplateText, ...] | None = key("the resource (RFC 8707)", default=None)
+    redirect_uri: TemplateText | None = key("authorization-code: default is loopback, on a free port", default=None)
     params: Mapping[str, TemplateText] = key("further parameters of the token request", default_factory=dict)
+
+
+@table
+class CompositeAuth(AuthTable):
+    """Several shared logins in one profile."""
+
+    type: Literal["composite"] = key("several shared logins", default="composite")
+    strategy: Literal["first_match", "all"] = key(
+        "the first that does not exclude the request's path, or all of them", default="first_match"
+    )
+    parts: tuple[str, ...] = key("names of [auth.NAME] tables")
 
 
 @table
@@ -207,12 +306,42 @@ class PipelineAuth(AuthTable):
     inject: tuple[InjectTable, ...] | None = key(
         "where credentials go; default: `Authorization: Bearer` with the last step's token", default=None
     )
+    sign: Signature = key("how each request is signed, after all else", default=None)
     invalidate: tuple[InvalidateTable, ...] | None = key(
         "answers that mean a token is no longer good; [] also switches off the rule for 401", default=None
     )
 
 
-Auth = NoAuth | BearerAuth | BasicAuth | ApiKeyAuth | OAuth2Auth | PipelineAuth
+Auth = (
+    NoAuth
+    | BearerAuth
+    | BasicAuth
+    | ApiKeyAuth
+    | DigestAuth
+    | AwsSigV4Auth
+    | OAuth1Auth
+    | OAuth2Auth
+    | PipelineAuth
+    | CompositeAuth
+)
+
+
+@table
+class SharedTable:
+    """What a shared login has beside the keys of its auth. It refers to nothing of the profiles that use it."""
+
+    base_url: TemplateText | None = key("what its paths are relative to", default=None)
+    vars: Mapping[str, Plain] = key("named values that are not secret", default_factory=dict)
+    secrets: Mapping[str, Secret] = key("where each secret is", default_factory=dict)
+    verify: bool | str = key("check certificates; a text is a CA file", default=True)
+
+
+@table
+class SharedAuth:
+    """A shared login, `[auth.NAME]`."""
+
+    settings: SharedTable = key("its surroundings")
+    auth: Auth = key("how to log in")
 
 
 @table
@@ -235,7 +364,7 @@ class ProfileTable:
     max_body: Size = key("the largest answer kept in memory", default=100 * 1024 * 1024)
     secrets: Mapping[str, Secret] = key("where each secret is", default_factory=dict)
     retry: RetryTable = key("when to send again", default_factory=RetryTable)
-    auth: Auth = key("how to log in", default_factory=NoAuth)
+    auth: Auth | str = key("how to log in; a text names a shared login, [auth.NAME]", default_factory=NoAuth)
     tokens: TokensTable = key("where tokens are kept", default_factory=TokensTable)
 
 
@@ -246,3 +375,4 @@ class FileTable:
     version: Literal[1] = key("the version of the format", default=1)
     default_profile: str | None = key("the profile when none is named", default=None)
     profiles: Mapping[str, Annotated[Any, "profile"]] = key("profiles by name", default_factory=dict)
+    auth: Mapping[str, Annotated[Any, "profile"]] = key("shared logins by name", default_factory=dict)

@@ -2,25 +2,47 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import threading
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
-from ..errors import MissingSecret, NeedsPerson
+from .. import programs
+from ..errors import MissingSecret, NeedsPerson, StorageError
+from ..interfaces import storage_lock
+from ..login.expiry import duration
 from ..login.extract import pointer
+from ..models import TokenData
+from ..programs import ProgramFailed
 from ..redact import REDACTOR
-from .schema import EnvSecret, FileSecret, PromptSecret
+from ..registry import Registry
+from .schema import CommandSecret, EnvSecret, FileSecret, KeyringEntry, KeyringSecret, PromptSecret
 
-Where = EnvSecret | FileSecret | PromptSecret
+Where = EnvSecret | FileSecret | PromptSecret | CommandSecret | KeyringSecret
 
 _LARGEST = 1024 * 1024
+# Seconds to wait for whoever runs the same program: more than its own limit.
+_LONGEST_LOCK = 60.0
+_KEYRING = Registry(
+    "secret from a",
+    {"keyring": "forge_cli.tokens.storage.keyring:KeyringTokenStorage"},
+    extras={"keyring": "keyring"},
+)
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()[:24]
 
 
 class Secrets:
-    """Secrets by name, each resolved when it is first used and kept in memory only.
+    """Secrets by name, each resolved when it is first used and kept in memory.
 
-    Relative files start at `base_dir`. Without `prompt` nobody is asked.
+    Relative files and programs start at `base_dir`. Without `prompt` nobody is asked. What a program with a `ttl`
+    printed is also kept in the token storage that `storage` opens, under a key that `digest` makes of a text that may
+    hold values of environment variables; `notice` is told when that cannot be written.
     """
 
     def __init__(
@@ -30,21 +52,34 @@ class Secrets:
         environ: Mapping[str, str],
         prompt: Callable[[str], str] | None,
         base_dir: Path,
+        storage: Callable[[], Any] | None = None,
+        digest: Callable[[str], str] = _digest,
+        notice: Callable[[str], None] = lambda text: None,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._table = table
         self._environ = environ
         self._prompt = prompt
         self._base_dir = base_dir
+        self._storage = storage
+        self._digest = digest
+        self._notice = notice
+        self._now = now
         self._values: dict[str, str] = {}
+        self._opening = threading.local()
         # Steps run side by side, and a person is to be asked once.
         self._lock = threading.Lock()
 
     def get(self, name: str) -> str:
-        """The value. MissingSecret when it is not there, NeedsPerson when only a person has it."""
+        """The value. MissingSecret when it is not there, NeedsPerson when only a person has it.
+
+        StorageError when a keyring is locked.
+        """
         where = self._where(name)
+        storage = self._opened(where) if name not in self._values else None
         with self._lock:
             if name not in self._values:
-                value = self._resolve(name, where)
+                value = self._resolve(name, where, storage)
                 REDACTOR.add(value)
                 self._values[name] = value
             return self._values[name]
@@ -60,20 +95,28 @@ class Secrets:
     def reference(self, name: str) -> str:
         """Where the secret comes from, as part of a cache key: nothing is read or asked.
 
-        The value of an environment variable is part of it, so that another value misses the cache.
+        The value of an environment variable is part of it, also of one that a program gets, so that another
+        value misses the cache.
         """
         match self._where(name):
             case EnvSecret(env=variable):
-                value = self._environ.get(variable, "")
-                REDACTOR.add(value)
-                return f"env:{variable}={value}"
+                return f"env:{self._setting(variable)}"
             case FileSecret(file=file, pointer=place):
                 return f"file:{self._path(file)}#{place or ''}"
             case PromptSecret(prompt=text):
                 return f"prompt:{text}"
+            case CommandSecret(env=variables) as command:
+                return f"command:{json.dumps([self._argv(command), [self._setting(each) for each in variables]])}"
+            case KeyringSecret(keyring=entry):
+                return f"keyring:{json.dumps([entry.service, entry.username])}"
+
+    def _setting(self, variable: str) -> str:
+        value = self._environ.get(variable, "")
+        REDACTOR.add(value)
+        return f"{variable}={value}"
 
     def source(self, name: str) -> tuple[str, str]:
-        """The kind of place, `env`, `file` or `prompt`, and the variable, the path or the question."""
+        """The kind of place, `env`, `file`, `prompt`, `command` or `keyring`, and which: the variable, the path, …"""
         match self._where(name):
             case EnvSecret(env=variable):
                 return "env", variable
@@ -81,6 +124,10 @@ class Secrets:
                 return "file", str(self._path(file))
             case PromptSecret(prompt=text):
                 return "prompt", text
+            case CommandSecret(command=words):
+                return "command", words[0]
+            case KeyringSecret(keyring=entry):
+                return "keyring", f"{entry.service}/{entry.username}"
 
     def _where(self, name: str) -> Where:
         try:
@@ -90,7 +137,7 @@ class Secrets:
                 f"the profile has no secret {name!r}", hint=f"add {name} to its `secrets` table"
             ) from None
 
-    def _resolve(self, name: str, where: Where) -> str:
+    def _resolve(self, name: str, where: Where, storage: Any) -> str:
         match where:
             case EnvSecret(env=variable):
                 return self._from_environment(name, variable)
@@ -99,6 +146,10 @@ class Secrets:
                 return text if place is None else self._from_json(name, self._path(file), text, place)
             case PromptSecret(prompt=text):
                 return self._from_person(name, text)
+            case CommandSecret():
+                return self._printed(name, where) if storage is None else self._kept(name, where, storage)
+            case KeyringSecret(keyring=entry):
+                return self._from_keyring(name, entry)
 
     def _from_environment(self, name: str, variable: str) -> str:
         value = self._environ.get(variable)
@@ -151,6 +202,68 @@ class Secrets:
         value = self._prompt(text)
         if not value:
             raise MissingSecret(f"secret {name!r}: nothing was entered", hint="type it when asked")
+        return value
+
+    def _opened(self, where: Where) -> Any:
+        """The storage that a secret is kept in, None for one that is not.
+
+        Called without a lock: to open it may take locks of others, and secrets such as its password; these
+        cannot be kept in it themselves.
+        """
+        wanted = isinstance(where, CommandSecret) and where.ttl is not None
+        if not wanted or self._storage is None or getattr(self._opening, "now", False):
+            return None
+        self._opening.now = True
+        try:
+            return self._storage()
+        finally:
+            self._opening.now = False
+
+    def _kept(self, name: str, where: CommandSecret, storage: Any) -> str:
+        """What the program printed not longer ago than `ttl`, by whichever thread or process."""
+        life = duration(where.ttl or 0)
+        key = f"secret:{self._digest(f'{self.reference(name)} {life:g}')}"
+        if (value := self._fresh(storage, key)) is not None:
+            return value
+        with storage_lock(storage, key, _LONGEST_LOCK):
+            # Whoever had the lock before has run the program.
+            if (value := self._fresh(storage, key)) is not None:
+                return value
+            value = self._printed(name, where)
+            now = self._now()
+            try:
+                storage.set(key, TokenData(value, "", now + timedelta(seconds=life), issued_at=now))
+            except StorageError as exc:
+                self._notice(f"{exc.message}: secret {name!r} is used now and not kept")
+        return value
+
+    def _fresh(self, storage: Any, key: str) -> str | None:
+        found: TokenData | None = storage.get(key)
+        return found.access_token or None if found is not None and found.fresh(self._now(), 0.0) else None
+
+    def _printed(self, name: str, where: CommandSecret) -> str:
+        try:
+            return programs.output(self._argv(where), where.env, self._environ)
+        except ProgramFailed as exc:
+            hint = "run the command by hand to see why" if exc.started else "correct its `command`"
+            raise MissingSecret(f"secret {name!r}: {exc}", hint=hint) from exc.__cause__
+
+    def _argv(self, where: CommandSecret) -> tuple[str, ...]:
+        return programs.located(where.command, self._base_dir, self._environ)
+
+    def _from_keyring(self, name: str, entry: KeyringEntry) -> str:
+        try:
+            value: str | None = _KEYRING.load("keyring")(entry.service).entry(entry.username)
+        except StorageError as exc:
+            # Its own hint is about tokens.
+            raise StorageError(
+                f"secret {name!r}: {exc.message}", hint="unlock the keyring, or give the secret another source"
+            ) from exc.__cause__
+        if not value:
+            raise MissingSecret(
+                f"secret {name!r}: the keyring has no entry {entry.username!r} of {entry.service!r}",
+                hint="python -m keyring set SERVICE USERNAME",
+            )
         return value
 
     def _path(self, file: str) -> Path:

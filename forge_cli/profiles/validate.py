@@ -6,12 +6,14 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
+from typing import Any
 
 from . import connection, header_names, references
 from .document import BrokenFamily, Document, Place, lineage, merged
 from .kinds import Problem, Use, unknown
-from .reader import read
-from .schema import FileTable, ProfileTable
+from .reader import read, read_shared
+from .references import NAME
+from .schema import CompositeAuth, FileTable, ProfileTable, SharedAuth
 
 _PROFILE_NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
 # A name becomes a file name, and Windows keeps these for devices, with any extension.
@@ -20,8 +22,10 @@ _BARE = re.compile(r"[A-Za-z0-9_-]+")
 
 
 def problems(document: Document) -> list[Problem]:
-    """All problems of the file and of all its profiles, in the order of their lines."""
+    """All problems of the file, of its shared logins and of all its profiles, in the order of their lines."""
     found = [*_frame(document), *_default(document)]
+    for name in document.shared:
+        found += check_shared(document, name)[1]
     for name in document.profiles:
         found += check(document, name)[1]
         found += _files(document, name)
@@ -47,6 +51,7 @@ def check(document: Document, name: str) -> tuple[ProfileTable | None, list[Prob
         found = [problem for problem in found if not problem.missing]
     else:
         found += references.problems(profile, templates)
+        found += references.shared_problems(profile, document.shared)
         found += connection.problems(profile)
         found += header_names.problems(profile)
     placed = [Problem(_at_root(problem.path, name, origins), problem.message) for problem in found]
@@ -61,7 +66,39 @@ def check_family(document: Document, name: str) -> tuple[ProfileTable | None, li
     with suppress(BrokenFamily):
         for ancestor in lineage(document, name)[:-1]:
             found += check(document, ancestor)[1]
+    for used in _shared_by(table):
+        if used in document.shared:
+            found += check_shared(document, used)[1]
     return table, ordered(document, found)
+
+
+def shared_of(document: Document, table: ProfileTable) -> dict[str, SharedAuth]:
+    """The shared logins that a valid profile names."""
+    found = {name: check_shared(document, name)[0] for name in _shared_by(table)}
+    return {name: shared for name, shared in found.items() if shared is not None}
+
+
+def _shared_by(table: ProfileTable | None) -> tuple[str, ...]:
+    auth = None if table is None else table.auth
+    return (auth,) if isinstance(auth, str) else auth.parts if isinstance(auth, CompositeAuth) else ()
+
+
+def check_shared(document: Document, name: str) -> tuple[SharedAuth | None, list[Problem]]:
+    """A shared login, or None, and its problems."""
+    found: list[Problem] = []
+    templates: list[Use] = []
+    table = document.shared[name]
+    shared = read_shared(table, (), found, templates)
+    around: dict[str, Any] = {key: table[key] for key in ("base_url", "vars", "secrets") if key in table}
+    auth = {key: value for key, value in table.items() if key not in around}
+    # As in a profile, whose auth stands below `auth`.
+    inner = [Use(("auth", *use.path), use.template) if use.path[0] not in around else use for use in templates]
+    for problem in references.problems({**around, "auth": auth}, inner):
+        path = problem.path[1:] if problem.path[:1] == ("auth",) else problem.path
+        found.append(Problem(path, problem.message))
+    if NAME.fullmatch(name) is None:
+        found.append(Problem((), "a name is 1 to 64 letters, digits, `_` and `-`"))
+    return shared, [Problem(("auth", name, *problem.path), problem.message) for problem in found]
 
 
 def ordered(document: Document, found: Iterable[Problem]) -> list[Problem]:

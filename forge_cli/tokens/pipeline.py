@@ -96,10 +96,22 @@ class Pipeline:
         self.storage = storage
         self._bound = bound_parents(self.steps)
         self._kept = KeptTokens(storage, strict=strict, notice=notice)
+        self._notice = notice
         self._now = now
         self._monotonic = monotonic
         self._failures: dict[str, tuple[float, Exception]] = {}
         self._asking = threading.RLock()
+
+    def of(self, steps: Sequence[Step]) -> Pipeline:
+        """A pipeline of other steps, over the same storage."""
+        return Pipeline(
+            steps,
+            self.storage,
+            strict=self._kept.strict,
+            notice=self._notice,
+            now=self._now,
+            monotonic=self._monotonic,
+        )
 
     def obtain(
         self, names: Iterable[str], deadline: Deadline | None = None, *, allow: Allow | None = None

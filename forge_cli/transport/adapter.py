@@ -12,7 +12,7 @@ from requests.adapters import HTTPAdapter
 from requests.cookies import RequestsCookieJar
 
 from . import tls
-from .deadline import LIMITS, POOLS
+from .deadline import EXCHANGE, POOLS
 from .environment import Environment
 
 
@@ -61,7 +61,7 @@ class Adapter(HTTPAdapter):
         """Nothing: the TLS settings are in the context, which is part of the pool's key."""
 
     def request_url(self, request: Any, proxies: Any) -> str:
-        target = LIMITS.target
+        target = EXCHANGE.limits.target
         if target is None:
             return super().request_url(request, proxies)
         # The connection sends the real target; this one is for the library's log, which must not show a query.
@@ -96,6 +96,14 @@ class Adapter(HTTPAdapter):
                 verify = authorities(self._verify, self._ambient)
                 self._contexts[with_cert] = tls.context(verify, self._cert if with_cert else None)
             return self._contexts[with_cert]
+
+
+class Jar(RequestsCookieJar):
+    """Cookies, that are looked for only in answers that have some."""
+
+    def extract_cookies(self, response: Any, request: Any) -> None:
+        if "Set-Cookie" in response.info():
+            super().extract_cookies(response, request)
 
 
 class ThreadSession(requests.Session):

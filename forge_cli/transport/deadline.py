@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import errno
-import http.client
 import ipaddress
 import queue
 import re
 import socket
 import ssl
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import Any
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import urllib3.connection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
@@ -21,16 +19,12 @@ from urllib3.util import SKIP_HEADER
 from urllib3.util.connection import allowed_gai_family
 
 from ..models import Deadline
+from .head import Response
 
 # One socket call sends at most this much, so that a slow but steady upload is not idle.
 _SEND_BYTES = 65536
-# "100 Continue" and its kind before the answer; real servers send one or two.
-_MOST_INFORMATIONAL = 20
-# The fields of a head as every server writes them: one a line, nothing folded.
-_PLAIN_HEAD = re.compile(rb"(?:[!-9;-~]+:[^\r\n]*\r\n)+\r\n")
-_PLAIN_FIELD = re.compile(r"([!-9;-~]+):[ \t]*([^\r\n]*)\r\n")
-_MOST_FIELDS = 100  # as the library has it
-_WRITABLE = re.compile(r"[!-9;-~]+: [^\r\n\0]*")
+# A field that nothing has to be looked at any closer for.
+_PLAIN_FIELD = re.compile(r"[!-9;-~]+: [^\r\n\0]*")
 
 # The methods of which the library knows whether a missing body is announced (RFC 9110, section 8.6).
 _PLAIN_METHODS = frozenset("GET HEAD DELETE TRACE OPTIONS CONNECT POST PUT PATCH".split())
@@ -38,37 +32,49 @@ _PLAIN_METHODS = frozenset("GET HEAD DELETE TRACE OPTIONS CONNECT POST PUT PATCH
 Lookup = Callable[..., list[Any]]
 
 
-class _Limits(threading.local):
-    """What holds for the exchange that this thread is at, and how far it came."""
+class Limits(NamedTuple):
+    """What holds for one exchange. `target` replaces the request target."""
 
     deadline: Deadline | None = None
     idle: float | None = None
     target: str | None = None
-    sent: bool = True
 
 
-LIMITS = _Limits()
+class _Exchange(threading.local):
+    """The exchange that this thread is at, and how far it came."""
+
+    limits = Limits()
+    sent = True
 
 
-@contextmanager
-def limited(deadline: Deadline | None, idle: float | None, target: str | None = None) -> Iterator[None]:
-    """Put these limits, in seconds, on the socket calls of this thread; `target` replaces the request target."""
-    before = LIMITS.deadline, LIMITS.idle, LIMITS.target
-    LIMITS.deadline, LIMITS.idle, LIMITS.target = deadline, idle, target
-    try:
-        yield
-    finally:
-        LIMITS.deadline, LIMITS.idle, LIMITS.target = before
+EXCHANGE = _Exchange()
+
+
+class limited:  # a class, because each request enters several: `contextmanager` takes three times as long
+    """Put these limits, in seconds, on the socket calls of this thread."""
+
+    __slots__ = ("_before", "_limits")
+
+    def __init__(self, deadline: Deadline | None, idle: float | None, target: str | None = None) -> None:
+        self._limits = Limits(deadline, idle, target)
+
+    def __enter__(self) -> None:
+        self._before = EXCHANGE.limits
+        EXCHANGE.limits = self._limits
+
+    def __exit__(self, *exc: object) -> None:
+        EXCHANGE.limits = self._before
 
 
 def allowance() -> float | None:
     """The seconds that the next socket call may take. TimeoutError when the deadline has passed."""
-    if LIMITS.deadline is None:
-        return LIMITS.idle
-    left = LIMITS.deadline.remaining()
+    deadline, idle, _ = EXCHANGE.limits
+    if deadline is None:
+        return idle
+    left = deadline.remaining()
     if left <= 0:
         raise TimeoutError("the deadline has passed")
-    return left if LIMITS.idle is None else min(left, LIMITS.idle)
+    return left if idle is None else min(left, idle)
 
 
 class _TimedSocket(socket.socket):
@@ -108,80 +114,27 @@ class TimedTlsSocket(_TimedSocket, ssl.SSLSocket):
             raise BrokenPipeError(errno.EPIPE, "the connection was closed") from None
 
 
-class _Response(http.client.HTTPResponse):
-    """Skips every informational answer (RFC 9110, section 15.2), and not endlessly many."""
-
-    def begin(self) -> None:
-        # As the library does it, but for its e-mail parser, which takes a tenth of a small request's time.
-        if self.headers is not None or self.debuglevel > 0:
-            super().begin()
-            return
-        version, status, reason = self._read_status()
-        if not version.startswith("HTTP/1.") and version != "HTTP/0.9":
-            raise http.client.UnknownProtocol(version)
-        self.version = 10 if version in ("HTTP/1.0", "HTTP/0.9") else 11
-        self.code = self.status = status
-        self.reason = reason.strip()
-        self.headers = self.msg = _head(self.fp)
-        self.chunked = self.headers.get("transfer-encoding", "").lower() == "chunked"
-        self.chunk_left = None
-        self.length = None if self.chunked else _length(self.headers.get("content-length", ""))
-        if status in (204, 304) or 100 <= status < 200 or self._method == "HEAD":
-            self.length = 0
-        self.will_close = self._check_close() or (not self.chunked and self.length is None)
-
-    def _read_status(self) -> tuple[str, int, str]:
-        for _ in range(_MOST_INFORMATIONAL):
-            version, status, reason = super()._read_status()  # type: ignore[misc]  # not in the public interface
-            if not 100 <= status < 200 or status == 101:
-                return version, status, reason
-            http.client.parse_headers(self.fp)
-        raise http.client.HTTPException("too many informational responses")
-
-
-def _head(fp: Any) -> http.client.HTTPMessage:
-    """The fields of an answer's head. What is not plain, or not all there yet, is for the library's own parser."""
-    plain = _PLAIN_HEAD.match(fp.peek())
-    fields = _PLAIN_FIELD.findall(plain[0].decode("latin-1")) if plain is not None else ()
-    if plain is None or len(fields) > _MOST_FIELDS:
-        return http.client.parse_headers(fp)
-    fp.read(plain.end())
-    message = http.client.HTTPMessage()
-    for name, value in fields:
-        message.set_raw(name, value)
-    return message
-
-
-def _length(text: str) -> int | None:
-    """A body's length. None for nonsense: the body then ends with the connection."""
-    try:
-        length = int(text)
-    except ValueError:
-        return None
-    return length if length >= 0 else None
-
-
 class _TimedConnection(urllib3.connection.HTTPConnection):
     """A connection made of such sockets, that knows whether a byte of the request has left."""
 
-    response_class = _Response
+    response_class = Response
 
     def connect(self) -> None:
         """Connect within the connect timeout: name, TCP, proxy and TLS together."""
-        deadline = LIMITS.deadline
+        deadline, _, target = EXCHANGE.limits
         if isinstance(self.timeout, int | float):
             deadline = Deadline.earliest(deadline, Deadline(self.timeout))
         try:
-            with limited(deadline, None, LIMITS.target):
+            with limited(deadline, None, target):
                 super().connect()
         finally:
             # What was sent so far went to a proxy, or was the TLS handshake.
-            LIMITS.sent = False
+            EXCHANGE.sent = False
 
     def send(self, data: Any) -> None:
         if self.sock is None:
             self.connect()
-        LIMITS.sent = True
+        EXCHANGE.sent = True
         super().send(data)
 
     def request(self, method: str, url: str, body: Any = None, headers: Any = None, **settings: Any) -> None:
@@ -202,14 +155,14 @@ class _TimedConnection(urllib3.connection.HTTPConnection):
     def putheader(self, header: Any, *values: Any) -> None:
         # A field of text, as almost all are; the library looks four times at each.
         line = f"{header}: {values[0]}" if len(values) == 1 and isinstance(values[0], str) else ""
-        if _WRITABLE.fullmatch(line) is not None and values[0] != SKIP_HEADER:
+        if _PLAIN_FIELD.fullmatch(line) is not None and values[0] != SKIP_HEADER:
             self._output(line.encode("latin-1"))  # type: ignore[attr-defined]  # not in the public interface
         else:
             super().putheader(header, *values)
 
     def putrequest(self, method: str, url: str, skip_host: bool = False, skip_accept_encoding: bool = False) -> None:
         # The library encodes targets its own way; what was prepared, and perhaps signed, is sent as it is.
-        target = url if LIMITS.target is None else LIMITS.target
+        target = url if EXCHANGE.limits.target is None else EXCHANGE.limits.target
         super().putrequest(method, target, skip_host=skip_host, skip_accept_encoding=skip_accept_encoding)
 
     def _new_conn(self) -> socket.socket:

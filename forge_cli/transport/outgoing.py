@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from http.cookiejar import CookieJar
-from typing import Any
+from typing import Any, Self
 
 import requests
 from requests.cookies import get_cookie_header
@@ -16,19 +16,28 @@ from ..models import PreparedRequest
 from .decode import accept_encoding
 
 
+class _Fields(HTTPHeaderDict):
+    """The fields of one request. The library copies them before it adds a proxy's, for callers who use them again."""
+
+    def copy(self) -> Self:
+        return self
+
+
 def outgoing(prepared: PreparedRequest, url: str, *, forwarded: bool) -> requests.PreparedRequest:
     """The request for the wire, to `url`. RequestBuildException when the body does not fit its Content-Length.
 
     `forwarded` says that a proxy reads the request itself, not only its bytes.
     """
-    fields = HTTPHeaderDict()
+    fields = _Fields()
     for name, value in prepared.headers.pairs:
         # The library writes Latin-1; this way the bytes are UTF-8.
         fields.add(name, value if value.isascii() else value.encode("utf-8").decode("latin-1"))
-    if not forwarded:
-        fields.discard("Proxy-Authorization")  # it is for proxies, and none would see it
-    fields.setdefault("Accept-Encoding", accept_encoding())
-    fields.setdefault("User-Agent", SKIP_HEADER)  # otherwise the library names itself
+    if not forwarded and "Proxy-Authorization" in fields:
+        del fields["Proxy-Authorization"]  # it is for proxies, and none would see it
+    if "Accept-Encoding" not in fields:
+        fields["Accept-Encoding"] = accept_encoding()
+    if "User-Agent" not in fields:
+        fields["User-Agent"] = SKIP_HEADER  # otherwise the library names itself
     request = requests.PreparedRequest()
     request.method = prepared.method
     request.url = url

@@ -16,9 +16,9 @@ from requests.cookies import RequestsCookieJar
 from ..errors import ForgeError, HttpClientException
 from ..models import Deadline, PreparedRequest
 from . import environment, tls
-from .adapter import Adapter, ThreadSession, authorities
+from .adapter import Adapter, Jar, ThreadSession, authorities
 from .answer import Answer
-from .deadline import LIMITS, limited
+from .deadline import EXCHANGE, limited
 from .environment import Environment
 from .failures import Attempt, failure, timed_out
 from .outgoing import add_cookies, close_body, outgoing
@@ -74,7 +74,7 @@ class Transport:
         self._lock = threading.Lock()
         self._adapter: Adapter | None = None
         self._closed = False
-        self.cookies: Any = RequestsCookieJar() if session is None else getattr(session, "cookies", None)
+        self.cookies: Any = Jar() if session is None else getattr(session, "cookies", None)
 
     @property
     def adapter(self) -> HTTPAdapter:
@@ -121,7 +121,7 @@ class Transport:
             request.hooks = getattr(session, "hooks", None) or {}
             request._cookies = RequestsCookieJar()  # type: ignore[attr-defined]  # what its preparation sets
         started = time.monotonic()
-        LIMITS.sent = True  # until a connection that knows better says otherwise
+        EXCHANGE.sent = True  # until a connection that knows better says otherwise
         attempt = Attempt(route.where, route.proxy is not None, deadline, *self._timeout, sent=True)
         if deadline is not None and deadline.remaining() <= 0:
             raise timed_out(attempt._replace(sent=False))
@@ -132,7 +132,7 @@ class Transport:
             raise
         except Exception as exc:
             # The originals quote the URL, with the secrets in it.
-            raise failure(exc, attempt._replace(sent=LIMITS.sent)) from None
+            raise failure(exc, attempt._replace(sent=EXCHANGE.sent)) from None
         finally:
             close_body(request)
         return Answer(response, prepared.url, started, attempt)

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from forge_cli.login.definition import SuccessTable, WhenTable
-from forge_cli.login.predicate import answer_matches, failed_test, holds, problem
+from forge_cli.login.definition import ConditionTable, SuccessTable, WhenTable
+from forge_cli.login.predicate import answer_matches, condition_holds, failed_test, holds, problem
 from forge_cli.models import Headers
 
 ABSENT = object()
@@ -215,3 +215,40 @@ def test_the_body_is_read_once_and_only_when_the_other_tests_hold() -> None:
     assert not reads
     assert answer_matches(WhenTable(body={"/ok": False, "/data/0": 1}), 401, HEADERS, body)
     assert len(reads) == 1
+
+
+@pytest.mark.parametrize(
+    ("tests", "value", "result"),
+    [
+        ({"equals": "MFA_REQUIRED"}, "MFA_REQUIRED", True),
+        ({"equals": "MFA_REQUIRED"}, "OK", False),
+        ({"equals": "MFA_REQUIRED"}, ABSENT, False),
+        ({"equals": ["A", "B"]}, "B", True),
+        ({"equals": False}, False, True),
+        ({"equals": False}, True, False),
+        ({"equals": 0}, 0, True),
+        ({"in_": ("A", "B")}, "B", True),
+        ({"in_": ("A", "B")}, "C", False),
+        ({"in_": ()}, "C", False),
+        ({"not_": "OK"}, "MFA", True),
+        ({"not_": "OK"}, "OK", False),
+        ({"not_": "OK"}, ABSENT, True),
+        ({"exists": True}, "", True),
+        ({"exists": True}, ABSENT, False),
+        ({"exists": True}, None, False),
+        ({"exists": False}, ABSENT, True),
+        ({"exists": False}, None, True),
+        ({"exists": False}, "x", False),
+        ({"matches": "^MFA"}, "MFA_SMS", True),
+        ({"matches": "^MFA"}, "NO_MFA", False),
+        ({"matches": "^4"}, 401, True),
+        ({"matches": "^MFA", "not_": "MFA_SMS"}, "MFA_SMS", False),
+        ({"equals": "A", "in_": ("B",)}, "A", False),
+        ({}, "x", True),
+        ({}, ABSENT, False),
+    ],
+)
+def test_a_condition_holds_or_not(tests: dict[str, Any], value: Any, result: bool) -> None:
+    present = value is not ABSENT
+    condition = ConditionTable(value="${steps.login.status}", **tests)
+    assert condition_holds(condition, value if present else None, present) is result

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import hmac
 import json
+import time
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
@@ -14,8 +16,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from forge_cli.errors import ProfileError
+from forge_cli.login.filters import FILTERS
 from forge_cli.login.template import (
+    Branch,
+    Filter,
     Reference,
+    Template,
     TemplateError,
     UndefinedReference,
     fill,
@@ -44,17 +50,72 @@ names = st.text("ab-_9", min_size=1, max_size=3)
 quoted = st.sampled_from(['"x"', "'y z'", '""', '"}"', "'??'"])
 reference = st.lists(names, min_size=1, max_size=3).map(".".join)
 term = st.one_of(reference, quoted, reference.map(lambda name: f"{name} + 60"), reference.map("{0} - 1.5".format))
-piped = st.tuples(term, st.lists(st.sampled_from(["b64", "json", "trim"]), max_size=2)).map(
-    lambda pair: " | ".join([pair[0], *pair[1]])
-)
+piped = st.tuples(
+    term, st.lists(st.sampled_from(["b64", "json", "trim", "hmac_sha256('k')", "iso", 'iso("ms")']), max_size=2)
+).map(lambda pair: " | ".join([pair[0], *pair[1]]))
 choice = st.lists(piped, min_size=1, max_size=3).map(lambda branches: "${ " + " ?? ".join(branches) + "}")
 template_like = st.lists(
     st.one_of(
         choice,
         st.sampled_from(["${", "}", "$", "{", "|", "??", "(", ")", "'", '"', ".", " ", "+", "-", "now", "b64", "\n"]),
+        st.sampled_from(["hmac_sha1", "regex", "pointer", "'/a'", "'('", "iso", "cert_thumbprint", "vars.raw"]),
     ),
     max_size=12,
 ).map("".join)
+
+# The grammar of docs/profiles.md: what a template says, and one way to write it.
+Written = tuple[Any, str]
+space = st.sampled_from(["", " ", "\t", "\r\n"])
+gap = st.sampled_from([" ", "\n", " \t "])
+spelled = names.filter(lambda name: name.strip("-") != "")
+a_reference = st.lists(spelled, min_size=1, max_size=3).map(lambda found: (tuple(found), ".".join(found)))
+an_operand = st.one_of(
+    a_reference,
+    st.text(max_size=5).filter(lambda text: "'" not in text).map(lambda text: (text, f"'{text}'")),
+    st.text(max_size=5).filter(lambda text: '"' not in text).map(lambda text: (text, f'"{text}"')),
+)
+an_offset = st.one_of(
+    st.just((None, "")),
+    st.tuples(gap, st.sampled_from("+-"), gap, st.integers(0, 10**12 - 1)).map(
+        lambda found: (int(f"{found[1]}{found[3]}"), f"{found[0]}{found[1]}{found[2]}{found[3]}")
+    ),
+)
+
+
+@st.composite
+def a_filter(draw: st.DrawFn) -> Written:
+    name = draw(st.sampled_from(sorted(FILTERS)))
+    kind = FILTERS[name]
+    if kind.most == 0 or (kind.fewest == 0 and draw(st.booleans())):
+        return Filter(name, ()), name
+    meant, text = draw(a_reference if kind.check else an_operand)
+    return Filter(name, (meant,)), f"{name}{draw(space)}({draw(space)}{text}{draw(space)})"
+
+
+@st.composite
+def a_branch(draw: st.DrawFn) -> Written:
+    meant, text = draw(an_operand)
+    offset, added = draw(an_offset) if isinstance(meant, tuple) else (None, "")
+    filters = draw(st.lists(a_filter(), max_size=3))
+    text = f"{draw(space)}{text}{added}" + "".join(f"{draw(space)}|{draw(space)}{spelt}" for _, spelt in filters)
+    return Branch(meant, offset, tuple(found for found, _ in filters)), text + draw(space)
+
+
+@st.composite
+def a_template(draw: st.DrawFn) -> Written:
+    parts: list[Any] = []
+    text = ""
+    for literal in draw(st.lists(st.booleans(), max_size=5)):
+        if literal and (not parts or not isinstance(parts[-1], str)):
+            # A dollar before `${` would make an escape of it.
+            plain = draw(st.text(min_size=1, max_size=5).filter(lambda found: not found.endswith("$")))
+            parts.append(plain)
+            text += plain.replace("${", "$${")
+        else:
+            branches = draw(st.lists(a_branch(), min_size=1, max_size=3))
+            parts.append(tuple(found for found, _ in branches))
+            text += "${" + "??".join(spelt for _, spelt in branches) + "}"
+    return Template(tuple(parts)), text
 
 
 def resolve(reference: Reference) -> Any:
@@ -223,6 +284,8 @@ def test_a_reference_without_a_value_is_an_error_that_names_it(text: str, name: 
         ("${vars.broken}${vars.raw}", "'vars.broken' cannot be text: it holds half a surrogate pair"),
         ("${vars.shop + 1}", "'vars.shop' is no number, so nothing can be added to it"),
         ("${vars.yes + 1}", "'vars.yes' is no number, so nothing can be added to it"),
+        ("${'secret' | hexd}", "a quoted text cannot go through 'hexd': it is not hexadecimal"),
+        ("${'/wA=' | b64d}é${'x' | md5 | text}", "a quoted text cannot go through 'text': its bytes are not UTF-8"),
     ],
 )
 def test_a_value_that_does_not_fit_is_an_error_that_names_its_reference(text: str, message: str) -> None:
@@ -258,14 +321,13 @@ def test_references_are_listed_once_and_in_order(text: str, found: tuple[Referen
     assert parse(text).references == found
 
 
-def test_references_in_filter_arguments_count(monkeypatch: pytest.MonkeyPatch) -> None:
-    table = {"join": (lambda value, other: f"{value}{other}", 1, 1)}
-    monkeypatch.setattr("forge_cli.login.template.FILTERS", table)
-    template = parse("${vars.shop | join(vars.n) | join( '(!)' )}")
+def test_references_in_filter_arguments_count() -> None:
+    template = parse("${vars.shop | hmac_sha256(vars.n) | hmac_sha1( '(!)' ) | hex}")
     assert template.references == (("vars", "shop"), ("vars", "n"))
-    assert template.value(resolve) == "acme7(!)"
-    with pytest.raises(TemplateError, match="filter 'join' needs an argument: at column 15"):
-        parse("${vars.shop | join}")
+    inner = hmac.digest(b"7", b"acme", "sha256")
+    assert template.value(resolve) == hmac.digest(b"(!)", inner, "sha1").hex()
+    with pytest.raises(TemplateError, match="filter 'hmac_sha1' needs an argument: at column 15"):
+        parse("${vars.shop | hmac_sha1}")
 
 
 @pytest.mark.parametrize(
@@ -368,6 +430,23 @@ def test_parsing_raises_nothing_but_template_errors(text: str) -> None:
         assert 1 <= column <= len(text) + 1
     else:
         assert isinstance(template.references, tuple)
+
+
+@given(a_template())
+def test_what_is_written_by_the_grammar_is_what_is_parsed(written: Written) -> None:
+    meant, text = written
+    assert parse(text) == meant
+
+
+@given(st.lists(st.sampled_from(["${", "'", '"', "|", "??", "(", ")", "$${", "}", "a.", "b64", "-", " "]), min_size=1))
+def test_any_mix_of_marks_of_100_kb_is_parsed_or_refused_at_once(marks: list[str]) -> None:
+    unit = "".join(marks)
+    text = unit * (100_000 // len(unit))
+    begun = time.process_time()
+    with contextlib.suppress(TemplateError):
+        assert parse(text).parts
+    # Ten times what it takes here. What grew with the square of the length would take minutes.
+    assert time.process_time() - begun < 5
 
 
 @given(choice)

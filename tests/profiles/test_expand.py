@@ -108,4 +108,6 @@ class TestClientCredentials:
     @pytest.mark.parametrize("name", ["${env.USER}${env.USER}", "${env.USER | upper}"], ids=["two", "a filter"])
     def test_a_name_that_is_composed_is_an_error(self, name: str) -> None:
         with pytest.raises(ProfileError, match="at most one"):
-            expand(OAuth2Auth(grant="client-credentials", token_url="https://a.example", client_id=name))
+            expand(
+                OAuth2Auth(grant="client-credentials", token_url="https://a.example", client_id=name, client_secret="s")
+            )

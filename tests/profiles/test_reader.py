@@ -179,20 +179,29 @@ def test_expires_has_keys_that_python_reserves() -> None:
         pytest.param("headers.A = '${env.X'", "headers.A", "`${` is not closed: at column 1", id="a bad template"),
         pytest.param("query.a = ['${env.X | b65}']", "query.a.0", "(nearest: b64)", id="an unknown filter"),
         pytest.param(
-            "secrets.a = {}", "secrets.a", "must have exactly one of: env, file, prompt", id="an empty secret"
+            "secrets.a = {}",
+            "secrets.a",
+            "must have exactly one of: env, file, prompt, command, keyring",
+            id="an empty secret",
         ),
         pytest.param(
-            "secrets.a = { env = 'A', file = 'f' }", "secrets.a", "env, file, prompt, not env, file", id="two secrets"
+            "secrets.a = { env = 'A', file = 'f' }",
+            "secrets.a",
+            "env, file, prompt, command, keyring, not env, file",
+            id="two secrets",
         ),
         pytest.param(
-            "secrets.a = { evn = 'A' }", "secrets.a", "one of: env, file, prompt, not evn", id="a secret's typo"
+            "secrets.a = { evn = 'A' }",
+            "secrets.a",
+            "one of: env, file, prompt, command, keyring, not evn",
+            id="a secret's typo",
         ),
         pytest.param("secrets.a = 5", "secrets.a", "must be a table such as { env = … }", id="a number for a secret"),
         pytest.param(
             "secrets.a = { file = 'f', pointer = 'p' }", "secrets.a.pointer", "starts with '/'", id="a bad pointer"
         ),
         pytest.param("auth = {}", "auth", "missing key: type", id="no type"),
-        pytest.param("auth = 'shared'", "auth", "must be a table, not text", id="a name for auth"),
+        pytest.param("auth = 5", "auth", "must be text or a table, not a whole number", id="a number for auth"),
         pytest.param("auth.type = 'baerer'", "auth.type", "unknown type (nearest: bearer)", id="a type with a typo"),
         pytest.param("auth.type = 5", "auth.type", "unknown type", id="a number for a type"),
         pytest.param("auth.type = 'bearer'", "auth", "missing key: token", id="a missing key"),
@@ -279,7 +288,7 @@ def test_expires_has_keys_that_python_reserves() -> None:
         pytest.param(
             f"{STEP}{REQUEST}expires = {{ in = '/e', ttl = 5 }}",
             "auth.steps.s.expires",
-            "must have exactly one of: in, at, ttl",
+            "must have exactly one of: in, at, output, jwt, cookie, ttl",
             id="two ends",
         ),
         pytest.param(
@@ -346,7 +355,6 @@ def test_all_problems_are_found_at_once() -> None:
         f"secrets = ['{PASSWORD}']",
         f"secrets.password = {{ env = ['{PASSWORD}'] }}",
         f"timeout = '{PASSWORD}'",
-        f"auth = '{PASSWORD}'",
         f"auth = {{ type = '{PASSWORD}' }}",
         f"tokens.storage = '{PASSWORD}'",
         f"auth = {{ type = 'api-key', key = 'k', name = 'n', in = '{PASSWORD}' }}",

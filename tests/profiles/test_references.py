@@ -83,7 +83,7 @@ def test_a_known_reference_is_fine(text: str) -> None:
         ("${vars.a.b}", "'vars.a.b' is not a reference: write ${vars.NAME}"),
         ("${now.iso}", "'now.iso' is not a reference: write ${now}"),
         ("${steps.app.token}", "a step's output is for `auth` only"),
-        ("${self.token}", "'self.token' has a value only in `refresh`"),
+        ("${self.token}", "'self.token' has a value only in a step"),
     ],
 )
 def test_an_unknown_reference_is_named_with_the_nearest(text: str, message: str) -> None:

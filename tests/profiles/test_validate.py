@@ -57,7 +57,7 @@ value = [
         "profiles.toml:7: profiles.dev.extends: unknown profile 'comon' (nearest: common)",
         "profiles.toml:9: profiles.prod.auth.steps.app: missing key: request",
         "profiles.toml:10: profiles.prod.auth.steps.app.reqest: unknown key (nearest: request)",
-        "profiles.toml:19: profiles.prod.auth.inject[0].value: must be text, not an array",
+        "profiles.toml:19: profiles.prod.auth.inject[0].value: must be text or a table, not an array",
     ]
 
 

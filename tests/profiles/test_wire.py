@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import socket
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,29 +10,34 @@ from forge_cli.client import HttpClient
 from forge_cli.config import HttpClientConfig
 from forge_cli.errors import ConnectionException, HttpStatusException, MaxRetryException
 from forge_cli.hooks import StepEvent
+from forge_cli.login.definition import RequestTable
+from forge_cli.login.scope import Scope
 from forge_cli.models import HttpRequest, RequestContext
-from forge_cli.profiles.wire import Unsent, Wire
+from forge_cli.profiles.secrets import Secrets
+from forge_cli.profiles.wire import Unsent, Way, Wire
 from forge_cli.retry import ExponentialBackoffRetryStrategy, NoRetryStrategy, SimpleRetryStrategy
 from tests.logins import made
 from tests.server import Reply, Server
 
+SCOPE = Scope(secrets=Secrets({}, environ={}, prompt=None, base_dir=Path()))
 QUICK = 'retry = { base_delay = 0 }\n[profiles.demo.auth]\ntype = "pipeline"\n[profiles.demo.auth.steps.user]\n'
 
 
 def test_there_is_one_client_for_each_way_of_sending() -> None:
-    made_for: list[tuple[int, bool]] = []
+    made_for: list[Way] = []
     told: list[Any] = []
 
-    def client(redirects: int, repeat: bool) -> HttpClient:
-        made_for.append((redirects, repeat))
+    def client(way: Way) -> HttpClient:
+        made_for.append(way)
         return HttpClient(HttpClientConfig(base_url="http://127.0.0.1:1", retry_strategy=NoRetryStrategy()))
 
     wire = Wire(client, told.append)
     for redirects, repeat in ((0, True), (0, True), (3, True), (0, False)):
         with pytest.raises(MaxRetryException) as caught:
-            wire.send("user", HttpRequest("GET", "/"), redirects, repeat=repeat, deadline=None)
+            table = RequestTable(url="/", redirects=redirects)
+            wire.send("user", table, HttpRequest("GET", "/"), SCOPE, repeat=repeat, deadline=None)
         assert isinstance(caught.value.original_exception, ConnectionException)
-    assert made_for == [(0, True), (3, True), (0, False)]
+    assert made_for == [Way(0, True), Way(3, True), Way(0, False)]
     assert told == [StepEvent("user"), StepEvent(None)] * 4
 
 

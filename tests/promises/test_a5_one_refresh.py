@@ -9,7 +9,7 @@ import pytest
 
 from forge_cli.demo.api import DemoApi
 from forge_cli.demo.profile import ENVIRON, PROFILE
-from forge_cli.profiles.build import digest_key
+from forge_cli.profiles.login import digest_key
 from tests.conftest import Forge
 from tests.crowd import SIZE, together
 

@@ -20,12 +20,22 @@ SIGNERS = Registry(
 
 
 class Signer(Protocol):
-    """What a signer's table does: a frozen dataclass whose fields are its keys, `type` among them."""
+    """What a signer's table does: a frozen dataclass whose fields are its keys, `type` among them.
+
+    `scope` is that of one attempt: its `now` and `nonce` are new for each, its `uuid` is that of the request.
+    """
 
     def sign(self, request: PreparedRequest, scope: Scope) -> PreparedRequest:
-        """The request with its signature. The body is bytes, or None."""
+        """The request with its signature. RequestBuildException when its body cannot be signed.
+
+        The body is bytes, None, or an object with `open`, `length` and `replayable`.
+        """
         ...
 
     def challenged(self, response: HttpResponse, scope: Scope) -> bool:
-        """Whether the request is to be signed anew after this answer, and sent once more."""
-        ...
+        """Whether the request is to be signed anew after this answer, and sent once more.
+
+        Asked about every answer to a signed request, with the scope that it was signed with or one of
+        the same `uuid`.
+        """
+        return False

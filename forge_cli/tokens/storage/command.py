@@ -2,33 +2,27 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import logging
 import os
 import re
-import signal
-import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import NamedTuple
 from urllib.parse import quote
 
-from ... import files
+from ... import files, programs
 from ...errors import ProfileError, StorageError
 from ...interfaces import TokenStorageInterface
 from ...models import TokenData
+from ...programs import Ended, ProgramFailed
 from ...redact import REDACTOR
 from .text import from_text, to_text
 
 logger = logging.getLogger(__name__)
 
-# Seconds for each program.
-_LIMIT = 10.0
 _PLACE = "{key}"
-_PASSED_ON = ("PATH", "HOME", "LANG", "TERM")
 _LEADS = re.compile(r"\A[.~-]")
-_MOST_SHOWN = 200
 # Characters of a key that are passed on: many programs make it a file name, which may have 255.
 _LONGEST = 150
 
@@ -52,12 +46,12 @@ class CommandTokenStorage(TokenStorageInterface):
         env: Sequence[str] = (),
         notice: Callable[[str], None] | None = None,
         environ: Mapping[str, str] = os.environ,
-        limit: float = _LIMIT,
+        limit: float = programs.LIMIT,
     ) -> None:
         self._read = _Program("read", _checked("read", read))
         self._write = _Program("write", _checked("write", write))
         self._delete = _Program("delete", _checked("delete", delete))
-        self._env = (*_PASSED_ON, *env)
+        self._env = tuple(env)
         self._notice = notice or logger.warning
         self._environ = environ
         self._limit = limit
@@ -96,34 +90,17 @@ class CommandTokenStorage(TokenStorageInterface):
         path = files.config_dir(self._environ) / "state" / f"command.{digest}.lock"
         return files.lock(path, timeout, remove=True, on_wait=self._waiting, notice=self._notice)
 
-    def _run(self, program: _Program, key: str, given: bytes = b"") -> _Ended:
-        environ = {name: self._environ[name] for name in self._env if name in self._environ}
+    def _run(self, program: _Program, key: str, given: bytes = b"") -> Ended:
+        words = [word.replace(_PLACE, _word(key)) for word in program.words]
         try:
-            process = subprocess.Popen(
-                [word.replace(_PLACE, _word(key)) for word in program.words],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                env=environ,
-                start_new_session=True,
-            )
-        except (OSError, ValueError) as exc:
-            reason = exc.strerror if isinstance(exc, OSError) and exc.strerror else "not a program's name"
-            raise StorageError(f"cannot run {program}: {reason.lower()}", hint=f"check {program.setting}") from exc
-        try:
-            output, errors = process.communicate(given, self._limit)
-        except BaseException as exc:
-            _end(process)
-            if not isinstance(exc, subprocess.TimeoutExpired):
-                raise
-            message = f"{program} did not end within {self._limit:g} s"
-            # The original holds the output.
-            raise StorageError(message, hint=f"check {program.setting}: it must not ask anything") from None
-        return _Ended(process.returncode, output, errors)
+            return programs.run(words, self._env, self._environ, given=given, limit=self._limit)
+        except ProgramFailed as exc:
+            asks = ": it must not ask anything" if exc.started else ""
+            raise StorageError(str(exc), hint=f"check {program.setting}{asks}") from exc.__cause__
 
-    def _expect_success(self, program: _Program, ended: _Ended) -> None:
+    def _expect_success(self, program: _Program, ended: Ended) -> None:
         if ended.code != 0:
-            raise StorageError(f"{program} failed with {ended.code}{ended.reason()}", hint=f"check {program.setting}")
+            raise StorageError(ended.failure(), hint=f"check {program.setting}")
 
     def _waiting(self, seconds: float) -> None:
         self._notice(f"waiting for another process that renews a token of {self._write}")
@@ -141,20 +118,6 @@ class _Program(NamedTuple):
         return repr(self.words[0])
 
 
-class _Ended(NamedTuple):
-    """How a program ended; a negative code is the signal that ended it."""
-
-    code: int
-    output: bytes
-    errors: bytes
-
-    def reason(self) -> str:
-        """The start of what it said, on one line and without secrets."""
-        said = REDACTOR.body(self.errors.decode("utf-8", "replace"))
-        line = " ".join("".join(char if char.isprintable() else " " for char in said).split())
-        return f": {line[:_MOST_SHOWN]}" if line else ""
-
-
 def _checked(name: str, words: Sequence[str]) -> tuple[str, ...]:
     if isinstance(words, str) or not words or not all(isinstance(word, str) for word in words):
         raise ProfileError(f"`{name}` of the token storage is not a list of words", hint=f'{name} = ["…", "{_PLACE}"]')
@@ -170,15 +133,3 @@ def _word(key: str) -> str:
     raw = key.encode("utf-8", "surrogatepass")
     text = _LEADS.sub(lambda found: f"%{ord(found[0]):02X}", quote(raw, safe="")) or "%"
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}%{hashlib.sha256(raw).hexdigest()}"
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    """End the program and all it started, as far as they stayed together."""
-    with contextlib.suppress(ProcessLookupError):
-        if hasattr(os, "killpg"):
-            os.killpg(process.pid, signal.SIGKILL)
-        else:
-            process.kill()
-    # What got away may still hold the pipes, so nobody reads them to their end.
-    with process:
-        process.wait()

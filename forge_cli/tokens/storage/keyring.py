@@ -108,6 +108,10 @@ class KeyringTokenStorage(TokenStorageInterface):
         """As the interface says: a keyring that is locked or gone does not answer the question."""
         self._read(_head(key))
 
+    def entry(self, name: str) -> str | None:
+        """What stands under a user name of `service` that is nothing of ours, None when there is no such entry."""
+        return self._read(name)
+
     def _whole(self, key: str, head: str) -> str:
         """The text behind an entry. ValueError when its pieces do not belong together."""
         split = _Split.of(head)

@@ -1,20 +1,24 @@
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
 
-from forge_cli.client import HttpClient
-from forge_cli.config import HttpClientConfig
 from forge_cli.errors import StepFailed
-from forge_cli.login.definition import ExpiresTable, ExtractTable, RefreshTable, RequestTable, SuccessTable
-from forge_cli.login.scope import Scope
+from forge_cli.login.definition import (
+    ClockTable,
+    ExpiresTable,
+    ExtractTable,
+    RefreshTable,
+    RequestTable,
+    RevokeTable,
+    SuccessTable,
+    UntilTable,
+)
 from forge_cli.login.steps.http import HttpStep
 from forge_cli.login.work import Work
-from forge_cli.profiles.secrets import Secrets
 from forge_cli.redact import REDACTOR
 from tests.server import Reply, Server
 
@@ -22,19 +26,6 @@ NOW = datetime(2026, 1, 1, tzinfo=UTC)
 GOOD = {"token": "user-token-1", "expires_in": 60}
 
 MakeWork = Callable[..., Work]
-
-
-@pytest.fixture
-def work() -> Iterator[MakeWork]:
-    """Work of the step `user`; `own` are the outputs that a renewal has."""
-    with HttpClient(HttpClientConfig(allow_redirects=False)) as client:
-
-        def make(**own: Any) -> Work:
-            secrets = Secrets({}, environ={}, prompt=None, base_dir=Path())
-            scope = Scope(secrets=secrets, vars={"shop": "acme", "limit": 10}, own=own)
-            return Work("user", scope, NOW, lambda request, redirects: client.request(request))
-
-        yield make
 
 
 def step(url: str, **options: Any) -> HttpStep:
@@ -131,6 +122,33 @@ def test_the_message_of_a_failure_holds_no_secret_and_little_of_the_body(server:
     assert len(caught.value.message) < 800
 
 
+def test_the_server_clock_and_the_end_of_the_refresh_token_come_with_the_outputs(
+    server: Server, work: MakeWork
+) -> None:
+    body = {**GOOD, "now": (NOW.timestamp() + 3600) * 1000, "r": "refresh-1", "refresh_expires_in": 7200}
+    refresh = RefreshTable(request=RequestTable(url="/x"), until=UntilTable(in_="/refresh_expires_in"))
+    login = step(
+        server.reply("/login", Reply(body=body)),
+        extract={"token": "/token", "refresh_token": "/r"},
+        refresh=refresh,
+        clock=ClockTable(at="/now", unit="ms"),
+    )
+    result = login.run(work())
+    assert result.until == NOW + timedelta(hours=2)
+    # The answer is read a little later than the login began.
+    assert result.clock is not None and 3590 < result.clock < 3600
+
+
+def test_a_token_is_given_back(server: Server, work: MakeWork) -> None:
+    url = server.reply("/revoke", Reply(200), Reply(503, {"error": "busy"}))
+    revoke = RevokeTable(request=RequestTable(method="POST", url=url, form={"token": "${self.token}"}))
+    login = step("http://localhost/login", revoke=revoke)
+    login.give_back(work(own={"token": "user-token-1"}))
+    assert server.seen[0].form == [("token", "user-token-1")]
+    with pytest.raises(StepFailed, match="not revoked: the status is 503"):
+        login.give_back(work(own={"token": "user-token-1"}))
+
+
 class TestRenewing:
     OWN: ClassVar[dict[str, Any]] = {"token": "user-token-1", "refresh_token": "refresh-1", "region": "eu"}
 
@@ -144,7 +162,7 @@ class TestRenewing:
 
     def test_it_keeps_what_the_answer_lacks(self, server: Server, work: MakeWork) -> None:
         url = server.reply("/refresh", Reply(body={"token": "user-token-2", "expires_in": "30"}))
-        result = self.renewing(url).renew(work(**self.OWN))
+        result = self.renewing(url).renew(work(own=self.OWN))
         assert result is not None
         assert {**self.OWN, **result.outputs} == {**self.OWN, "token": "user-token-2"}
         assert result.end.at == NOW + timedelta(seconds=30)
@@ -152,7 +170,7 @@ class TestRenewing:
 
     def test_it_takes_what_the_answer_has(self, server: Server, work: MakeWork) -> None:
         answer = {"token": "user-token-2", "refresh_token": "refresh-2", "region": "us"}
-        result = self.renewing(server.reply("/refresh", Reply(body=answer))).renew(work(**self.OWN))
+        result = self.renewing(server.reply("/refresh", Reply(body=answer))).renew(work(own=self.OWN))
         assert result is not None
         assert result.outputs == answer
 
@@ -160,7 +178,7 @@ class TestRenewing:
         url = server.reply("/refresh", Reply(202, {"new": "user-token-2"}))
         result = self.renewing(
             url, extract={"token": "/new"}, expires=ExpiresTable(ttl=5), success=SuccessTable(status=202)
-        ).renew(work(**self.OWN))
+        ).renew(work(own=self.OWN))
         assert result is not None
         assert (result.outputs, result.end.at) == ({"token": "user-token-2"}, NOW + timedelta(seconds=5))
 
@@ -170,20 +188,20 @@ class TestRenewing:
         ids=["400", "401", "403", "no token"],
     )
     def test_a_refusal_leads_to_a_login(self, server: Server, work: MakeWork, reply: Reply) -> None:
-        assert self.renewing(server.reply("/refresh", reply)).renew(work(**self.OWN)) is None
+        assert self.renewing(server.reply("/refresh", reply)).renew(work(own=self.OWN)) is None
 
     def test_a_refusal_is_an_error_where_the_profile_says_so(self, server: Server, work: MakeWork) -> None:
         with pytest.raises(StepFailed, match="refused: the status is 400"):
-            self.renewing(server.reply("/refresh", Reply(400)), on_failure="error").renew(work(**self.OWN))
+            self.renewing(server.reply("/refresh", Reply(400)), on_failure="error").renew(work(own=self.OWN))
 
     @pytest.mark.parametrize("status", [408, 429, 500, 502, 503, 504])
     def test_a_server_in_trouble_has_refused_nothing(self, server: Server, work: MakeWork, status: int) -> None:
         with pytest.raises(StepFailed) as caught:
-            self.renewing(server.reply("/refresh", Reply(status))).renew(work(**self.OWN))
+            self.renewing(server.reply("/refresh", Reply(status))).renew(work(own=self.OWN))
         assert caught.value.status == status
 
     def test_a_step_without_a_refresh_has_nothing_to_renew(self, work: MakeWork) -> None:
-        assert step("http://localhost/login").renew(work(**self.OWN)) is None
+        assert step("http://localhost/login").renew(work(own=self.OWN)) is None
 
 
 @pytest.mark.parametrize("token", ["abc\r\nX-Evil: 1", "abc\n", "a\x00b", "a\x1b[2J"], ids=["CRLF", "LF", "NUL", "ESC"])

@@ -1,0 +1,82 @@
+"""`forge token explain`: the login as a tree, or as it runs."""
+
+from __future__ import annotations
+
+import click
+
+from ....errors import UsageError
+from ....tokens.pipeline import StepState
+from ...context import Context
+from ...options import global_options, pass_context, silent
+from ...output.text import color_wanted
+from ...output.tokens import expiry, tree
+from ...trace import Trace, TracedProfile
+from .chosen import JSON, TIMEOUT, deadline_of, kind, warned
+from .printing import print_json
+
+
+@click.command()
+@JSON
+@click.option("--trace", is_flag=True, help="Run it, and show each step's request, answer, time and outputs, masked.")
+@TIMEOUT
+@silent
+@global_options
+@pass_context
+def explain(context: Context, /, as_json: bool, trace: bool, timeout: float | None) -> int:
+    """Show the login as a tree: each step, its token, and what a request would do now. Sends nothing.
+
+    \b
+      forge token explain                   what a request would do now
+      forge token explain --trace           do it, and see every request and answer
+    """
+    if trace:
+        if as_json:
+            raise UsageError("--json and --trace cannot go together", hint="choose one")
+        return _traced(context, timeout)
+    profile = context.profile()
+    pipeline = profile.login.pipeline
+    states = pipeline.states()
+    needed = set(pipeline.closure(profile.login.targets))
+    rows = [
+        {
+            "step": name,
+            "kind": kind(step),
+            "needs": list(step.needs),
+            "unbound": sorted(step.unbound),
+            "state": _state(states[name], step.cache, stored=step.stored),
+            "would": states[name].would if name in needed else "nothing: no request needs it",
+            "injected": name in profile.login.targets,
+        }
+        for name, step in pipeline.steps.items()
+    ]
+    if as_json:
+        return print_json(context, {"profile": profile.name, "steps": rows})
+    lines = tree(rows, profile.login.targets) or [f"profile {profile.name!r} logs in by no steps"]
+    context.stdout.write("".join(f"{line}\n" for line in lines))
+    return 0
+
+
+def _state(state: StepState, cache: str, *, stored: bool) -> str:
+    """What there is of a step."""
+    if not stored:
+        return "never stored" if cache == "none" else "computed for each request"
+    if state.token is None:
+        return "no token"
+    text = expiry(state.token)
+    unusable = state.would != "use" and text.startswith(("expires", "never", "expiry unknown"))
+    return f"{text}, but of no use: a step it was made from has changed or ended" if unusable else text
+
+
+def _traced(context: Context, timeout: float | None) -> int:
+    """Run what a request would run now, and show it as it happens. What fails has been shown when it is raised."""
+    trace = Trace(context.stdout.write, context.notice, color=color_wanted(context.stdout, context.environ))
+    profile = warned(context, context.profile(listener=trace, kind=TracedProfile))
+    trace.profile = profile
+    targets = profile.login.targets
+    try:
+        profile.login.pipeline.obtain(targets, deadline_of(profile, timeout))
+    finally:
+        trace.close()
+    if not trace.steps:
+        context.notice("nothing had to be sent: every token can be used; after `forge token clear` all is")
+    return 0

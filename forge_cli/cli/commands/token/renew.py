@@ -1,0 +1,118 @@
+"""`forge token refresh` and `login`: renew tokens now, by machine or by a person."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import click
+
+from ....errors import NeedsPerson, UsageError
+from ....login.step import plain
+from ....login.template import references
+from ....models import TokenData
+from ....profiles.build import Profile
+from ...context import Context
+from ...options import global_options, pass_context, silent
+from ...output.tokens import expiry
+from .chosen import STEP, TIMEOUT, YES, chosen, deadline_of, permission, sending
+
+
+@click.command()
+@STEP
+@click.option("--only", is_flag=True, help="Just this step; what was made from its token stays.")
+@click.option("--all", "everything", is_flag=True, help="Log in from the beginning, every step.")
+@YES
+@TIMEOUT
+@silent
+@global_options
+@pass_context
+def refresh(
+    context: Context, /, step: str | None, only: bool, everything: bool, yes: bool, timeout: float | None
+) -> int:
+    """Renew tokens now, with the refresh token where there is one.
+
+    \b
+      forge token refresh                   the tokens that requests carry
+      forge token refresh --step app        this step, and what is bound to it
+      forge token refresh --all             log in from the beginning
+
+    A step with a side effect is run again only with --step, and after a question.
+    """
+    if everything and (step or only):
+        raise UsageError("--all goes with neither --step nor --only")
+    profile = sending(context, strict=True)
+    names = list(profile.login.pipeline.steps) if everything else chosen(profile, step)
+    if not any(profile.login.pipeline.steps[name].stored for name in names):
+        raise UsageError(f"profile {profile.name!r} has no token that could be renewed")
+    allow = permission(context, yes=yes) if step is not None or yes else None
+    tokens = profile.login.pipeline.renew(
+        names, only=only, from_scratch=everything, deadline=deadline_of(profile, timeout), allow=allow
+    )
+    _told(context, profile, tokens)
+    return 0
+
+
+@click.command()
+@click.option("--no-browser", is_flag=True, help="Open none: print the address, and take what comes back pasted.")
+@STEP
+@YES
+@TIMEOUT
+@silent
+@global_options
+@pass_context
+def login(context: Context, /, no_browser: bool, step: str | None, yes: bool, timeout: float | None) -> int:
+    """Do now what needs a person: a browser, a code, a password. Requests then need nobody for a while.
+
+    \b
+      forge token login                     log in, in your browser
+      forge token login --no-browser        the same from a shell on another machine
+    """
+    profile = sending(context, strict=True, browser=not no_browser)
+    targets = chosen(profile, step)
+    names = with_person(profile, targets)
+    if names and context.person() is None:
+        raise NeedsPerson(
+            f"step '{names[0]}' needs a person, and there is no terminal, or input is off",
+            service_name=names[0],
+            hint="run `forge token login` on a terminal, without --no-input, FORGE_NO_INPUT and CI",
+        )
+    pipeline, deadline, allow = profile.login.pipeline, deadline_of(profile, timeout), permission(context, yes=yes)
+    renewed = [name for name in _made_from(profile, targets, names) if pipeline.steps[name].stored]
+    tokens: dict[str, TokenData] = {}
+    if renewed:
+        tokens |= pipeline.renew(renewed, from_scratch=True, deadline=deadline, allow=allow)
+    # The rest, which needs nobody, and so that the next request sends nothing before itself.
+    tokens |= pipeline.obtain([name for name in targets if name not in tokens], deadline, allow=allow)
+    if not names:
+        context.notice("this login needs no person: `forge token refresh` renews it")
+    _told(context, profile, tokens)
+    return 0
+
+
+def with_person(profile: Profile, targets: Sequence[str]) -> list[str]:
+    """Of these steps and all they need, those that a person has a part in."""
+    return [name for name in profile.login.pipeline.closure(targets) if _asks(profile, name)]
+
+
+def _asks(profile: Profile, name: str) -> bool:
+    step = profile.login.steps[name]
+    table = {**plain(step.table), "refresh": None, "revoke": None}
+    named = [reference[1] for reference in references(table) if reference[0] == "secrets"]
+    secrets = profile.login.scope.secrets
+    return step.interactive or any(secrets.source(secret)[0] == "prompt" for secret in named)
+
+
+def _made_from(profile: Profile, targets: Sequence[str], names: Sequence[str]) -> list[str]:
+    """These steps, and on the way to the targets all that need them: an unbound one has used up its code."""
+    pipeline = profile.login.pipeline
+    found: list[str] = []
+    for name in pipeline.closure(targets):
+        if name in names or any(parent in found for parent in pipeline.steps[name].needs):
+            found.append(name)
+    return found
+
+
+def _told(context: Context, profile: Profile, tokens: Mapping[str, TokenData]) -> None:
+    for name, found in tokens.items():
+        if profile.login.pipeline.steps[name].stored:
+            context.notice(f"renewed {name}: {expiry(found)}")

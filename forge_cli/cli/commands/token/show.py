@@ -1,0 +1,143 @@
+"""`forge token show`: what is stored, or the token for another program."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import click
+
+from ....curl import quote
+from ....errors import UsageError
+from ....login.hook import LoginHook
+from ....models import Deadline, HttpRequest, RequestContext, TokenData, iter_params
+from ....profiles.build import Profile
+from ...context import Context
+from ...options import global_options, pass_context, silent
+from ...output.tokens import COLUMNS, claims, row
+from .chosen import JSON, STEP, TIMEOUT, deadline_of, one, sending, stored, variables
+from .printing import print_json, print_rows
+
+
+@click.command()
+@STEP
+@JSON
+@click.option("--reveal", is_flag=True, help="Tokens in full, in the table and in JSON.")
+@click.option("--decode", is_flag=True, help="The claims of a JWT; they are not verified.")
+@click.option("--raw", is_flag=True, help="The token alone; obtains or renews it first.")
+@click.option(
+    "--header", is_flag=False, flag_value="", metavar="[NAME]", help="'Name: value' lines; with NAME that value alone."
+)
+@click.option("--env", "as_env", is_flag=True, help="Lines for a shell: export FORGE_TOKEN=…")
+@TIMEOUT
+@silent
+@global_options
+@pass_context
+def show(
+    context: Context,
+    /,
+    step: str | None,
+    as_json: bool,
+    reveal: bool,
+    decode: bool,
+    raw: bool,
+    header: str | None,
+    as_env: bool,
+    timeout: float | None,
+) -> int:
+    """Show what is stored. --raw, --header and --env obtain or renew first.
+
+    \b
+      forge token show
+      curl -H "Authorization: Bearer $(forge token show --raw)" https://api.example.com/users
+      forge token show --header | curl -H @- https://api.example.com/users
+    """
+    forms = {"--json": as_json, "--decode": decode, "--raw": raw, "--header": header is not None, "--env": as_env}
+    chosen = [name for name, given in forms.items() if given]
+    if len(chosen) > 1:
+        raise UsageError(f"{chosen[0]} and {chosen[1]} cannot go together", hint="choose one")
+    if raw or header is not None or as_env:
+        profile = sending(context)
+        deadline = deadline_of(profile, timeout)
+        if raw:
+            return _print_raw(context, profile, step, deadline)
+        if as_env:
+            return _print_env(context, profile, step, deadline)
+        return _print_header(context, profile, header or "", deadline)
+    profile = context.profile()
+    tokens = stored(profile, step)
+    if decode:
+        return _print_claims(context, profile, tokens, step)
+    rows = [
+        row(profile.name, name, found, source=_source(profile, name), storage=_storage(profile), reveal=reveal)
+        for name, found in tokens.items()
+    ]
+    return print_rows(context, rows, COLUMNS, as_json=as_json, empty="no tokens are stored for this profile yet")
+
+
+def _print_raw(context: Context, profile: Profile, step: str | None, deadline: Deadline | None) -> int:
+    name = one(profile, step)
+    context.stdout.write(f"{profile.login.pipeline.obtain([name], deadline)[name].access_token}\n")
+    return 0
+
+
+def _print_header(context: Context, profile: Profile, name: str, deadline: Deadline | None) -> int:
+    headers = _credential_headers(context, profile, deadline)
+    if not name:
+        context.stdout.write("".join(f"{key}: {value}\n" for key, value in headers.items()))
+        return 0
+    found = next((value for key, value in headers.items() if key.lower() == name.lower()), None)
+    if found is None:
+        raise UsageError(
+            f"profile {profile.name!r} sends no credential in a header {name!r}",
+            hint=f"it sends: {', '.join(headers) or 'none'}",
+        )
+    context.stdout.write(f"{found}\n")
+    return 0
+
+
+def _credential_headers(context: Context, profile: Profile, deadline: Deadline | None) -> dict[str, str]:
+    """The headers by which requests are authenticated. UsageError for a value that no header can have."""
+    request = HttpRequest("GET", profile.base_url or "/")
+    request = LoginHook(profile.login).before_request(request, RequestContext(request, deadline=deadline))
+    headers = dict(request.headers or {})
+    if request.cookies:
+        headers["Cookie"] = "; ".join(f"{key}={value}" for key, value in request.cookies.items())
+    for parameter, _ in iter_params(request.params):
+        context.notice(f"the query parameter {parameter!r} is a credential too, and no header")
+    for key, value in headers.items():
+        if re.search(r"[\r\n\0]", value):
+            raise UsageError(f"the credential in header {key!r} holds a line break or NUL, which no header can")
+    return headers
+
+
+def _print_env(context: Context, profile: Profile, step: str | None, deadline: Deadline | None) -> int:
+    for name, value in variables(profile, step, deadline).items():
+        context.stdout.write(f"export {name}={quote(value)}\n")
+    return 0
+
+
+def _print_claims(context: Context, profile: Profile, tokens: dict[str, TokenData], step: str | None) -> int:
+    if not tokens:
+        raise UsageError("no token is stored", hint="`forge token refresh` obtains one")
+    decoded = {name: claims(found.access_token) for name, found in tokens.items()}
+    if all(found is None for found in decoded.values()):
+        what = f"the token of step {step!r} is" if step is not None else "the stored tokens are"
+        raise UsageError(f"{what} opaque: no JWT", hint="only the server knows what is in it")
+    for name, found in decoded.items():
+        if found is not None:
+            context.stdout.write(f"# {profile.name} {name}, not verified\n")
+            print_json(context, found)
+    return 0
+
+
+def _source(profile: Profile, step: str) -> str:
+    """Where a step's token comes from."""
+    table: Any = profile.auth.steps[step]
+    request = getattr(table, "request", None)
+    return f"{table.kind} {request.method} {request.url}" if request is not None else str(table.kind)
+
+
+def _storage(profile: Profile) -> str:
+    kind = profile.storage_kind
+    return f"file {profile.token_file}" if kind == "file" else kind

@@ -1,0 +1,58 @@
+"""`forge token status`: whether a request could go out now."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import click
+
+from ....errors import ForgeError
+from ....profiles.build import Profile
+from ....tokens.pipeline import StepState
+from ...context import Context
+from ...exit_codes import ExitCode, cause_of
+from ...options import global_options, pass_context, silent
+from ...output.tokens import moment
+from .chosen import JSON
+from .printing import print_json
+
+_SENDS = ("log in", "refresh")
+
+
+@click.command()
+@JSON
+@silent
+@global_options
+@pass_context
+def status(context: Context, /, as_json: bool) -> int:
+    """Say whether a request could be authenticated without a person: exit 0, else 7. Sends nothing."""
+    profile = context.profile(person=False)
+    states = profile.login.pipeline.states()
+    trouble = _trouble(profile, states)
+    if as_json:
+        steps = [
+            {"step": name, "would": state.would, "expires": moment(state.token.expires_at) if state.token else None}
+            for name, state in states.items()
+        ]
+        print_json(context, {"profile": profile.name, "ready": trouble is None, "reason": trouble, "steps": steps})
+    elif trouble is None:
+        needed = profile.login.pipeline.closure(profile.login.targets)
+        runs = [name for name in needed if states[name].would in _SENDS]
+        context.stdout.write("ready" + (f", after renewing {', '.join(runs)}" if runs else "") + "\n")
+    else:
+        context.error(trouble)
+    return ExitCode.SUCCESS if trouble is None else ExitCode.LOGIN_REFUSED
+
+
+def _trouble(profile: Profile, states: Mapping[str, StepState]) -> str | None:
+    """What keeps a request from being authenticated without a person, if anything."""
+    pipeline = profile.login.pipeline
+    for name in pipeline.closure(profile.login.targets):
+        if states[name].would == "ask":
+            return f"step '{name}' has a side effect, and is not run again unasked\n  run `forge token login`"
+        if states[name].would in (*_SENDS, "compute"):
+            try:
+                pipeline.steps[name].preflight(refreshing=states[name].would == "refresh")
+            except ForgeError as exc:
+                return f"step '{name}': {cause_of(exc).message}" + (f"\n  {exc.hint}" if exc.hint else "")
+    return None

@@ -1,0 +1,110 @@
+"""`forge token list` and `clear`: the tokens that are stored, shown, given back and forgotten."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from ....errors import HttpClientException, MissingSecret, UsageError
+from ....models import TokenData
+from ....profiles.build import Profile, token_directory
+from ....tokens.storage.file import FileTokenStorage
+from ...context import Context
+from ...exit_codes import ExitCode, cause_of, exit_code_of
+from ...options import global_options, pass_context, silent
+from ...output.tokens import COLUMNS, row
+from .chosen import JSON, STEP, TIMEOUT, chosen, deadline_of, sending
+from .printing import print_rows
+
+
+@click.command("list")
+@JSON
+@silent
+@global_options
+@pass_context
+def list_(context: Context, /, as_json: bool) -> int:
+    """List every stored token, of all profiles."""
+    rows = [
+        row(path.name.removesuffix(".toml"), _step_of(key, found), found, storage=f"file {path}")
+        for path in _token_files(context)
+        for key, found in FileTokenStorage(path, notice=context.notice).items()
+    ]
+    # Where a token comes from stands in the profile, not in the file of tokens.
+    columns = [column for column in COLUMNS if column != "source"]
+    return print_rows(context, rows, columns, as_json=as_json, empty="no tokens are stored")
+
+
+@click.command()
+@STEP
+@click.option("--all-profiles", is_flag=True, help="The tokens of every profile.")
+@click.option("--revoke", is_flag=True, help="First give them back to the server, where the profile says how.")
+@TIMEOUT
+@silent
+@global_options
+@pass_context
+def clear(context: Context, /, step: str | None, all_profiles: bool, revoke: bool, timeout: float | None) -> int:
+    """Forget tokens: of the profile, or of one step and all that was made from it.
+
+    With --revoke they are forgotten here also when the server does not take them back; the exit code then
+    says why it did not.
+    """
+    if all_profiles:
+        if step is not None or revoke:
+            raise UsageError(f"--all-profiles and {'--revoke' if revoke else '--step'} cannot go together")
+        return _clear_all(context)
+    profile = sending(context, strict=True) if revoke else context.profile(strict=True)
+    code = _revoke(context, profile, step, timeout) if revoke else ExitCode.SUCCESS
+    removed = _clear_file(profile) if step is None else profile.login.pipeline.clear(chosen(profile, step))
+    context.notice(f"forgot {', '.join(removed)}" if removed else "there was nothing to forget")
+    return code
+
+
+def _revoke(context: Context, profile: Profile, step: str | None, timeout: float | None) -> ExitCode:
+    """Give tokens back, those that were made from others first. The exit code is that of the first failure."""
+    pipeline = profile.login.pipeline
+    named = set(pipeline.steps) if step is None else set(chosen(profile, step))
+    names = [name for name in reversed(pipeline.steps) if name in named | pipeline.bound_to(named)]
+    deadline = deadline_of(profile, timeout)
+    code = ExitCode.SUCCESS
+    for name in names:
+        try:
+            if profile.login.revoke(name, deadline):
+                context.notice(f"revoked {name}")
+        except (HttpClientException, MissingSecret) as exc:
+            cause = cause_of(exc)
+            context.warn(f"step '{name}': the token is forgotten here, but may still be good: {cause.message}")
+            code = code or exit_code_of(cause)
+    return code
+
+
+def _token_files(context: Context) -> list[Path]:
+    folder = token_directory(context.environ)
+    return sorted(folder.glob("*.toml")) if folder.is_dir() else []
+
+
+def _clear_file(profile: Profile) -> list[str]:
+    """Forget every token of a profile, also those of other users, hosts and older definitions."""
+    storage = profile.storage
+    if not isinstance(storage, FileTokenStorage):
+        return profile.login.pipeline.clear()
+    return _delete(storage)
+
+
+def _delete(storage: FileTokenStorage) -> list[str]:
+    names = [_step_of(key, found) for key, found in storage.items()]
+    for key in list(storage.keys()):
+        storage.delete(key)
+    return list(dict.fromkeys(names))
+
+
+def _clear_all(context: Context) -> int:
+    count = 0
+    for path in _token_files(context):
+        count += len(_delete(FileTokenStorage(path, notice=context.notice)))
+    context.notice(f"forgot {count} tokens" if count else "there was nothing to forget")
+    return 0
+
+
+def _step_of(key: str, found: TokenData) -> str:
+    return str(found.meta.get("step", key))

@@ -1,0 +1,40 @@
+"""Where a login may send what must stay secret: https, and this machine itself."""
+
+from __future__ import annotations
+
+import ipaddress
+from urllib.parse import urlsplit
+
+from ..errors import ProfileError
+
+
+def checked_endpoint(url: str, step: str, what: str) -> str:
+    """The URL. ProfileError unless it is https, or http to this machine (RFC 6749, section 3.1; RFC 8252, 7.3)."""
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname or "", parts.port
+    except ValueError:
+        host, port = "", None
+    if not host or port == 0 or parts.username is not None:
+        raise ProfileError(
+            f"step '{step}': {what} is no URL that a login can use", hint="write it as https://HOST/PATH"
+        )
+    if parts.scheme == "https" or (parts.scheme == "http" and is_this_machine(host)):
+        return url
+    raise ProfileError(
+        f"step '{step}': {what} is not https, and what a login sends there must stay secret",
+        hint="use https; plain http is for 127.0.0.1, [::1] and localhost",
+    )
+
+
+def is_this_machine(host: str) -> bool:
+    """Whether a host is `localhost` or a loopback address."""
+    return host.lower() == "localhost" or is_loopback_literal(host)
+
+
+def is_loopback_literal(host: str) -> bool:
+    """Whether a host is a loopback address, and not a name that something else could answer to."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

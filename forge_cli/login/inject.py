@@ -1,0 +1,132 @@
+"""Credentials in their places in a request: which entries count for it, and what they make of it."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Mapping, Sequence
+from fnmatch import fnmatchcase
+from typing import Any, NamedTuple
+from urllib.parse import urlsplit
+
+from ..auth import basic
+from ..errors import ProfileError
+from ..models import HttpRequest, iter_params
+from ..redact import REDACTOR
+from .definition import CertificateTable, InjectTable
+from .scope import Scope
+from .template import parse
+
+_WITH_BODY = ("POST", "PUT", "PATCH")
+
+
+class Placed(NamedTuple):
+    """What one entry puts into a request. The value is text, for `json` any value, for `cookies` pairs."""
+
+    entry: InjectTable
+    name: str
+    value: Any
+
+
+def placed(entry: InjectTable, scope: Scope) -> Placed:
+    """An entry with its templates filled in."""
+    name = scope.text(entry.name or "")
+    if entry.in_ == "json":
+        return Placed(entry, name, scope.fill(entry.value))
+    if isinstance(entry.value, CertificateTable):
+        return Placed(entry, name, certificate(entry.value, scope))
+    return Placed(entry, name, scope.text(entry.value or ""))
+
+
+def certificate(table: CertificateTable, scope: Scope) -> tuple[str, str | None, str | None]:
+    """A client certificate, its key and its password: each a path or PEM text, or None."""
+    texts = (None if text is None else scope.text(text) for text in (table.cert, table.key, table.password))
+    cert, key, password = texts
+    for secret in (key, password):
+        REDACTOR.add(secret)
+    return cert or "", key, password
+
+
+def counts(entry: InjectTable, request: HttpRequest, url: str) -> bool:
+    """Whether an entry is for this request, which goes to `url`, and leaves what the caller states himself."""
+    parts = urlsplit(url)
+    tests = (
+        (entry.methods, str(request.method).upper(), str.upper),
+        (entry.paths, parts.path or "/", str),
+        (entry.hosts, parts.hostname or "", str.lower),
+    )
+    for patterns, value, spelled in tests:
+        if patterns is not None and not any(fnmatchcase(value, spelled(pattern)) for pattern in patterns):
+            return False
+    return not stated(entry, request)
+
+
+def stated(entry: InjectTable, request: HttpRequest) -> bool:
+    """Whether the caller gave a value for this place himself."""
+    name = "authorization" if entry.in_ == "basic" else (parse(entry.name or "").literal or "")
+    if entry.in_ in ("header", "basic"):
+        return any(key.lower() == name.lower() for key in request.headers or ()) or (
+            name.lower() == "authorization" and request.auth is not None
+        )
+    if entry.in_ == "cookie":
+        return name in (request.cookies or {})
+    if entry.in_ == "query":
+        return any(key == name for key, _ in iter_params(request.params))
+    if entry.in_ == "base_url":
+        return "://" in request.url
+    if entry.in_ in ("json", "form"):
+        return str(request.method).upper() not in _WITH_BODY or name in _fields(entry, request)
+    return False
+
+
+def _fields(entry: InjectTable, request: HttpRequest) -> Iterable[Any]:
+    if entry.in_ == "json":
+        return request.json_data if isinstance(request.json_data, Mapping) else ()
+    return [key for key, _ in iter_params(request.data)] if isinstance(request.data, Mapping | list | tuple) else ()
+
+
+def injected(request: HttpRequest, entries: Sequence[Placed]) -> HttpRequest:
+    """The request with each value in its place; a later one replaces an earlier one.
+
+    ProfileError when a body of another kind is in the way. Client certificates are no part of this.
+    """
+    headers, cookies = dict(request.headers or {}), dict(request.cookies or {})
+    params = list(iter_params(request.params))
+    changes: dict[str, Any] = {}
+    for entry, name, value in entries:
+        match entry.in_:
+            case "header":
+                headers = {key: old for key, old in headers.items() if key.lower() != name.lower()} | {name: value}
+            case "basic":
+                headers["Authorization"] = basic(name, value)
+                REDACTOR.add(headers["Authorization"].partition(" ")[2])
+            case "cookie":
+                cookies[name] = value
+            case "cookies":
+                cookies = {**dict(value), **cookies}
+            case "query":
+                params = [pair for pair in params if pair[0] != name] + [(name, value)]
+            case "base_url":
+                changes["url"] = f"{value.rstrip('/')}/{request.url.lstrip('/')}"
+            case "json" | "form" as kind:
+                request = _with_field(request, kind, name, value)
+    return dataclasses.replace(
+        request, headers=headers or None, cookies=cookies or None, params=params or None, **changes
+    )
+
+
+def _with_field(request: HttpRequest, kind: str, name: str, value: Any) -> HttpRequest:
+    """The request with one more field in its JSON or form body, which is made when there is none."""
+    attribute = "json_data" if kind == "json" else "data"
+    body = getattr(request, attribute)
+    others = [key for key in ("json_data", "data", "content", "files") if key != attribute and getattr(request, key)]
+    if others == ["files"] and kind == "form":
+        others = []  # a multipart body takes fields too
+    if others or not (body is None or isinstance(body, Mapping) or (kind == "form" and isinstance(body, list | tuple))):
+        raise ProfileError(
+            f"the profile puts {name!r} into a {kind} body, and this request has another one",
+            hint=f"send {'a JSON object' if kind == 'json' else 'a form'}, or narrow `inject` with methods or paths",
+        )
+    if isinstance(body, list | tuple):
+        return dataclasses.replace(request, data=[*body, (name, value)])
+    whole = {**(body or {}), name: value}
+    return dataclasses.replace(request, json_data=whole) if kind == "json" else dataclasses.replace(request, data=whole)

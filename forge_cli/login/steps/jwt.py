@@ -1,0 +1,72 @@
+"""The step that signs a JSON Web Token itself (RFC 7519)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any, ClassVar, Literal
+
+from ...errors import ProfileError
+from ...redact import REDACTOR
+from ...registry import Registry
+from ..definition import Duration, ExpiresTable, StepTable, TemplateText, Tree, key, table
+from ..expiry import duration, ends
+from ..work import Result, Work
+from .command import Printed
+
+_SIGNING = Registry("step kind", {"jwt": "forge_cli.login.jose:signed"}, extras={"jwt": "jwt"})
+"""What signs: loaded when there is something to sign, for it costs more than all the rest of a start."""
+
+
+@table
+class JwtStep(StepTable):
+    """Sign claims; the token ends with its own `exp`."""
+
+    usual_cache: ClassVar[str] = "store"
+
+    alg: Literal[
+        "HS256", "HS384", "HS512", "RS256", "RS384", "RS512", "PS256", "PS384", "PS512",
+        "ES256", "ES384", "ES512", "EdDSA",
+    ] = key("the algorithm (RFC 7518, RFC 8037)")  # fmt: skip
+    key_password: TemplateText | None = key("the password of an encrypted key", default=None)
+    headers: Mapping[str, Tree] = key("header parameters beside `alg` and `typ`, such as `kid`", default_factory=dict)
+    claims: Mapping[str, Tree] = key("the claims", default_factory=dict)
+    lifetime: Duration | None = key("adds `iat`, now, and `exp`, so long after", default=None)
+    # Last, because from here on `key` is this field.
+    key: TemplateText = key("the private key as PEM or JWK, or for HS256 and its like the shared secret")
+
+    def run(self, work: Work) -> Result:
+        """Sign. ProfileError when that cannot be done with this key."""
+        scope = work.scope
+        try:
+            token = _SIGNING.load("jwt")(
+                self._claims(scope.fill(dict(self.claims)), int(scope.now)),
+                scope.fill(dict(self.headers)),
+                self.alg,
+                _hidden(scope.fill(self.key)),
+                None if self.key_password is None else _hidden(scope.text(self.key_password)),
+            )
+        except ProfileError as exc:
+            raise ProfileError(f"step '{work.step}': {exc.message}", hint=exc.hint) from exc.__cause__
+        REDACTOR.add(token)
+        found = {"token": token}
+        end = ends(self.expires or ExpiresTable(jwt="token"), Printed(token), found, work.now)
+        if self.expires is None and end.at is not None:
+            # The claims are made by the server's clock, the end is told by ours.
+            end = replace(end, at=end.at - timedelta(seconds=scope.now - work.now.timestamp()))
+        return Result(found, end)
+
+    def renew(self, work: Work) -> None:
+        """Another token is signed instead."""
+
+    def _claims(self, given: Mapping[str, Any], now: int) -> dict[str, Any]:
+        """The claims, with those that `lifetime` adds; what the profile says itself stands."""
+        if self.lifetime is None:
+            return dict(given)
+        return {"iat": now, "exp": now + int(duration(self.lifetime)), **given}
+
+
+def _hidden(secret: Any) -> Any:
+    REDACTOR.add(secret if isinstance(secret, str | bytes) else None)
+    return secret
