@@ -10,10 +10,9 @@ import re
 from base64 import b64encode, urlsafe_b64encode
 from binascii import a2b_base64
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import quote
 
 from ..registry import Registry
@@ -30,7 +29,6 @@ _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _NUMBER = re.compile(r"-?[0-9]{1,15}(\.[0-9]{1,9})?")
 _BASE64 = re.compile(rb"([A-Za-z0-9+/]*)(={0,2})")
-_SPACES = re.compile(rb"[ \t\r\n]+")
 # Characters. What is searched longer than this is no answer that anybody meant.
 _LONGEST_SEARCHED = 1024 * 1024
 
@@ -50,8 +48,7 @@ class Moment(int):
         return Moment(self.exact + seconds)
 
 
-@dataclass(frozen=True, slots=True)
-class Kind:
+class Kind(NamedTuple):
     """One filter.
 
     The function raises ValueError when a value does not fit, and LookupError when there is nothing where it
@@ -101,7 +98,7 @@ def kind_of(value: Any) -> str:
 
 def _b64d(value: Any) -> bytes:
     # Both alphabets, with and without padding, lines of any length (RFC 4648, sections 3.2, 4 and 5).
-    packed = _SPACES.sub(b"", octets_of(value)).translate(bytes.maketrans(b"-_", b"+/"))
+    packed = b"".join(octets_of(value).split()).translate(bytes.maketrans(b"-_", b"+/"))
     found = _BASE64.fullmatch(packed)
     if found is None:
         raise ValueError("it is not Base64")

@@ -73,7 +73,7 @@ def test_a_login_with_the_browser(api: LoginServer, on_a_terminal: Start, tmp_pa
     child.expect("Waiting for the browser")
     code, rest = ended(child)
     assert code == 0
-    assert "renewed user: expires in 1 h" in rest
+    assert "renewed user: expires in 60 min" in rest
     assert "code-" not in rest
     page = (tmp_path / "page.html").read_text()
     assert "You can close this page" in page

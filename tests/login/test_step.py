@@ -17,6 +17,7 @@ from forge_cli.login.template import UndefinedReference
 from forge_cli.models import Deadline, Headers, HttpRequest, HttpResponse, TokenData
 from forge_cli.profiles.schema import EnvSecret, FileSecret, PromptSecret
 from forge_cli.profiles.secrets import Secrets
+from forge_cli.profiles.world import World
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 SECRETS: dict[str, EnvSecret | FileSecret | PromptSecret] = {
@@ -35,9 +36,16 @@ class Wire:
     sent: list[tuple[str, HttpRequest, int, bool]] = field(default_factory=list)
 
     def send(
-        self, step: str, request: HttpRequest, redirects: int, *, repeat: bool, deadline: Deadline | None
+        self,
+        step: str,
+        table: RequestTable,
+        request: HttpRequest,
+        scope: Scope,
+        *,
+        repeat: bool,
+        deadline: Deadline | None,
     ) -> HttpResponse:
-        self.sent.append((step, request, redirects, repeat))
+        self.sent.append((step, request, table.redirects, repeat))
         if self.failure is not None:
             raise self.failure
         return HttpResponse(200, Headers(), self.body, 1.0, "http://localhost", request)
@@ -63,7 +71,9 @@ def scope(environ: dict[str, str] | None = None, **values: Any) -> Scope:
 
 
 def step(table: Any, *, wire: Wire | None = None, **values: Any) -> LoginStep:
-    return LoginStep("user", table, scope=scope(**values), wire=wire or Wire(), digest="d", now=lambda: NOW)
+    return LoginStep(
+        "user", table, scope=scope(**values), wire=wire or Wire(), world=World(), digest="d", now=lambda: NOW
+    )
 
 
 def test_it_needs_what_it_refers_to_and_what_it_names() -> None:

@@ -9,7 +9,7 @@ import pytest
 from forge_cli.login.steps.command import CommandStep
 from forge_cli.profiles.kinds import Problem
 from forge_cli.profiles.reader import read
-from forge_cli.profiles.schema import CommandSecret
+from forge_cli.profiles.schema import CommandSecret, EnvSecret, ProfileTable
 
 GOOD = {"command": ["op", "read", "$HOME", "a b", ""], "env": ["OP_TOKEN", "ProgramFiles(x86)"]}
 
@@ -48,7 +48,10 @@ def test_what_is_no_command_is_said_where_it_is(kind: Any, change: Any, path: An
     assert "shown-1" not in problem.message
 
 
-def test_a_secret_from_a_program_may_name_variables() -> None:
+def test_a_secret_from_a_program_may_name_variables_and_one_from_a_variable_no_program() -> None:
     problems: list[Problem] = []
-    secret = {"command": ["op"], "env": ["A"], "ttl": "10m"}
-    assert read(CommandSecret, secret, (), problems) == CommandSecret(command=("op",), env=("A",), ttl=600.0)
+    table = {"secrets": {"a": {"env": ["A"], "command": ["op"], "ttl": "10m"}, "b": {"env": "B"}}}
+    made = read(ProfileTable, table, (), problems)
+    assert problems == []
+    assert made is not None
+    assert made.secrets == {"a": CommandSecret(command=("op",), env=("A",), ttl=600.0), "b": EnvSecret(env="B")}

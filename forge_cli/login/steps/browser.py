@@ -113,7 +113,7 @@ class BrowserStep(StepTable):
 
     interactive: ClassVar[bool] = True
     usual_cache: ClassVar[str] = "none"
-    own_outputs: ClassVar[tuple[str, ...]] = ("token", "code", "verifier", "redirect_uri", "state", "nonce")
+    outputs: ClassVar[tuple[str, ...]] = ("token", "code", "verifier", "redirect_uri", "state", "nonce")
 
     url: TemplateText = key("the authorization endpoint")
     params: Mapping[str, Tree] = key(

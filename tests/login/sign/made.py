@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -51,6 +52,7 @@ class Signing(AuthHookInterface):
         self._signer = signer
         self._secrets = secrets
         self._retry_strategy = SimpleAuthRetryStrategy(max_retries=most)
+        self._nonces = itertools.count(1)
 
     @property
     def retry_strategy(self) -> AuthRetryStrategyInterface:
@@ -82,7 +84,8 @@ class Signing(AuthHookInterface):
         raise NotImplementedError
 
     def _scope(self, context: RequestContext) -> Scope:
-        return scope(self._secrets, uuid=context.metadata["uuid"])
+        number = next(self._nonces)
+        return scope(self._secrets, uuid=context.metadata["uuid"], nonce=lambda: number)
 
 
 def client(signer: Signer, secrets: Mapping[str, str] | None = None, **options: Any) -> HttpClient:

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from forge_cli.encode import FileBody, OneShot
 from forge_cli.errors import ProfileError, RequestBuildException
-from forge_cli.login.sign.template import request_values
+from forge_cli.login.definition import InjectTable
+from forge_cli.login.sign.template import TemplateSign, request_values
 from forge_cli.login.template import UndefinedReference
 from forge_cli.models import Headers, PreparedRequest
 from forge_cli.redact import REDACTOR
@@ -289,9 +290,10 @@ def test_another_body_is_not_changed_but_refused(place: str, sent: Any) -> None:
 
 
 @pytest.mark.parametrize("place", ["base_url", "cookies", "basic"])
-def test_a_place_that_no_signature_can_have_is_refused(place: str) -> None:
+def test_a_place_that_no_signature_can_have_is_refused(place: Any) -> None:
+    made = TemplateSign(type="template", inject=(InjectTable(in_=place, name="s", value="x"),))
     with pytest.raises(ProfileError, match=f"cannot go into '{place}'"):
-        injecting(place).sign(request("GET", "http://a.example/"), scope())
+        made.sign(request("GET", "http://a.example/"), scope())
 
 
 @pytest.mark.parametrize("value", ["a\nb", "a\r", "\x00"])

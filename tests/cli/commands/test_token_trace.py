@@ -1,0 +1,86 @@
+"""`token explain --trace`: the login as it runs, without its secrets."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Forge
+from tests.server import Reply, Server
+
+TWO = """
+[profiles.api]
+base_url = "@URL@"
+[profiles.api.auth]
+type = "pipeline"
+[profiles.api.auth.steps.app]
+request = { method = "POST", url = "/app", form = { client_secret = "client-secret-1", name = "ada" } }
+extract = { token = "/token" }
+expires = "never"
+[profiles.api.auth.steps.user]
+request = { method = "POST", url = "/user", headers = { X-App = "${steps.app.token}" }, json = { a = 1 } }
+extract = { token = "/token", region = "/region" }
+expires = { in = "/expires_in" }
+"""
+APP, USER = "app-token-1-abcdefghijkl", "user-token-1-abcdefghijkl"
+
+
+@pytest.fixture
+def api(server: Server, profile_file: Callable[[str], Path]) -> Server:
+    profile_file(TWO.replace("@URL@", server.url))
+    server.reply("/app", Reply(200, {"token": APP, "note": "x" * 3000}), optional=True)
+    return server
+
+
+def test_each_request_and_answer_is_shown_without_secrets(forge: Forge, api: Server) -> None:
+    api.reply("/user", Reply(200, {"token": USER, "region": "north-eu", "expires_in": 60}))
+    result = forge("token", "explain", "--trace")
+    assert result.exit_code == 0
+    for secret in (APP, USER, "client-secret-1", "north-eu"):
+        assert secret not in result.stdout
+    app, user = result.stdout.split("\n\n")
+    assert app.startswith("step app\n> POST /app HTTP/1.1\n")
+    assert "> client_secret=***&name=ada\n" in app
+    assert "< HTTP/1.1 200 OK\n" in app
+    assert "… 1" in app  # the body is cut
+    assert len(app) < 3500
+    assert "  took token app-…ijkl, token_type Bearer\n  never expires\n" in app
+    assert user.startswith("step user\n> POST /user HTTP/1.1\n")
+    assert '> {"a":1}\n' in user.replace(" ", "").replace(">", "> ")
+    assert "> X-App: ***\n" in user
+    assert re.search(r"^  [0-9]+ ms$", user, re.MULTILINE)
+    assert "took token user…ijkl, token_type Bearer, region ***" in user
+    assert "expires in 60 s" in user
+
+
+def test_what_fails_is_shown_and_the_exit_code_is_the_logins(forge: Forge, api: Server) -> None:
+    api.reply("/user", Reply(401, {"error": "no\x1b[2J", "password": "pass-word-1"}))
+    result = forge("token", "explain", "--trace")
+    assert result.exit_code == 7
+    assert "< HTTP/1.1 401 Unauthorized\n" in result.stdout
+    assert "pass-word-1" not in result.stdout
+    assert "\x1b" not in result.stdout
+    assert "login step 'user': refused" in result.stderr
+
+
+def test_what_cannot_be_reached_is_exit_8(forge: Forge, profile_file: Callable[[str], Path]) -> None:
+    profile_file(TWO.replace("@URL@", "http://127.0.0.1:1") + "[profiles.api.retry]\nstrategy = 'none'\n")
+    result = forge("token", "explain", "--trace")
+    assert result.exit_code == 8
+    assert "> POST /app HTTP/1.1\n" in result.stdout
+
+
+def test_a_token_that_can_be_used_is_used(forge: Forge, api: Server) -> None:
+    api.reply("/user", Reply(200, {"token": USER, "region": "north-eu", "expires_in": 600}))
+    assert forge("token", "refresh").exit_code == 0
+    seen = len(api.seen)
+    result = forge("token", "explain", "--trace")
+    assert (result.exit_code, result.stdout, len(api.seen)) == (0, "", seen)
+    assert "nothing had to be sent" in result.stderr
+
+
+def test_trace_and_json_cannot_go_together(forge: Forge, api: Server) -> None:
+    assert forge("token", "explain", "--trace", "--json").exit_code == 2
