@@ -11,14 +11,18 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from pathlib import Path
-from typing import IO, NamedTuple
+from typing import IO, NamedTuple, TypeVar
 
 from .redact import REDACTOR
+
+_T = TypeVar("_T")
 
 LIMIT = 10.0
 """Seconds for one program."""
 # Windows finds its own libraries by this one.
 _PASSED_ON = ("PATH", "HOME", "LANG", "TERM", *(("SystemRoot",) if os.name == "nt" else ()))
+# Seconds that it takes at most until a program runs, or is known not to.
+_START = 5.0
 _MOST_OUTPUT = 1024 * 1024
 _MOST_ERRORS = 8192
 _MOST_SHOWN = 200
@@ -63,11 +67,15 @@ def located(argv: Sequence[str], folder: Path, environ: Mapping[str, str]) -> tu
     return (program, *argv[1:])
 
 
-def output(argv: Sequence[str], env: Sequence[str], environ: Mapping[str, str], *, limit: float = LIMIT) -> str:
+def output(
+    argv: Sequence[str], env: Sequence[str], environ: Mapping[str, str], *, folder: Path, limit: float = LIMIT
+) -> str:
     """What a program prints, without the last line end. ProgramFailed when it fails or prints nothing.
 
     Of `environ` it sees PATH, HOME, LANG, TERM and the variables named in `env`. Its standard input is empty.
+    For `folder` see `located`.
     """
+    argv = located(argv, folder, environ)
     ended = run(argv, env, environ, limit=limit)
     if ended.code != 0:
         raise ProgramFailed(ended.failure())
@@ -89,8 +97,13 @@ def run(
     ProgramFailed when it cannot be run; when it does not end within `limit` seconds or prints more than
     1 MiB, after which it is killed with all it started, as it is after an interrupt.
     """
-    try:
-        process = subprocess.Popen(
+    until = time.monotonic() + limit
+    starting: Future[subprocess.Popen[bytes]] = Future()
+    printed: Future[bytes] = Future()
+    said: Future[bytes] = Future()
+
+    def start() -> subprocess.Popen[bytes]:
+        return subprocess.Popen(
             list(argv),
             stdin=subprocess.PIPE if given else subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -98,30 +111,34 @@ def run(
             env={name: environ[name] for name in (*_PASSED_ON, *env) if name in environ},
             start_new_session=True,
         )
-    except (OSError, ValueError) as exc:
-        reason = exc.strerror if isinstance(exc, OSError) and exc.strerror else "not a program's name"
-        raise ProgramFailed(f"cannot run {argv[0]!r}: {reason.lower()}", started=False) from exc
-    until = time.monotonic() + limit
+
     try:
-        if process.stdin is not None:
-            _apart(_feed, process.stdin, given)
-        printed, said = _apart(_start, process.stdout), _apart(_end, process.stderr)
+        # Apart, for an interrupt in the midst of it would leave a program that nobody knows of.
+        _apart(starting, start)
+        try:
+            process = starting.result()
+        except (OSError, ValueError) as exc:
+            reason = exc.strerror if isinstance(exc, OSError) and exc.strerror else "not a program's name"
+            raise ProgramFailed(f"cannot run {argv[0]!r}: {reason.lower()}", started=False) from exc
+        if given:
+            _apart(Future(), _feed, process.stdin, given)
+        _apart(printed, _start_of, process.stdout)
+        _apart(said, _end_of, process.stderr)
         found = printed.result(max(0.0, until - time.monotonic()))
         if len(found) > _MOST_OUTPUT:
             raise ProgramFailed(f"{argv[0]!r} printed more than 1 MiB")
         errors = said.result(max(0.0, until - time.monotonic()))
         code = process.wait(max(0.0, until - time.monotonic()))
     except BaseException as exc:
-        _kill(process)
+        _kill(starting)
         if not isinstance(exc, TimeoutError | subprocess.TimeoutExpired):
             raise
         raise ProgramFailed(f"{argv[0]!r} did not end within {limit:g} s") from None
     return Ended(argv[0], code, found, errors)
 
 
-def _apart(work: Callable[..., bytes], *arguments: object) -> Future[bytes]:
+def _apart(result: Future[_T], work: Callable[..., _T], *arguments: object) -> None:
     """Do this in a thread that nobody has to wait for: what a program left behind may hold a pipe for ever."""
-    result: Future[bytes] = Future()
 
     def carry_out() -> None:
         try:
@@ -130,22 +147,20 @@ def _apart(work: Callable[..., bytes], *arguments: object) -> Future[bytes]:
             result.set_exception(exc)
 
     threading.Thread(target=carry_out, daemon=True).start()
-    return result
 
 
-def _feed(pipe: IO[bytes], given: bytes) -> bytes:
+def _feed(pipe: IO[bytes], given: bytes) -> None:
     # A program need not read its input.
     with contextlib.suppress(BrokenPipeError), pipe:
         pipe.write(given)
-    return b""
 
 
-def _start(pipe: IO[bytes]) -> bytes:
+def _start_of(pipe: IO[bytes]) -> bytes:
     with pipe:
         return pipe.read(_MOST_OUTPUT + 1)
 
 
-def _end(pipe: IO[bytes]) -> bytes:
+def _end_of(pipe: IO[bytes]) -> bytes:
     kept = b""
     with pipe:
         while piece := pipe.read(_MOST_ERRORS):
@@ -153,8 +168,12 @@ def _end(pipe: IO[bytes]) -> bytes:
     return kept
 
 
-def _kill(process: subprocess.Popen[bytes]) -> None:
+def _kill(starting: Future[subprocess.Popen[bytes]]) -> None:
     """End the program and all it started, as far as they stayed together."""
+    try:
+        process = starting.result(_START)
+    except Exception:
+        return  # there is none
     with contextlib.suppress(ProcessLookupError):
         if hasattr(os, "killpg"):
             os.killpg(process.pid, signal.SIGKILL)

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from forge_cli import programs
-from forge_cli.programs import ProgramFailed, located, output, run
+from forge_cli.programs import ProgramFailed, located, run
 from forge_cli.redact import REDACTOR
 from tests.children import start
 
@@ -24,10 +24,14 @@ ENVIRON = {"PATH": "/usr/bin:/bin", "HOME": "/h", "LANG": "C", "TERM": "dumb", "
 INTERRUPTED = """
 from forge_cli.programs import output
 try:
-    output(["sh", "-c", f"echo $$ >{path}/pid; sleep 60 & wait"], (), os.environ)
+    output(["sh", "-c", f"echo $$ >{path}/pid; sleep 60 & wait"], (), os.environ, folder=path)
 except KeyboardInterrupt:
     print("interrupted")
 """
+
+
+def output(argv: list[str], env: tuple[str, ...], environ: Mapping[str, str], **options: Any) -> str:
+    return programs.output(argv, env, environ, folder=Path("/nowhere"), **options)
 
 
 def printed(text: str, env: tuple[str, ...] = (), **options: Any) -> str:

@@ -8,12 +8,11 @@ import subprocess
 import sys
 import threading
 import webbrowser
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import Any
 
 # A browser that has not said by then that it failed is taken to be opening.
 _PATIENCE = 3.0
-# A program whose handle is dropped while it runs is warned of.
-_running: list[subprocess.Popen[bytes]] = []
 
 
 def opened(url: str, environ: Mapping[str, str]) -> bool:
@@ -33,13 +32,12 @@ def _started(command: str, url: str, environ: Mapping[str, str]) -> bool:
         words.append(url)
     nothing = subprocess.DEVNULL
     try:
-        _running.append(
-            subprocess.Popen(
-                words, stdin=nothing, stdout=nothing, stderr=nothing, env=dict(environ), start_new_session=True
-            )
+        program = subprocess.Popen(
+            words, stdin=nothing, stdout=nothing, stderr=nothing, env=dict(environ), start_new_session=True
         )
     except OSError:
         return False
+    _beside(program.wait)
     return True
 
 
@@ -63,7 +61,11 @@ def _by_system(url: str) -> bool:
         except (webbrowser.Error, OSError):
             answers.append(False)
 
-    thread = threading.Thread(target=run, name="forge-browser", daemon=True)
-    thread.start()
-    thread.join(_PATIENCE)
+    _beside(run).join(_PATIENCE)
     return answers[0] if answers else True
+
+
+def _beside(work: Callable[[], Any]) -> threading.Thread:
+    thread = threading.Thread(target=work, name="forge-browser", daemon=True)
+    thread.start()
+    return thread

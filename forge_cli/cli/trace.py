@@ -20,64 +20,63 @@ _PUBLIC = ("token_type", "scope")
 
 
 class Trace:
-    """A listener for a profile's login that writes down what it is told. `say` is told of retries and redirects."""
+    """A listener for a profile's login that writes down what it is told. `say` is told of retries and redirects.
+
+    A step is shown once it is over: only then it is known what in its answer is secret.
+    """
 
     def __init__(self, write: Callable[[str], Any], say: Callable[[str], None], *, color: bool) -> None:
         self._write = write
         self._say = say
         self._color = color
-        self._step: str | None = None
         self._shown: str | None = None
+        self._messages: list[Callable[[], str]] = []
         self.steps: list[str] = []
         self.profile: Profile | None = None
 
     def __call__(self, event: Any) -> None:
         match event:
             case StepEvent():
-                self._step = event.step
                 if event.step is not None:
                     self._begin(event.step)
             case Sending():
-                self._head("> ", request_head(event.prepared, self._color, REDACTOR))
-                self._body("> ", _text_of(event.prepared))
+                self._later("> ", lambda: request_head(event.prepared, self._color, REDACTOR))
+                self._later("> ", lambda: _body(_text_of(event.prepared)))
             case Received():
                 version, status, reason = event.http_version, event.status, event.reason
-                self._head("< ", response_head(version, status, reason, event.headers, self._color, REDACTOR))
+                self._later("< ", lambda: response_head(version, status, reason, event.headers, self._color, REDACTOR))
             case HttpResponse():
-                self._body("< ", event.text)
-                self._write(paint(f"  {event.elapsed_ms:.0f} ms\n", "dim", self._color))
+                self._later("< ", lambda: _body(event.text))
+                self._later("  ", lambda: paint(f"{event.elapsed_ms:.0f} ms", "dim", self._color))
             case Retrying():
                 self._say(f"{event.reason}, retry {event.attempt} of {event.max_retries} in {event.delay:.1f} s")
             case Redirecting():
                 self._say(f"{event.status}, redirected to {REDACTOR.url(event.url)}")
 
     def close(self) -> None:
-        """Say what came of the last step."""
-        if self._shown is not None and self.profile is not None:
-            step = self.profile.login.pipeline.steps[self._shown]
-            token = self.profile.login.pipeline.stored(self._shown) if step.stored else None
+        """Show the last step, and what came of it."""
+        if self._shown is None:
+            return
+        head = paint(f"step {visible_line(self._shown)}", "strong", self._color)
+        self._write(("\n" if len(self.steps) > 1 else "") + head + "\n")
+        for message in self._messages:
+            self._write(message())
+        self._messages.clear()
+        login = None if self.profile is None else self.profile.login
+        if login is not None and login.steps[self._shown].stored:
+            token = login.pipeline.stored(self._shown)
             if token is not None:
                 self._write(f"  took {_taken(token)}\n  {visible_line(expiry(token))}\n")
         self._shown = None
 
     def _begin(self, step: str) -> None:
-        if step == self._shown:
-            return
-        self.close()
-        self._write(("\n" if self.steps else "") + paint(f"step {visible_line(step)}", "strong", self._color) + "\n")
-        self.steps.append(step)
-        self._shown = step
+        if step != self._shown:
+            self.close()
+            self.steps.append(step)
+            self._shown = step
 
-    def _head(self, mark: str, head: str) -> None:
-        self._write("".join(f"{mark}{line}\n" for line in head.splitlines()))
-
-    def _body(self, mark: str, text: str) -> None:
-        if not text:
-            return
-        shown = REDACTOR.body(text)
-        cut = f"\n… {len(shown) - _BODY_SHOWN} more characters" if len(shown) > _BODY_SHOWN else ""
-        lines = visible(shown[:_BODY_SHOWN] + cut).splitlines()
-        self._write(f"{mark.rstrip()}\n" + "".join(f"{mark}{line}\n" for line in lines))
+    def _later(self, mark: str, text: Callable[[], str]) -> None:
+        self._messages.append(lambda: "".join(f"{mark}{line}".rstrip() + "\n" for line in text().splitlines()))
 
 
 class TracedProfile(Profile):
@@ -107,6 +106,14 @@ class _Told:
 
     def close(self) -> None:
         self._client.close()
+
+
+def _body(text: str) -> str:
+    """A body under its head, without secrets and not all of a long one."""
+    shown = REDACTOR.body(text)
+    rest = len(shown) - _BODY_SHOWN
+    more = f"\n… {rest} more characters" if rest > 0 else ""
+    return f"\n{visible(shown[:_BODY_SHOWN])}{more}" if shown else ""
 
 
 def _text_of(prepared: PreparedRequest) -> str:

@@ -151,7 +151,7 @@ class VerifyTable:
 
 @table
 class ExtractTable:
-    """Where one output is in the answer: exactly one of `pointer`, `header`, `cookie`, `regex`, `xml`, `body`, `value`."""
+    """Where one output is: one of `pointer`, `header`, `cookie`, `regex`, `xml`, `body` and `value`."""
 
     pointer: Pointer | None = key("a place in a JSON body", default=None)
     where: Mapping[Pointer, Predicate] = key(
@@ -223,6 +223,13 @@ class RevokeTable:
     """How a token is given back, for `token clear --revoke`."""
 
     request: RequestTable = key("the request; `self.NAME` are the step's outputs")
+
+
+@table
+class PollTable:
+    """How to ask whether the person is done."""
+
+    request: RequestTable = key("the request; `self.device_code` and the rest are what the first answer said")
 
 
 @table

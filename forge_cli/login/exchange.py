@@ -124,15 +124,18 @@ def answer(table: RequestTable, work: Work) -> HttpResponse:
         cookies = jar.header(absolute(request.url, work.scope), now)
         response = work.send(table, _with_cookies(request, cookies), work.scope)
         work.jars[name] = jar.updated(response, now)
-        following = _following(request, response) if left else None
-        if following is None:
-            return replace(response, history=tuple(hops))
-        seen.add((str(request.method), response.url, cookies))
-        if len(hops) >= left:
-            raise RedirectException(f"more than {left} redirects", hint="raise `redirects` in this step's request")
-        sent = work.jars[name].header(following.url, now)
-        if (str(following.method), following.url, sent) in seen:
-            raise RedirectException("the redirects go round in a circle")
+        try:
+            following = _following(request, response) if left else None
+            if following is None:
+                return replace(response, history=tuple(hops))
+            if len(hops) >= left:
+                raise RedirectException(f"more than {left} redirects", hint="raise `redirects` in this step's request")
+            seen.add((str(request.method), response.url, cookies))
+            if (str(following.method), following.url, work.jars[name].header(following.url, now)) in seen:
+                raise RedirectException("the redirects go round in a circle")
+        except RedirectException as exc:
+            exc.context["step"] = work.step
+            raise
         if origin(following.url) != origin(response.url):
             table = replace(table, client_cert=None, sign=None)
         hops.append(response)

@@ -213,27 +213,28 @@ class JarHook(ResponseHookInterface):
         attempt: Attempt | None = context.metadata.get(_ATTEMPT)
         if attempt is None:
             return response
-        login, now = attempt.login, attempt.scope.now
-        hops = [hop for hop in (*response.history, response) if login.allowed(hop.url)]
-        for entry in login.inject:
-            if entry.in_ != "cookies" or entry.name is None:
-                continue
-            step = login.jar_step(entry.name)
-            if step is None or step not in attempt.used or not any("set-cookie" in hop.headers for hop in hops):
-                continue
-            name = entry.name
-
-            def changed(token: TokenData, name: str = name) -> TokenData | None:
-                jars = token.meta.get("jars", {})
-                jar = before = login.jar(name, {step: token})
-                for hop in hops:
-                    jar = jar.updated(hop, now)
-                if jar == before:
-                    return None
-                return dataclasses.replace(token, meta={**token.meta, "jars": {**jars, name: jar.plain()}})
-
-            login.pipeline.amend(step, attempt.used[step], changed)
+        hops = [hop for hop in (*response.history, response) if attempt.login.allowed(hop.url)]
+        if any("set-cookie" in hop.headers for hop in hops):
+            for entry in attempt.login.inject:
+                if entry.in_ == "cookies" and entry.name is not None:
+                    _keep(entry.name, hops, attempt)
         return response
+
+
+def _keep(name: str, hops: Sequence[HttpResponse], attempt: Attempt) -> None:
+    """Keep what these answers change in a jar, beside the token that it is stored with."""
+    login, step = attempt.login, attempt.login.jar_step(name)
+    if step is None or step not in attempt.used:
+        return
+
+    def changed(token: TokenData) -> TokenData | None:
+        jar = before = login.jar(name, {step: token})
+        for hop in hops:
+            jar = jar.updated(hop, attempt.scope.now)
+        jars = {**token.meta.get("jars", {}), name: jar.plain()}
+        return None if jar == before else dataclasses.replace(token, meta={**token.meta, "jars": jars})
+
+    login.pipeline.amend(step, attempt.used[step], changed)
 
 
 def _json(response: HttpResponse) -> Any:

@@ -2,50 +2,311 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 from urllib.parse import quote
 
 from ..errors import ProfileError
-from ..login.definition import ExpiresTable, ExtractTable, RequestTable
+from ..login.definition import (
+    ExpiresTable,
+    Extract,
+    ExtractTable,
+    PollTable,
+    RefreshTable,
+    RequestTable,
+    RevokeTable,
+    SuccessTable,
+    UntilTable,
+    VerifyTable,
+)
+from ..login.steps import STEPS
 from ..login.steps.http import HttpStep
 from ..login.template import parse
 from .schema import OAuth2Auth, PipelineAuth
 
 TOKEN = "token"
+_METADATA, _CLIENT, _ASSERTION, _BROWSER = "metadata", "client", "assertion", "browser"
+_JWT_BEARER = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+_METADATA_LIFE = 86400.0
+_ASSERTION_LIFE = 300.0
+_RENEWABLE = ("password", "authorization-code", "device-code", "token-exchange", "refresh-token")
+_GRANTS = {
+    "client-credentials": "client_credentials",
+    "password": "password",
+    "authorization-code": "authorization_code",
+    "device-code": "urn:ietf:params:oauth:grant-type:device_code",
+    "jwt-bearer": "urn:ietf:params:oauth:grant-type:jwt-bearer",
+    "token-exchange": "urn:ietf:params:oauth:grant-type:token-exchange",
+    "refresh-token": "refresh_token",
+}
+_NEEDED = {
+    "client-credentials": ("client_id",),
+    "password": ("username", "password"),
+    "authorization-code": ("client_id", "authorization_url"),
+    "device-code": ("client_id", "device_url"),
+    "token-exchange": ("subject_token",),
+    "refresh-token": ("refresh_token",),
+}
+_FROM_METADATA = ("token_url", "authorization_url", "device_url")
+_KEYS_OF = {
+    "username": ("password",),
+    "password": ("password",),
+    "authorization_url": ("authorization-code",),
+    "par_url": ("authorization-code",),
+    "redirect_uri": ("authorization-code",),
+    "authorization_params": ("authorization-code",),
+    "device_url": ("device-code",),
+    "assertion": ("jwt-bearer",),
+    "subject_token": ("token-exchange",),
+    "subject_token_type": ("token-exchange",),
+    "actor_token": ("token-exchange",),
+    "refresh_token": ("refresh-token",),
+}
+
+
+def problem(table: Mapping[str, Any]) -> str | None:
+    """What the keys of an oauth2 table lack, or have too many of."""
+    grant, issuer = table.get("grant"), "issuer" in table
+    if not isinstance(grant, str) or grant not in _GRANTS:
+        return None
+    for name, grants in _KEYS_OF.items():
+        if name in table and grant not in grants:
+            return f"`{name}` does not go with the grant {grant!r}"
+    for name in ("token_url", *_NEEDED.get(grant, ())):
+        if name not in table and not (issuer and name in _FROM_METADATA):
+            return f"missing key: {name}" + (" (or issuer)" if name in _FROM_METADATA else "")
+    # Without client_auth a secret goes into Basic; without either the client has its name alone.
+    client_auth = table.get("client_auth", "basic" if "client_secret" in table else None)
+    wanted: tuple[str, ...] = {
+        "basic": ("client_id", "client_secret"),
+        "post": ("client_id", "client_secret"),
+        "client-secret-jwt": ("client_id", "client_secret"),
+        "private-key-jwt": ("client_id", "private_key"),
+        "tls": ("client_id",),
+    }.get(client_auth if isinstance(client_auth, str) else "", ())
+    if grant == "jwt-bearer":
+        wanted += ("private_key", "assertion")
+    missing = [name for name in wanted if name not in table]
+    return f"missing key: {missing[0]}" if missing else None
 
 
 def expand(auth: OAuth2Auth) -> PipelineAuth:
     """The steps of a grant."""
-    return PipelineAuth(steps={TOKEN: _client_credentials(auth)}, exclude=auth.exclude)
+    return PipelineAuth(steps=_Steps(auth).made(), exclude=auth.exclude)
 
 
-def _client_credentials(auth: OAuth2Auth) -> HttpStep:
-    """The client credentials grant (RFC 6749, section 4.4)."""
-    secret = auth.client_secret or ""
-    client_auth = auth.client_auth or ("basic" if auth.client_secret is not None else "none")
-    form: dict[str, Any] = {"grant_type": "client_credentials"}
-    if client_auth != "basic":
-        form["client_id"] = auth.client_id
-    if client_auth == "post":
-        form["client_secret"] = secret
-    optional = {"scope": auth.scope, "audience": auth.audience, "resource": auth.resource}
-    form |= {name: value for name, value in optional.items() if value is not None}
-    form |= auth.params
+class _Client(NamedTuple):
+    """How the client proves who it is in a token request."""
+
+    form: Mapping[str, str] = {}
+    basic: tuple[str, ...] | None = None
+
+
+class _Steps:
+    """Makes the steps of one oauth2 table."""
+
+    def __init__(self, auth: OAuth2Auth) -> None:
+        self.auth = auth
+        self.token_url = auth.token_url or _from_metadata("token_endpoint")
+        self.steps: dict[str, Any] = {}
+
+    def made(self) -> dict[str, Any]:
+        """The steps, the one with the access token last."""
+        auth = self.auth
+        if auth.issuer is not None:
+            self.steps[_METADATA] = _metadata(auth.issuer)
+        client = self._client()
+        form: dict[str, Any] = {"grant_type": _GRANTS[auth.grant]}
+        match auth.grant:
+            case "password":
+                form |= {"username": auth.username, "password": auth.password}
+            case "authorization-code":
+                self.steps[_BROWSER] = self._browser()
+                form |= {
+                    "code": f"${{steps.{_BROWSER}.code}}",
+                    "redirect_uri": f"${{steps.{_BROWSER}.redirect_uri}}",
+                    "code_verifier": f"${{steps.{_BROWSER}.verifier}}",
+                }
+            case "jwt-bearer":
+                self.steps[_ASSERTION] = self._assertion()
+                form["assertion"] = f"${{steps.{_ASSERTION}.token}}"
+            case "token-exchange":
+                form |= {"subject_token": auth.subject_token, "subject_token_type": auth.subject_token_type}
+                if auth.actor_token is not None:
+                    form |= {"actor_token": auth.actor_token, "actor_token_type": _ACCESS_TOKEN}
+            case "refresh-token":
+                form["refresh_token"] = auth.refresh_token
+            case "device-code":
+                form["device_code"] = "${self.device_code}"
+        if auth.grant not in ("authorization-code", "device-code"):
+            form |= self._asked()
+        request = self._token_request({**form, **auth.params}, client)
+        self.steps[TOKEN] = (
+            self._device(request) if auth.grant == "device-code" else self._token("http", request=request)
+        )
+        return self.steps
+
+    def _token(self, kind: str, **keys: Any) -> Any:
+        """The step that has the access token."""
+        client = self._client()
+        renewable = self.auth.grant in _RENEWABLE
+        return STEPS.load(kind)(
+            kind=kind,
+            extract=self._outputs(renewable),
+            expires=ExpiresTable(in_="/expires_in"),
+            refresh=self._refresh(client) if renewable else None,
+            revoke=self._revoke(client),
+            unbound=tuple(self.steps),
+            **keys,
+        )
+
+    def _device(self, poll: RequestTable) -> Any:
+        asked = self._asked()
+        url = self.auth.device_url or _from_metadata("device_authorization_endpoint")
+        # The client says who it is here too, where it is not public (RFC 8628, section 3.1).
+        return self._token(
+            "device",
+            request=self._request(url, {"client_id": self.auth.client_id, **asked}, self._client()),
+            poll=PollTable(request=poll),
+        )
+
+    def _browser(self) -> Any:
+        auth = self.auth
+        params: dict[str, Any] = {"client_id": auth.client_id, **self._asked(), **auth.authorization_params}
+        pushed = None
+        if auth.par_url is not None:
+            pushed = self._request(auth.par_url, {}, self._client())
+        return STEPS.load("browser")(
+            kind="browser",
+            url=auth.authorization_url or _from_metadata("authorization_endpoint"),
+            params=params,
+            redirect_uri=auth.redirect_uri,
+            pushed=pushed,
+            issuer=auth.issuer,
+            iss_required=False if auth.issuer is None else _from_metadata("iss_required"),
+        )
+
+    def _assertion(self) -> Any:
+        """The assertion (RFC 7523, section 3)."""
+        auth = self.auth
+        claims = {"aud": self._audience(), **(auth.assertion or {})}
+        return self._signed(auth.alg or "RS256", auth.private_key or "", claims)
+
+    def _signed(self, alg: str, secret: str, claims: Mapping[str, Any]) -> Any:
+        headers = {} if self.auth.key_id is None else {"kid": self.auth.key_id}
+        return STEPS.load("jwt")(
+            kind="jwt", alg=alg, key=secret, headers=headers, claims=claims, lifetime=_ASSERTION_LIFE, cache="none"
+        )
+
+    def _client(self) -> _Client:
+        auth = self.auth
+        way = auth.client_auth or ("basic" if auth.client_secret is not None else "none")
+        name = {} if auth.client_id is None else {"client_id": auth.client_id}
+        secret = auth.client_secret or ""
+        match way:
+            case "basic":
+                return _Client(basic=(form_encoded(auth.client_id or ""), form_encoded(secret)))
+            case "post":
+                return _Client({**name, "client_secret": secret})
+            case "private-key-jwt" | "client-secret-jwt":
+                key, usual = (secret, "HS256") if way == "client-secret-jwt" else (auth.private_key or "", "RS256")
+                who = {"iss": auth.client_id, "sub": auth.client_id, "aud": self._audience(), "jti": "${uuid}"}
+                self.steps.setdefault(_CLIENT, self._signed(auth.alg or usual, key, who))
+                proof = {"client_assertion_type": _JWT_BEARER, "client_assertion": f"${{steps.{_CLIENT}.token}}"}
+                return _Client({**name, **proof})
+        return _Client(name)
+
+    def _audience(self) -> str:
+        """The token endpoint, as the audience of what is signed for it."""
+        if "://" in self.token_url or self.token_url.startswith("${"):
+            return self.token_url
+        return f"${{base_url}}/{self.token_url.lstrip('/')}"
+
+    def _asked(self) -> dict[str, Any]:
+        """What is asked for."""
+        auth = self.auth
+        optional = {"scope": auth.scope, "audience": auth.audience, "resource": auth.resource}
+        return {name: value for name, value in optional.items() if value is not None}
+
+    def _token_request(self, form: Mapping[str, Any], client: _Client) -> RequestTable:
+        return self._request(self.token_url, form, client)
+
+    def _request(self, url: str, form: Mapping[str, Any], client: _Client) -> RequestTable:
+        return RequestTable(
+            method="POST",
+            url=url,
+            headers={"Accept": "application/json"},
+            form={**form, **client.form},
+            basic=client.basic,
+        )
+
+    def _refresh(self, client: _Client) -> RefreshTable:
+        """RFC 6749, section 6. Keycloak says when the refresh token ends, and 0 when it does not."""
+        form = {"grant_type": "refresh_token", "refresh_token": "${self.refresh_token}"}
+        return RefreshTable(
+            request=self._token_request(form, client),
+            until=UntilTable(in_="/refresh_expires_in", zero="never"),
+        )
+
+    def _revoke(self, client: _Client) -> RevokeTable | None:
+        """RFC 7009: with the refresh token, where there is one, the whole grant goes."""
+        url = self.auth.revocation_url
+        if url is None and self.auth.issuer is not None:
+            url = _from_metadata("revocation_endpoint")
+        if url is None:
+            return None
+        has_refresh = self.auth.grant in _RENEWABLE
+        token = "${self.refresh_token ?? self.token}" if has_refresh else "${self.token}"
+        return RevokeTable(request=self._request(url, {"token": token}, client))
+
+    def _outputs(self, renewable: bool) -> Extract:
+        found: dict[str, Any] = {"token": "/access_token"}
+        for name in ("token_type", "scope", *(("refresh_token",) if renewable else ())):
+            found[name] = ExtractTable(pointer=f"/{name}", optional=True)
+        # An ID token that nobody could verify is not handed on.
+        scopes = (parse(self.auth.scope).literal or "") if self.auth.scope else ""
+        if _METADATA in self.steps and _BROWSER in self.steps and "openid" in scopes.split():
+            found["id_token"] = ExtractTable(
+                pointer="/id_token",
+                optional=True,
+                verify=VerifyTable(
+                    jwks=_from_metadata("jwks_uri"),
+                    issuer=self.auth.issuer or "",
+                    audience=self.auth.client_id or "",
+                    nonce=f"${{steps.{_BROWSER}.nonce}}",
+                ),
+            )
+        return found
+
+
+_ACCESS_TOKEN = "urn:ietf:params:oauth:token-type:access_token"
+_ENDPOINTS = (
+    "authorization_endpoint",
+    "device_authorization_endpoint",
+    "revocation_endpoint",
+    "pushed_authorization_request_endpoint",
+    "jwks_uri",
+)
+
+
+def _metadata(issuer: str) -> HttpStep:
+    """What the issuer says of itself (OpenID Connect Discovery; RFC 8414): its own name must be the one configured."""
+    extract: dict[str, Any] = {"token": "/issuer", "token_endpoint": "/token_endpoint"}
+    extract |= {name: ExtractTable(pointer=f"/{name}", optional=True) for name in _ENDPOINTS}
+    announced = "/authorization_response_iss_parameter_supported"
+    extract["iss_required"] = ExtractTable(pointer=announced, default=False)
     return HttpStep(
         request=RequestTable(
-            method="POST",
-            url=auth.token_url or "",
-            headers={"Accept": "application/json"},
-            form=form,
-            basic=(form_encoded(auth.client_id), form_encoded(secret)) if client_auth == "basic" else None,
+            url=f"{issuer.rstrip('/')}/.well-known/openid-configuration", headers={"Accept": "application/json"}
         ),
-        extract={
-            "token": "/access_token",
-            "token_type": ExtractTable(pointer="/token_type", optional=True),
-            "scope": ExtractTable(pointer="/scope", optional=True),
-        },
-        expires=ExpiresTable(in_="/expires_in"),
+        success=SuccessTable(status=200, body={"/issuer": issuer}),
+        extract=extract,
+        expires=ExpiresTable(ttl=_METADATA_LIFE),
     )
+
+
+def _from_metadata(name: str) -> str:
+    return f"${{steps.{_METADATA}.{name}}}"
 
 
 def form_encoded(template: str) -> str:

@@ -22,6 +22,7 @@ from ..login.sign import SIGNERS
 from ..login.steps import STEPS
 from ..login.template import nearest
 from ..registry import Registry
+from . import oauth2
 from .kinds import (
     ARRAY,
     BOOLEAN,
@@ -42,7 +43,16 @@ from .kinds import (
     written,
 )
 from .positions import Path
-from .schema import STORAGE_KEYS, Auth, BasicAuth, CompositeAuth, SharedAuth, SharedTable, TokensTable
+from .schema import (
+    STORAGE_KEYS,
+    Auth,
+    BasicAuth,
+    CompositeAuth,
+    OAuth2Auth,
+    SharedAuth,
+    SharedTable,
+    TokensTable,
+)
 
 T = TypeVar("T")
 
@@ -89,7 +99,7 @@ def _table(cls: Any) -> Kind:
             if known.required and name not in value:
                 arguments[""] = reading.problem(path, f"missing key: {name}", missing=True)
         if (rule := _RULES.get(cls)) and (trouble := rule(value)):
-            arguments[""] = reading.problem(path, trouble)
+            arguments[""] = reading.problem(path, trouble, missing=trouble.startswith("missing key"))
         return INVALID if any(argument is INVALID for argument in arguments.values()) else cls(**arguments)
 
     return Kind((TABLE,), read_table)
@@ -325,6 +335,7 @@ _RULES: Mapping[type[Any], Callable[[Mapping[str, Any]], str | None]] = {
     BasicAuth: _basic_rule,
     RequestTable: _request_rule,
     CompositeAuth: _composite_rule,
+    OAuth2Auth: oauth2.problem,
     ConditionTable: _condition_rule,
     ExtractTable: _extract_rule,
     ExpiresTable: _expires_rule,

@@ -262,7 +262,7 @@ class OAuth2Auth(AuthTable):
     device_url: TemplateText | None = key("device-code: the device authorization endpoint (RFC 8628)", default=None)
     revocation_url: TemplateText | None = key("where tokens are given back (RFC 7009)", default=None)
     par_url: TemplateText | None = key("authorization-code: where requests are pushed (RFC 9126)", default=None)
-    client_id: TemplateText = key("the client")
+    client_id: TemplateText | None = key("the client", default=None)
     client_secret: TemplateText | None = key("its secret", default=None)
     client_auth: Literal["basic", "post", "private-key-jwt", "client-secret-jwt", "tls", "none"] | None = key(
         "how the client proves who it is; default: basic with a client_secret, else none", default=None
@@ -283,6 +283,9 @@ class OAuth2Auth(AuthTable):
     audience: TemplateText | None = key("the API the token is for", default=None)
     resource: TemplateText | tuple[TemplateText, ...] | None = key("the resource (RFC 8707)", default=None)
     redirect_uri: TemplateText | None = key("authorization-code: default is loopback, on a free port", default=None)
+    authorization_params: Mapping[str, TemplateText] = key(
+        "authorization-code: further parameters of the authorization request", default_factory=dict
+    )
     params: Mapping[str, TemplateText] = key("further parameters of the token request", default_factory=dict)
 
 

@@ -10,13 +10,11 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from .. import programs
 from ..errors import MissingSecret, NeedsPerson, StorageError
 from ..interfaces import storage_lock
 from ..login.expiry import duration
 from ..login.extract import pointer
 from ..models import TokenData
-from ..programs import ProgramFailed
 from ..redact import REDACTOR
 from ..registry import Registry
 from .schema import CommandSecret, EnvSecret, FileSecret, KeyringEntry, KeyringSecret, PromptSecret
@@ -26,11 +24,15 @@ Where = EnvSecret | FileSecret | PromptSecret | CommandSecret | KeyringSecret
 _LARGEST = 1024 * 1024
 # Seconds to wait for whoever runs the same program: more than its own limit.
 _LONGEST_LOCK = 60.0
-_KEYRING = Registry(
+_SOURCES = Registry(
     "secret from a",
-    {"keyring": "forge_cli.tokens.storage.keyring:KeyringTokenStorage"},
+    {
+        "command": "forge_cli.profiles.printed:printed",
+        "keyring": "forge_cli.tokens.storage.keyring:KeyringTokenStorage",
+    },
     extras={"keyring": "keyring"},
 )
+"""What few profiles need, and is loaded when it is used."""
 
 
 def _digest(text: str) -> str:
@@ -105,8 +107,9 @@ class Secrets:
                 return f"file:{self._path(file)}#{place or ''}"
             case PromptSecret(prompt=text):
                 return f"prompt:{text}"
-            case CommandSecret(env=variables) as command:
-                return f"command:{json.dumps([self._argv(command), [self._setting(each) for each in variables]])}"
+            case CommandSecret(command=words, env=variables):
+                settings = [self._setting(variable) for variable in variables]
+                return f"command:{json.dumps([str(self._base_dir), words, settings])}"
             case KeyringSecret(keyring=entry):
                 return f"keyring:{json.dumps([entry.service, entry.username])}"
 
@@ -242,18 +245,12 @@ class Secrets:
         return found.access_token or None if found is not None and found.fresh(self._now(), 0.0) else None
 
     def _printed(self, name: str, where: CommandSecret) -> str:
-        try:
-            return programs.output(self._argv(where), where.env, self._environ)
-        except ProgramFailed as exc:
-            hint = "run the command by hand to see why" if exc.started else "correct its `command`"
-            raise MissingSecret(f"secret {name!r}: {exc}", hint=hint) from exc.__cause__
-
-    def _argv(self, where: CommandSecret) -> tuple[str, ...]:
-        return programs.located(where.command, self._base_dir, self._environ)
+        value: str = _SOURCES.load("command")(name, where, self._environ, self._base_dir)
+        return value
 
     def _from_keyring(self, name: str, entry: KeyringEntry) -> str:
         try:
-            value: str | None = _KEYRING.load("keyring")(entry.service).entry(entry.username)
+            value: str | None = _SOURCES.load("keyring")(entry.service).entry(entry.username)
         except StorageError as exc:
             # Its own hint is about tokens.
             raise StorageError(

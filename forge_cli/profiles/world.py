@@ -7,9 +7,12 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from .. import programs
 from ..login.work import Person
+from ..registry import Registry
 from .nonce import Nonces
+
+_PROGRAMS = Registry("program", {"output": "forge_cli.programs:output"})
+"""What runs programs: loaded when there is one to run."""
 
 
 class World:
@@ -32,4 +35,5 @@ class World:
 
     def command(self, argv: Sequence[str], env: Sequence[str]) -> str:
         """What a program of the profile's prints; see `programs.output`, which raises ProgramFailed."""
-        return programs.output(programs.located(argv, self._folder, self._environ), env, self._environ)
+        printed: str = _PROGRAMS.load("output")(argv, env, self._environ, folder=self._folder)
+        return printed

@@ -23,7 +23,7 @@ MOMENT = datetime.fromtimestamp(1700000000, UTC)
 FORM = "application/x-www-form-urlencoded"
 
 
-class Known(RequestValidator):  # type: ignore[misc]  # its stubs leave out what a server needs
+class Known(RequestValidator):
     """A server's view of OAuth 1.0: one client, and no nonce twice."""
 
     enforce_ssl = False

@@ -378,7 +378,7 @@ def test_the_whole_body_is_an_output_without_the_line_end() -> None:
 
 
 def test_a_computed_output_sees_those_above_it_and_the_answer() -> None:
-    table = {
+    table: Extract = {
         "id": "/id",
         "key": "/api_key",
         "token": ExtractTable(value="${self.id}:${self.key}"),
@@ -420,13 +420,13 @@ def test_a_computed_output_sees_those_above_it_and_the_answer() -> None:
     ],
 )
 def test_a_value_that_cannot_be_computed_is_missing(value: str, message: str) -> None:
-    table = {"t": "/t", "bytes": "/b", "token": ExtractTable(value=value), "later": "/t"}
+    table: Extract = {"t": "/t", "bytes": "/b", "token": ExtractTable(value=value), "later": "/t"}
     body = {"t": "%%%", "b": base64.b64encode(b"\xff\xfe").decode()}
     with pytest.raises(Missing) as caught:
         taken(table, reply(body))
     assert caught.value.message.startswith(message)
     assert caught.value.found == {"t": "%%%", "bytes": body["b"]}
-    optional = {**table, "token": ExtractTable(value=value, alternatives=("/t",))}
+    optional: Extract = {**table, "token": ExtractTable(value=value, alternatives=("/t",))}
     assert taken(optional, reply(body))["token"] == "%%%"
 
 
@@ -522,3 +522,28 @@ def test_defaults_and_optional_hold_for_all_alternatives() -> None:
 )
 def test_answers_of_real_apis(table: Extract, body: Any, found: dict[str, Any]) -> None:
     assert taken(table, reply(body)) == found
+
+
+@given(
+    st.one_of(st.text(), documents.map(json.dumps)),
+    st.sampled_from(
+        [
+            "/a",
+            ExtractTable(pointer="", each="/0"),
+            ExtractTable(pointer="", where={"/a": {"exists": True}}),
+            ExtractTable(regex="(a)|b"),
+            ExtractTable(xml="a/b"),
+            ExtractTable(body=True),
+            ExtractTable(header="X", param="a"),
+            ExtractTable(value="${self.above | b64d}"),
+        ]
+    ),
+)
+def test_whatever_a_server_answers_it_is_an_output_or_missing(body: str, place: str | ExtractTable) -> None:
+    above = ExtractTable(body=True)
+    try:
+        found = taken({"above": above, "token": place}, Reply(body, {"X": body}))
+    except Missing as exc:
+        assert exc.output == "token"
+    else:
+        assert found["token"] and isinstance(found["token"], str)

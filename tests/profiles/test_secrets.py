@@ -214,9 +214,6 @@ def test_a_secret_that_is_not_declared_is_missing() -> None:
         pytest.param((command("exit 1"), {}), (command("exit 1"), {}), True, id="the same program"),
         pytest.param((command("exit 1"), {}), (command("exit 2"), {}), False, id="another program"),
         pytest.param(
-            (CommandSecret(command=("./op",)), {}), (CommandSecret(command=("/nowhere/op",)), {}), True, id="one path"
-        ),
-        pytest.param(
             (command("id", env=("A",)), {"A": "1"}),
             (command("id", env=("A",)), {"A": "2"}),
             False,

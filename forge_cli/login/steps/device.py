@@ -15,6 +15,7 @@ from ...redact import REDACTOR
 from ..definition import (
     Extract,
     ExtractTable,
+    PollTable,
     RefreshTable,
     RequestTable,
     RevokeTable,
@@ -49,13 +50,6 @@ _START: Extract = {
     "expires_in": ExtractTable(pointer="/expires_in", optional=True),
     "interval": ExtractTable(pointer="/interval", optional=True),
 }
-
-
-@table
-class PollTable:
-    """How to ask whether the person is done."""
-
-    request: RequestTable = key("the request; `self.device_code` and the rest are what the first answer said")
 
 
 class _Attempt(NamedTuple):

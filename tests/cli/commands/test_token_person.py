@@ -35,7 +35,7 @@ request = { method = "POST", url = "/app" }
 extract = { token = "/token" }
 expires = "never"
 [profiles.api.auth.steps.user]
-request = { method = "POST", url = "/user", headers = { X-App = "${steps.app.token}" }, form = { p = "${secrets.password}" } }
+request = { method = "POST", url = "/user", form = { a = "${steps.app.token}", p = "${secrets.password}" } }
 extract = { token = "/token" }
 expires = "never"
 """
@@ -144,12 +144,13 @@ def test_status_says_whether_nobody_is_needed(forge: Forge, api: LoginServer, tm
     assert forge("token", "status", tty=True).exit_code == 7
     assert forge("token", "login", tty=True, env={"BROWSER": browser(tmp_path)}).exit_code == 0
     assert forge("token", "status").exit_code == 0
+    assert "code (browser), needed only to obtain it: never stored -> nothing" in forge("token", "explain").stdout
 
 
 def test_explain_says_what_waits_for_a_person(forge: Forge, api: LoginServer) -> None:
     result = forge("token", "explain")
     assert "user (http): no token -> log in" in result.stdout
-    assert "code (browser): never stored -> log in" in result.stdout
+    assert "code (browser), needed only to obtain it: never stored -> log in" in result.stdout
 
 
 class TestSideEffects:

@@ -47,9 +47,9 @@ def test_each_request_and_answer_is_shown_without_secrets(forge: Forge, api: Ser
     assert "< HTTP/1.1 200 OK\n" in app
     assert "… 1" in app  # the body is cut
     assert len(app) < 3500
-    assert "  took token app-…ijkl, token_type Bearer\n  never expires\n" in app
+    assert app.endswith("  took token app-…ijkl, token_type Bearer\n  never expires")
     assert user.startswith("step user\n> POST /user HTTP/1.1\n")
-    assert '> {"a":1}\n' in user.replace(" ", "").replace(">", "> ")
+    assert re.search(r'^> \{"a": ?1\}$', user, re.MULTILINE)
     assert "> X-App: ***\n" in user
     assert re.search(r"^  [0-9]+ ms$", user, re.MULTILINE)
     assert "took token user…ijkl, token_type Bearer, region ***" in user

@@ -146,7 +146,9 @@ def made_up(random: random.Random, service: str) -> PreparedRequest:
     url = f"{random.choice(['http', 'https'])}://{service}.example{random.choice(['', ':8443', ':443'])}/{path}"
     if random.random() < 0.3:
         url += "?" + random.choice(["acl", "a=b/c:d&acl&&x=", "b=2&a=1&a=&a=%c3%bc&a=+"])
-    body = random.choice([{}, {"data": {"k": "v w"}}, {"json_data": {"a": "ü"}}, {"content": b"\x00raw"}])
+    body: dict[str, Any] = random.choice(
+        [{}, {"data": {"k": "v w"}}, {"json_data": {"a": "ü"}}, {"content": b"\x00raw"}]
+    )
     headers = {"X-Amz-Meta-Odd": random.choice(["  two   spaces ", "a", "", '"q  q"']), "X-Many": ["1", " 2"]}
     params = [(random.choice(WORDS), random.choice(WORDS)) for _ in range(random.randrange(5))]
     return request(random.choice(["GET", "PUT", "POST"]), url, headers=headers, params=params, **body)

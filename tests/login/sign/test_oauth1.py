@@ -38,7 +38,7 @@ def parameters(signed: PreparedRequest) -> dict[str, str]:
 
 def by_oauthlib(prepared: PreparedRequest, nonce: str, timestamp: str, **keys: Any) -> dict[str, str]:
     """The parameters that another library gives this request."""
-    client = Client(nonce=nonce, timestamp=timestamp, **keys)
+    client: Any = Client(nonce=nonce, timestamp=timestamp, **keys)
     form = prepared.headers.get("Content-Type") == "application/x-www-form-urlencoded"
     body, headers = (prepared.body.decode(), {"Content-Type": prepared.headers["Content-Type"]}) if form else (None, {})
     _, signed, _ = client.sign(prepared.url, prepared.method, body, headers)
@@ -102,7 +102,7 @@ def made_up(random: random.Random) -> PreparedRequest:
     url = f"{random.choice(['http', 'https'])}://Api.example{random.choice(['', ':80', ':443', ':8443'])}/{path}"
     if random.random() < 0.3:
         url += "?" + random.choice(["a=b%2fc&acl=", "b=2&a=1&a=&a=%c3%bc&a=+", "oauth_x=1"])
-    body = random.choice([{}, {"data": [("k", "v w"), *pairs()]}, {"json_data": {"a": "ü"}}])
+    body: dict[str, Any] = random.choice([{}, {"data": [("k", "v w"), *pairs()]}, {"json_data": {"a": "ü"}}])
     method = random.choice(["PUT", "POST"]) if body else random.choice(["GET", "DELETE"])
     return request(method, url, params=pairs(), **body)
 

@@ -17,7 +17,7 @@ def test_the_value_is_the_token_is_masked_and_is_never_stored(work: MakeWork) ->
     result = step.run(work(environ={"KEY": "env-key-value-1"}))
     assert (result.outputs, result.end.at, result.end.known) == ({"token": "env-key-value-1-x"}, None, False)
     assert REDACTOR.text("it is env-key-value-1-x") == "it is ***"
-    assert not step.stored
+    assert step.usual_cache == "computed"
 
 
 def test_a_value_is_made_anew_instead_of_renewed(work: MakeWork) -> None:

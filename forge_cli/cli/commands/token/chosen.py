@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import click
@@ -10,6 +10,7 @@ import click
 from ....errors import UsageError
 from ....models import Deadline, TokenData
 from ....profiles.build import Profile
+from ....tokens.pipeline import StepState
 from ...context import Context
 from ...options import Seconds
 from ...output.notices import NOT_VERIFIED, Notices
@@ -96,6 +97,25 @@ def permission(context: Context, *, yes: bool) -> Callable[[str], bool] | None:
         return person.ask(text, hidden=False).strip().lower() in ("y", "yes")
 
     return ask
+
+
+def due(profile: Profile, states: Mapping[str, StepState]) -> list[str]:
+    """The steps that a request would run now, in order: what is needed only to obtain a token waits until it ends."""
+    pipeline = profile.login.pipeline
+    found: set[str] = set()
+
+    def visit(name: str) -> None:
+        would = states[name].would
+        if would == "use" or name in found:
+            return
+        found.add(name)
+        step = pipeline.steps[name]
+        for parent in step.refresh_needs if would == "refresh" else step.needs:
+            visit(parent)
+
+    for name in profile.login.targets:
+        visit(name)
+    return [name for name in pipeline.steps if name in found]
 
 
 def kind(step: Any) -> str:

@@ -11,7 +11,7 @@ from ...options import global_options, pass_context, silent
 from ...output.text import color_wanted
 from ...output.tokens import expiry, tree
 from ...trace import Trace, TracedProfile
-from .chosen import JSON, TIMEOUT, deadline_of, kind, warned
+from .chosen import JSON, TIMEOUT, deadline_of, due, kind, warned
 from .printing import print_json
 
 
@@ -36,15 +36,16 @@ def explain(context: Context, /, as_json: bool, trace: bool, timeout: float | No
     profile = context.profile()
     pipeline = profile.login.pipeline
     states = pipeline.states()
-    needed = set(pipeline.closure(profile.login.targets))
+    needed, runs = set(pipeline.closure(profile.login.targets)), due(profile, states)
     rows = [
         {
             "step": name,
             "kind": kind(step),
             "needs": list(step.needs),
-            "unbound": sorted(step.unbound),
+            # What is not kept beyond one renewal cannot end anything.
+            "unbound": sorted(step.unbound | {n for n in step.needs if pipeline.steps[n].cache == "none"}),
             "state": _state(states[name], step.cache, stored=step.stored),
-            "would": states[name].would if name in needed else "nothing: no request needs it",
+            "would": _would(states[name].would, needed=name in needed, due=name in runs),
             "injected": name in profile.login.targets,
         }
         for name, step in pipeline.steps.items()
@@ -65,6 +66,13 @@ def _state(state: StepState, cache: str, *, stored: bool) -> str:
     text = expiry(state.token)
     unusable = state.would != "use" and text.startswith(("expires", "never", "expiry unknown"))
     return f"{text}, but of no use: a step it was made from has changed or ended" if unusable else text
+
+
+def _would(would: str, *, needed: bool, due: bool) -> str:
+    """What a request would do about a step now."""
+    if not needed:
+        return "nothing: no request needs it"
+    return would if due or would == "use" else "nothing: not needed now"
 
 
 def _traced(context: Context, timeout: float | None) -> int:

@@ -13,7 +13,7 @@ from ...context import Context
 from ...exit_codes import ExitCode, cause_of
 from ...options import global_options, pass_context, silent
 from ...output.tokens import moment
-from .chosen import JSON
+from .chosen import JSON, due
 from .printing import print_json
 
 _SENDS = ("log in", "refresh")
@@ -36,8 +36,7 @@ def status(context: Context, /, as_json: bool) -> int:
         ]
         print_json(context, {"profile": profile.name, "ready": trouble is None, "reason": trouble, "steps": steps})
     elif trouble is None:
-        needed = profile.login.pipeline.closure(profile.login.targets)
-        runs = [name for name in needed if states[name].would in _SENDS]
+        runs = [name for name in due(profile, states) if states[name].would in _SENDS]
         context.stdout.write("ready" + (f", after renewing {', '.join(runs)}" if runs else "") + "\n")
     else:
         context.error(trouble)
@@ -47,7 +46,7 @@ def status(context: Context, /, as_json: bool) -> int:
 def _trouble(profile: Profile, states: Mapping[str, StepState]) -> str | None:
     """What keeps a request from being authenticated without a person, if anything."""
     pipeline = profile.login.pipeline
-    for name in pipeline.closure(profile.login.targets):
+    for name in due(profile, states):
         if states[name].would == "ask":
             return f"step '{name}' has a side effect, and is not run again unasked\n  run `forge token login`"
         if states[name].would in (*_SENDS, "compute"):
