@@ -103,7 +103,7 @@ def run(
     said: Future[bytes] = Future()
 
     def start() -> subprocess.Popen[bytes]:
-        return subprocess.Popen(
+        process = subprocess.Popen(
             list(argv),
             stdin=subprocess.PIPE if given else subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -111,19 +111,20 @@ def run(
             env={name: environ[name] for name in (*_PASSED_ON, *env) if name in environ},
             start_new_session=True,
         )
+        if given:
+            _apart(Future(), _feed, process.stdin, given)
+        _apart(printed, _start_of, process.stdout)
+        _apart(said, _end_of, process.stderr)
+        return process
 
     try:
-        # Apart, for an interrupt in the midst of it would leave a program that nobody knows of.
+        # Apart, for an interrupt in the midst of it would leave a program and pipes that nobody knows of.
         _apart(starting, start)
         try:
             process = starting.result()
         except (OSError, ValueError) as exc:
             reason = exc.strerror if isinstance(exc, OSError) and exc.strerror else "not a program's name"
             raise ProgramFailed(f"cannot run {argv[0]!r}: {reason.lower()}", started=False) from exc
-        if given:
-            _apart(Future(), _feed, process.stdin, given)
-        _apart(printed, _start_of, process.stdout)
-        _apart(said, _end_of, process.stderr)
         found = printed.result(max(0.0, until - time.monotonic()))
         if len(found) > _MOST_OUTPUT:
             raise ProgramFailed(f"{argv[0]!r} printed more than 1 MiB")

@@ -7,6 +7,7 @@ import hashlib
 import itertools
 import secrets
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import urlencode
 
@@ -47,12 +48,15 @@ expires = { in = "/expires_in" }
 
 
 class LoginServer:
-    """Routes of a server: `/authorize` redirects back with a code, `/token` takes it once."""
+    """Routes of a server: `/authorize` redirects back with a code, `/token` takes it once.
 
-    def __init__(self, server: Server, *, expires_in: int = 3600, **answer: str) -> None:
+    `answer` is what it redirects back with instead.
+    """
+
+    def __init__(self, server: Server, *, expires_in: int = 3600, answer: Mapping[str, str] | None = None) -> None:
         self.server = server
         self.expires_in = expires_in
-        self._answer = answer
+        self._answer = answer or {}
         self._codes: dict[str, dict[str, str]] = {}
         self._numbers = itertools.count(1)
         server.reply("/authorize", self._authorize, optional=True)

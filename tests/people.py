@@ -13,7 +13,7 @@ from urllib.parse import parse_qsl, urlsplit
 class Somebody:
     """A person whose browser does `browser` with the URL that it is given, beside the login; None: there is none."""
 
-    def __init__(self, browser: Callable[[str], None] | None = None, answers: tuple[str, ...] = ()) -> None:
+    def __init__(self, browser: Callable[[str], object] | None = None, answers: tuple[str, ...] = ()) -> None:
         self.told: list[str] = []
         self.asked: list[str] = []
         self.opened: list[str] = []

@@ -26,8 +26,6 @@ def problems(profile: Mapping[str, Any]) -> Iterator[Problem]:
         return
     if profile.get("base_url") is None:
         yield from (Problem(path, "relative, and the profile has no base_url") for path in _relative(auth))
-    if auth.get("type") == "oauth2" and auth.get("client_auth") != "none" and "client_secret" not in auth:
-        yield Problem(("auth",), 'missing key: client_secret (a public client says client_auth = "none")')
 
 
 def base_url_trouble(url: str) -> str | None:

@@ -84,6 +84,8 @@ def problem(table: Mapping[str, Any]) -> str | None:
         "private-key-jwt": ("client_id", "private_key"),
         "tls": ("client_id",),
     }.get(client_auth if isinstance(client_auth, str) else "", ())
+    if grant == "client-credentials" and client_auth is None:
+        return 'missing key: client_secret (a public client says client_auth = "none")'
     if grant == "jwt-bearer":
         wanted += ("private_key", "assertion")
     missing = [name for name in wanted if name not in table]

@@ -156,7 +156,7 @@ def test_a_refusal_is_exit_7_in_the_servers_words_made_harmless(
     server: Server, profile_file: Callable[[str], Path], on_a_terminal: Start, tmp_path: Path
 ) -> None:
     profile_file(PROFILE.replace("@URL@", server.url))
-    LoginServer(server, error="access_denied", error_description="no\x1b[2J\u202e\x9b1m")
+    LoginServer(server, answer={"error": "access_denied", "error_description": "no\x1b[2J\u202e\x9b1m"})
     child = on_a_terminal("token", "login", BROWSER=browser(tmp_path))
     code, rest = ended(child)
     assert code == 7

@@ -37,7 +37,9 @@ def tokens(found: Profile) -> Any:
 
 def logged_in(server: Server, change: Callable[[str], str] = str, browse: Callable[[str], Any] = visit) -> Somebody:
     person = Somebody(browse)
-    assert tokens(profile(server, person, change)).access_token.startswith("access-token-")
+    found = profile(server, person, change)
+    found.login.pipeline.clear()
+    assert tokens(found).access_token.startswith("access-token-")
     person.done()
     return person
 
@@ -70,7 +72,7 @@ def test_pkce_s256_is_always_used_and_what_it_protects_is_checked(server: Server
 
 @pytest.mark.parametrize("iss", ["https://evil.example", None], ids=["another", "none"])
 def test_the_issuer_is_checked_when_it_is_announced(server: Server, iss: str | None) -> None:
-    LoginServer(server, code="code-1", **({} if iss is None else {"iss": iss}))
+    LoginServer(server, answer={"code": "code-1", **({} if iss is None else {"iss": iss})})
     announced = 'kind = "browser"\nissuer = "https://login.example"\niss_required = true'
     with pytest.raises(StepFailed, match="issue"):
         logged_in(server, lambda text: text.replace('kind = "browser"', announced))
@@ -141,8 +143,9 @@ def test_the_url_is_shown_also_when_a_browser_opens(server: Server) -> None:
 
 
 def test_without_a_person_nothing_is_sent(server: Server) -> None:
-    with pytest.raises(NeedsPerson, match="token login"):
+    with pytest.raises(NeedsPerson, match="step 'code' needs a person") as caught:
         tokens(profile(server, None))
+    assert "forge token login" in str(caught.value.hint)
     assert server.seen == []
 
 
@@ -161,7 +164,7 @@ def test_a_refused_login_is_exit_7(
     forge: Forge, server: Server, profile_file: Callable[[str], Path], tmp_path: Path
 ) -> None:
     profile_file(PROFILE.replace("@URL@", server.url))
-    LoginServer(server, error="access_denied", error_description="Ada said no")
+    LoginServer(server, answer={"error": "access_denied", "error_description": "Ada said no"})
     result = forge("token", "login", tty=True, env={"BROWSER": browser(tmp_path)})
     assert result.exit_code == 7
     assert "refused: access_denied: Ada said no" in result.stderr

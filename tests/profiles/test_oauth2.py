@@ -1,0 +1,162 @@
+from __future__ import annotations
+
+import json
+from base64 import b64decode, urlsafe_b64decode
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from forge_cli.errors import StepFailed
+from forge_cli.profiles.build import Profile
+from forge_cli.profiles.document import load_document
+from forge_cli.profiles.validate import describe, problems
+from tests.logins import made
+from tests.server import Reply, Seen, Server
+
+TOKEN = {"access_token": "access-1", "token_type": "Bearer", "expires_in": 3600}
+
+
+def oauth(server: Server, keys: str, *, environ: dict[str, str] | None = None) -> Profile:
+    text = f'[profiles.demo.auth]\ntype = "oauth2"\n{keys}\n'
+    return made(text, server.url, environ=environ)
+
+
+def asked(server: Server, keys: str, **answer: Any) -> Seen:
+    """The token request of a login with these keys."""
+    server.reply("/token", Reply(body={**TOKEN, **answer}))
+    profile = oauth(server, f'token_url = "/token"\n{keys}')
+    profile.login.pipeline.obtain(["token"])
+    return server.seen_at("/token")[-1]
+
+
+def claims(token: str) -> dict[str, Any]:
+    part = token.split(".")[1]
+    found: dict[str, Any] = json.loads(urlsafe_b64decode(part + "=" * (-len(part) % 4)))
+    return found
+
+
+def test_password_grant(server: Server) -> None:
+    seen = asked(server, 'grant = "password"\nclient_id = "c"\nusername = "ada"\npassword = "p"\nscope = "a b"')
+    assert dict(seen.form) == {
+        "grant_type": "password", "username": "ada", "password": "p", "scope": "a b", "client_id": "c"
+    }  # fmt: skip
+
+
+def test_token_exchange(server: Server) -> None:
+    keys = 'grant = "token-exchange"\nclient_id = "c"\nclient_secret = "s"\nsubject_token = "t"\nactor_token = "a"\naudience = "x"'
+    seen = asked(server, keys)
+    kind = "urn:ietf:params:oauth:token-type:access_token"
+    assert dict(seen.form) == {
+        "grant_type": "urn:ietf:params:oauth:grant-type:token-exchange",
+        "subject_token": "t",
+        "subject_token_type": kind,
+        "actor_token": "a",
+        "actor_token_type": kind,
+        "audience": "x",
+    }
+    assert b64decode((seen.headers["Authorization"] or "").removeprefix("Basic ")) == b"c:s"
+
+
+def test_a_given_refresh_token_is_used_once_and_then_the_newest(server: Server) -> None:
+    server.reply(
+        "/token",
+        Reply(body={**TOKEN, "refresh_token": "rt-2", "expires_in": 0}),
+        Reply(body={**TOKEN, "access_token": "access-2"}),
+    )
+    profile = oauth(server, 'grant = "refresh-token"\ntoken_url = "/token"\nclient_id = "c"\nrefresh_token = "rt-1"')
+    profile.login.pipeline.obtain(["token"])
+    profile.login.pipeline.obtain(["token"])
+    assert [dict(seen.form)["refresh_token"] for seen in server.seen_at("/token")] == ["rt-1", "rt-2"]
+
+
+def test_a_client_can_sign_with_its_secret(server: Server) -> None:
+    secret = "a-client-secret-of-32-bytes-or-more"
+    keys = (
+        f'grant = "client-credentials"\nclient_id = "c"\nclient_secret = "{secret}"\nclient_auth = "client-secret-jwt"'
+    )
+    form = dict(asked(server, keys).form)
+    found = claims(form["client_assertion"])
+    assert form["client_assertion_type"] == "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+    assert (found["iss"], found["sub"], found["aud"]) == ("c", "c", f"{server.url}/token")
+    assert found["jti"]
+    assert 0 < found["exp"] - found["iat"] <= 300
+    assert "client_secret" not in form
+
+
+def test_each_request_has_an_assertion_of_its_own(server: Server) -> None:
+    server.reply("/token", Reply(body={**TOKEN, "refresh_token": "rt", "expires_in": 0}), Reply(body=TOKEN))
+    keys = 'grant = "password"\nusername = "u"\npassword = "p"\nclient_id = "c"\nclient_secret = "a-client-secret-of-32-bytes-or-more"'
+    profile = oauth(server, f'token_url = "/token"\nclient_auth = "client-secret-jwt"\n{keys}')
+    profile.login.pipeline.obtain(["token"])
+    profile.login.pipeline.obtain(["token"])
+    first, second = (claims(dict(seen.form)["client_assertion"])["jti"] for seen in server.seen_at("/token"))
+    assert first != second
+
+
+class TestMetadata:
+    def answer(self, server: Server, **fields: Any) -> None:
+        server.reply(
+            "/.well-known/openid-configuration",
+            Reply(body={"issuer": server.url, "token_endpoint": f"{server.url}/token", **fields}),
+        )
+
+    def test_endpoints_come_from_the_issuer_and_are_asked_for_once(self, server: Server, own_home: Path) -> None:
+        self.answer(server)
+        server.reply("/token", Reply(body={**TOKEN, "expires_in": 0}), Reply(body=TOKEN))
+        for _ in range(2):
+            profile = oauth(server, f'grant = "client-credentials"\nissuer = "{server.url}"\nclient_id = "c"\nclient_auth = "none"')
+            profile.login.pipeline.obtain(["token"])
+        assert len(server.seen_at("/.well-known/openid-configuration")) == 1
+        assert len(server.seen_at("/token")) == 2
+
+    def test_one_that_calls_itself_otherwise_is_refused(self, server: Server) -> None:
+        self.answer(server, issuer="https://evil.example")
+        profile = oauth(server, f'grant = "client-credentials"\nissuer = "{server.url}"\nclient_id = "c"\nclient_auth = "none"')
+        with pytest.raises(StepFailed, match="'/issuer' is"):
+            profile.login.pipeline.obtain(["token"])
+
+    def test_a_token_is_given_back_where_the_issuer_says(self, server: Server) -> None:
+        self.answer(server, revocation_endpoint=f"{server.url}/revoke")
+        server.reply("/token", Reply(body={**TOKEN, "refresh_token": "rt-1"}))
+        server.reply("/revoke", Reply(200))
+        keys = f'grant = "password"\nissuer = "{server.url}"\nclient_id = "c"\nusername = "u"\npassword = "p"'
+        login = oauth(server, keys).login
+        assert not login.revoke("token")
+        login.pipeline.obtain(["token"])
+        assert login.revoke("token")
+        assert dict(server.seen_at("/revoke")[0].form) == {"token": "rt-1", "client_id": "c"}
+
+
+def test_when_the_refresh_token_has_ended_it_is_a_login(server: Server) -> None:
+    server.reply(
+        "/token",
+        Reply(body={**TOKEN, "expires_in": 0, "refresh_token": "rt", "refresh_expires_in": -5}),
+        Reply(body=TOKEN),
+    )
+    profile = oauth(server, 'grant = "password"\ntoken_url = "/token"\nclient_id = "c"\nusername = "u"\npassword = "p"')
+    profile.login.pipeline.obtain(["token"])
+    profile.login.pipeline.obtain(["token"])
+    assert [dict(seen.form)["grant_type"] for seen in server.seen_at("/token")] == ["password", "password"]
+
+
+@pytest.mark.parametrize(
+    ("keys", "problem"),
+    [
+        ('grant = "password"\ntoken_url = "/t"\nusername = "u"', "missing key: password"),
+        ('grant = "client-credentials"\nclient_id = "c"', "missing key: token_url (or issuer)"),
+        ('grant = "device-code"\ntoken_url = "/t"\nclient_id = "c"', "missing key: device_url (or issuer)"),
+        ('grant = "client-credentials"\ntoken_url = "/t"\nclient_id = "c"\nusername = "u"', "`username` does not go"),
+        (
+            'grant = "client-credentials"\ntoken_url = "/t"\nclient_id = "c"\nclient_auth = "post"',
+            "missing key: client_secret",
+        ),
+        ('grant = "jwt-bearer"\ntoken_url = "/t"\nassertion = { iss = "x" }', "missing key: private_key"),
+    ],
+    ids=["no password", "no endpoint", "no device endpoint", "another grant's key", "no secret", "no key"],
+)
+def test_what_a_grant_lacks_is_said(tmp_path: Path, keys: str, problem: str) -> None:
+    path = tmp_path / "profiles.toml"
+    path.write_text(f'[profiles.demo]\nbase_url = "https://a.example"\n[profiles.demo.auth]\ntype = "oauth2"\n{keys}\n')
+    document = load_document(path)
+    assert any(problem in describe(document, each) for each in problems(document))
