@@ -115,7 +115,7 @@ HttpClientConfig(base_url='', default_timeout=30.0, default_headers=..., verify_
     max_redirects=10, retry_strategy=None, auth_hook=None, request_hooks=(), response_hooks=(), error_hooks=(),
     pool_connection=10, pool_maxsize=20, max_elapsed=None, raise_for_status=False, cookies=..., proxies=None,
     client_cert=None, origins=(), max_body=104857600, default_params=..., connect_timeout=10.0, idle_timeout=None,
-    post_to_get=True, retry_unsafe_methods=False, circuit_breaker=None, retry_budget=None)
+    post_to_get=True, retry_unsafe_methods=False, circuit_breaker=None, retry_budget=None, keep_cookies=True)
 HttpClientConfigBuilder()
 HttpClientConfigBuilder.build(self)
 HttpClientConfigBuilder.with_api_key(self, api_key, header_name='X-API-Key')
@@ -189,7 +189,7 @@ PasswordGrantTokenProvider(token_url, client_id, client_secret, username, passwo
 PipelineTokenProvider(pipeline, service_name, refresh_from_step=None)
 PipelineTokenProvider.pipeline
 PreparedRequest(method, url, headers=..., body=None, parts=(), credentials=frozenset(), query_credentials=frozenset(),
-    timeout=None)
+    timeout=None, client_cert=None)
 Profile
 Profile.login
 Profile.tokens
@@ -377,6 +377,11 @@ def test_a_signature_is_as_it_was(row: str) -> None:
 def test_every_public_name_is_written_down() -> None:
     written = {row.partition("(")[0].partition(".")[0] for row in ROWS}
     assert set(forge_cli.__all__) - written <= {"HttpMethod"}
+
+
+def test_every_public_name_is_used_by_the_typed_program() -> None:
+    words = set(re.findall(r"\w+", (ROOT / "tests" / "typing_public_api.py").read_text(encoding="utf-8")))
+    assert set(forge_cli.__all__) - words == set()
 
 
 @pytest.mark.parametrize(("name", "parent"), exceptions())

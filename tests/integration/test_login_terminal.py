@@ -213,7 +213,7 @@ def test_a_signal_while_the_code_is_waited_for(
 ) -> None:
     device.reply("/device", started(device, interval=30))
     child = on_a_terminal("token", "login")
-    child.expect("Waiting for that")
+    child.expect("Waiting until it is entered")
     began = time.monotonic()
     child.kill(number)
     assert (ended(child)[0], time.monotonic() - began < 2) == (code, True)

@@ -105,14 +105,18 @@ class TestMetadata:
         self.answer(server)
         server.reply("/token", Reply(body={**TOKEN, "expires_in": 0}), Reply(body=TOKEN))
         for _ in range(2):
-            profile = oauth(server, f'grant = "client-credentials"\nissuer = "{server.url}"\nclient_id = "c"\nclient_auth = "none"')
+            profile = oauth(
+                server, f'grant = "client-credentials"\nissuer = "{server.url}"\nclient_id = "c"\nclient_auth = "none"'
+            )
             profile.login.pipeline.obtain(["token"])
         assert len(server.seen_at("/.well-known/openid-configuration")) == 1
         assert len(server.seen_at("/token")) == 2
 
     def test_one_that_calls_itself_otherwise_is_refused(self, server: Server) -> None:
         self.answer(server, issuer="https://evil.example")
-        profile = oauth(server, f'grant = "client-credentials"\nissuer = "{server.url}"\nclient_id = "c"\nclient_auth = "none"')
+        profile = oauth(
+            server, f'grant = "client-credentials"\nissuer = "{server.url}"\nclient_id = "c"\nclient_auth = "none"'
+        )
         with pytest.raises(StepFailed, match="'/issuer' is"):
             profile.login.pipeline.obtain(["token"])
 

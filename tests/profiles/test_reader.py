@@ -32,7 +32,7 @@ from forge_cli.profiles.schema import (
 
 PASSWORD = "not-a-real-password"
 STEP = '[auth]\ntype = "pipeline"\n[auth.steps.s]\nextract = { token = "/t" }\n'
-OAUTH2 = 'type = "oauth2", grant = "client-credentials", token_url = "/t", client_id = "c"'
+OAUTH2 = 'type = "oauth2", grant = "client-credentials", token_url = "/t", client_id = "c", client_secret = "s"'
 REQUEST = 'request = { url = "/t" }\n'
 
 
@@ -84,7 +84,7 @@ def wrong(text: str) -> list[tuple[str, str]]:
         pytest.param(
             f'auth = {{ {OAUTH2}, resource = ["a"] }}',
             "auth",
-            OAuth2Auth(grant="client-credentials", token_url="/t", client_id="c", resource=("a",)),
+            OAuth2Auth(grant="client-credentials", token_url="/t", client_id="c", client_secret="s", resource=("a",)),
             id="oauth2",
         ),
         pytest.param(

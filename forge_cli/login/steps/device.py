@@ -191,7 +191,7 @@ def _shown(person: Person, step: str, started: Mapping[str, Any]) -> None:
     )
     usable = isinstance(complete, str) and _WEB.fullmatch(complete) is not None
     person.browse(str(complete) if usable else uri)
-    person.tell("Waiting for that.")
+    person.tell("Waiting until it is entered.")
 
 
 def _error(reading: Reading) -> Mapping[str, Any]:

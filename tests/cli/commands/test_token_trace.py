@@ -79,8 +79,19 @@ def test_a_token_that_can_be_used_is_used(forge: Forge, api: Server) -> None:
     seen = len(api.seen)
     result = forge("token", "explain", "--trace")
     assert (result.exit_code, result.stdout, len(api.seen)) == (0, "", seen)
-    assert "nothing had to be sent" in result.stderr
+    assert "there is nothing to trace" in result.stderr
 
 
 def test_trace_and_json_cannot_go_together(forge: Forge, api: Server) -> None:
     assert forge("token", "explain", "--trace", "--json").exit_code == 2
+
+
+def test_a_step_that_sends_nothing_is_named(forge: Forge, server: Server, profile_file: Callable[[str], Path]) -> None:
+    steps = '[profiles.api.auth.steps.key]\nkind = "value"\nvalue = "key-token-1"\n'
+    profile_file(TWO.replace("@URL@", server.url).replace('name = "ada"', 'key = "${steps.key.token}"') + steps)
+    server.reply("/app", Reply(200, {"token": APP}))
+    server.reply("/user", Reply(200, {"token": USER, "region": "north-eu", "expires_in": 60}))
+    result = forge("token", "explain", "--trace")
+    assert result.exit_code == 0
+    assert "without a request of its own: key (value)" in result.stderr
+    assert "key-token-1" not in result.stdout

@@ -80,11 +80,15 @@ def _traced(context: Context, timeout: float | None) -> int:
     trace = Trace(context.stdout.write, context.notice, color=color_wanted(context.stdout, context.environ))
     profile = warned(context, context.profile(listener=trace, kind=TracedProfile))
     trace.profile = profile
-    targets = profile.login.targets
+    pipeline = profile.login.pipeline
+    runs = due(profile, pipeline.states())
     try:
-        profile.login.pipeline.obtain(targets, deadline_of(profile, timeout))
+        pipeline.obtain(profile.login.targets, deadline_of(profile, timeout))
     finally:
         trace.close()
-    if not trace.steps:
-        context.notice("nothing had to be sent: every token can be used; after `forge token clear` all is")
+    quiet = [f"{name} ({kind(pipeline.steps[name])})" for name in runs if name not in trace.steps]
+    if quiet:
+        context.notice(f"without a request of its own: {', '.join(quiet)}")
+    if not runs:
+        context.notice("every token can be used: there is nothing to trace until `forge token clear`")
     return 0
