@@ -31,10 +31,11 @@ from forge_cli import (
     NoRetryStrategy,
     RequestContext,
     SimpleRetryStrategy,
+    TokenData,
     TokenFetchPipeline,
     TokenManager,
 )
-from forge_cli.errors import HttpStatusException
+from forge_cli.errors import HttpStatusException, StorageError
 from forge_cli.models import Headers
 from forge_cli.profiles.build import retry_strategy
 from forge_cli.profiles.schema import RetryTable
@@ -216,6 +217,27 @@ def test_a_provider_closes_its_connection(server: Server) -> None:
     with pytest.raises(ForgeError) as caught:
         made.fetch_token()
     assert "closed" in str(caught.value)
+
+
+class FullStorage(InMemoryTokenStorage):
+    def set(self, key: str, token: TokenData) -> None:
+        raise StorageError("the disk is full")
+
+
+def test_a_token_that_cannot_be_saved_is_used_and_that_is_logged_once(
+    server: Server, caplog: pytest.LogCaptureFixture
+) -> None:
+    endpoint = TokenEndpoint({"reporting": SECRET}, server=server)
+    server.reply("/login", Reply(200, {"access_token": "token-1"}))
+    step = BodyTokenFetcher("login", server.url, "/login")
+    with provider(endpoint.url) as made:
+        manager, pipeline = TokenManager(made, FullStorage()), TokenFetchPipeline([step], FullStorage())
+        found = [manager.get_token, manager.get_token, pipeline.execute, pipeline.execute]
+        assert [ask().access_token for ask in found] == ["access-token-1", "access-token-1", "token-1", "token-1"]
+    pipeline.close()
+    told = [(record.name, record.levelname) for record in caplog.records if "the disk is full" in record.message]
+    assert told == [("forge_cli.tokens.manager", "WARNING"), ("forge_cli.tokens.fetch_pipeline", "WARNING")]
+    assert "access-token-1" not in caplog.text
 
 
 def test_pipelines_with_prefixes_of_their_own_share_a_storage(server: Server) -> None:

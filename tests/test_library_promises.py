@@ -531,6 +531,20 @@ storages hand out immutable values
 TokenData is frozen
     test_models.py::TestTokenData::test_is_immutable_and_equal_by_value
 
+# Storages that fail
+a token that cannot be saved is used, and that is told once
+    test_library_facts.py::test_a_token_that_cannot_be_saved_is_used_and_that_is_logged_once
+    tokens/test_pipeline_unwritable.py::test_the_token_is_used_and_one_warning_given
+one that cannot be read is an error, and nothing is sent
+    integration/test_redis_killed.py::TestLibrary::test_who_cannot_read_is_told_so_and_sends_nothing
+    integration/test_redis_killed.py::TestExecutable::test_while_it_is_down_nothing_is_sent_and_afterwards_all_is_well
+one that dies in the middle of a renewal costs at most the saving
+    integration/test_redis_killed.py::TestLibrary::test_the_fresh_token_is_used_and_the_next_renewal_is_saved
+    integration/test_redis_killed.py::TestLibrary::test_who_waits_for_the_lock_is_told_so_and_sends_nothing
+    integration/test_redis_killed.py::TestLibrary::test_a_token_that_another_obtained_meanwhile_is_not_overwritten
+    integration/test_redis_killed.py::TestExecutable::test_the_request_goes_out_with_the_fresh_token_and_one_notice
+    integration/test_redis_killed.py::TestExecutable::test_a_renewal_that_is_asked_for_is_an_error
+
 # Pipelines
 order comes from depends_on: unsorted steps are fine
     tokens/test_fetch_pipeline.py::test_the_order_comes_from_the_dependencies

@@ -62,11 +62,11 @@ class Trace:
         for message in self._messages:
             self._write(message())
         self._messages.clear()
-        login = None if self.profile is None else self.profile.login
-        if login is not None and login.steps[self._shown].stored:
-            token = login.pipeline.stored(self._shown)
-            if token is not None:
-                self._write(f"  took {_taken(token)}\n  {visible_line(expiry(token))}\n")
+        for login in () if self.profile is None else self.profile.logins:
+            if self._shown in login.steps and login.steps[self._shown].stored:
+                token = login.pipeline.stored(self._shown)
+                if token is not None:
+                    self._write(f"  took {_taken(token)}\n  {visible_line(expiry(token))}\n")
         self._shown = None
 
     def _begin(self, step: str) -> None:

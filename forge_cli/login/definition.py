@@ -161,9 +161,13 @@ class ExtractTable:
     header: str | None = key("a header field", default=None)
     param: str | None = key("with `header`: a parameter of the field's value", default=None)
     cookie: str | None = key("a cookie that the answer sets", default=None)
-    regex: Pattern | None = key("a regular expression over the body; its first group is taken", default=None)
-    xml: str | None = key("a path in an XML body, as in Result/Credentials/Token; namespaces are ignored", default=None)
-    body: Literal[True] | None = key("the whole body as text", default=None)
+    regex: Pattern | None = key(
+        "a regular expression over the body; its first group is taken, else all of it", default=None
+    )
+    xml: str | None = key(
+        "a path from the root of an XML body, as in Result/Token or Result/@id; namespaces are ignored", default=None
+    )
+    body: Literal[True] | None = key("the whole body as text, without the line end", default=None)
     value: TemplateText | None = key("a template; `self.NAME` are the outputs above it", default=None)
     alternatives: tuple[Any, ...] = field(default=(), metadata={"help": "other places, tried in order", "name": "or"})
     optional: bool = key("may be absent", default=False)
@@ -185,7 +189,8 @@ class ExpiresTable:
     zero: Literal["never"] | None = key("0 means: never", default=None)
     default: Duration | None = key("the lifetime when the answer says none", default=None)
     from_: Pointer | None = field(
-        default=None, metadata={"help": "with `in`: the moment it counts from, in the body", "name": "from"}
+        default=None,
+        metadata={"help": "with `in`: the moment it counts from, in the body (ISO or epoch)", "name": "from"},
     )
 
 

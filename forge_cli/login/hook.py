@@ -142,7 +142,7 @@ class LoginHook(AuthHookInterface):
         """The login as it answers what this path was last challenged with."""
         if self.login.challenges is None:
             return self.login
-        known = self.login.challenges.get(str(request.method), urlsplit(url).path)
+        known = self.login.challenges.get(str.upper(request.method), urlsplit(url).path)
         return self.login if known is None else self.login.answering(known)
 
     def recover(self, response: HttpResponse, context: RequestContext) -> bool:
@@ -173,7 +173,7 @@ class LoginHook(AuthHookInterface):
         if found is None or found.params == attempt.scope.challenge:
             return False
         self.login.answering(found)  # refuses what leads elsewhere, before it is remembered
-        memory.remember(str(response.request.method), urlsplit(response.url).path, found)
+        memory.remember(str.upper(response.request.method), urlsplit(response.url).path, found)
         return True
 
     def is_auth_error(self, response: HttpResponse) -> bool:

@@ -50,7 +50,7 @@ def counts(entry: InjectTable, request: HttpRequest, url: str) -> bool:
     """Whether an entry is for this request, which goes to `url`, and leaves what the caller states himself."""
     parts = urlsplit(url)
     tests = (
-        (entry.methods, str(request.method).upper(), str.upper),
+        (entry.methods, str.upper(request.method), str.upper),
         (entry.paths, parts.path or "/", str),
         (entry.hosts, parts.hostname or "", str.lower),
     )
@@ -74,7 +74,7 @@ def stated(entry: InjectTable, request: HttpRequest) -> bool:
     if entry.in_ == "base_url":
         return "://" in request.url
     if entry.in_ in ("json", "form"):
-        return str(request.method).upper() not in _WITH_BODY or name in _fields(entry, request)
+        return str.upper(request.method) not in _WITH_BODY or name in _fields(entry, request)
     return False
 
 

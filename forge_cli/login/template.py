@@ -282,8 +282,8 @@ class _Parser:
             problem = f"filter '{name}' " + ("takes no argument" if arguments else "needs an argument")
             raise TemplateError(problem, column, hint=f"it makes {kind.help}")
         for argument in arguments:
-            if isinstance(argument, str) and kind.check is not None and (problem := kind.check(argument)) is not None:
-                raise TemplateError(f"filter '{name}': {problem}", place, hint=f"it makes {kind.help}")
+            if isinstance(argument, str) and kind.check is not None and (wrong := kind.check(argument)) is not None:
+                raise TemplateError(f"filter '{name}': {wrong}", place, hint=f"it makes {kind.help}")
         return Filter(name, arguments)
 
     def match(self, pattern: re.Pattern[str]) -> str | None:

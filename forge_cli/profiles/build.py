@@ -32,6 +32,7 @@ from .connection import base_url_trouble
 from .expand import expand
 from .load import ProfileSettings, find, load_document, profile, select
 from .login import Surroundings, build
+from .nonce import Nonces
 from .schema import (
     STORAGE_KEYS,
     CompositeAuth,
@@ -79,7 +80,12 @@ class Profile:
         self._building = threading.RLock()
         table = settings.table
         self._prompt = prompt if person is None else lambda text: person.ask(text, hidden=True)
-        self._world = World(person)
+        self._world = World(
+            person,
+            nonce=Nonces(environ, notice=notice).next,
+            environ=environ,
+            folder=settings.path.parent,
+        )
         self.secrets = Secrets(table.secrets, environ=environ, prompt=self._prompt, base_dir=settings.path.parent)
         plain = Scope(vars=settings.vars, environ=environ, secrets=self.secrets)
         self.base_url = plain.text(table.base_url).rstrip("/") if table.base_url else ""

@@ -29,7 +29,7 @@ class World:
     ) -> None:
         self.person = person
         self.sleep = sleep
-        self.nonce = nonce or Nonces().next
+        self.nonce = nonce or Nonces(environ).next
         self._environ = environ
         self._folder = folder
 

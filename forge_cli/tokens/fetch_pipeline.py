@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import logging
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from inspect import CO_VARARGS
@@ -15,6 +16,8 @@ from ..redact import REDACTOR
 from .kept import taken
 from .pipeline import Pipeline
 from .step import SimpleStep, in_order
+
+logger = logging.getLogger(__name__)
 
 
 class TokenFetchPipeline:
@@ -35,7 +38,7 @@ class TokenFetchPipeline:
         names = [str(_value(step, "name")) for step in steps]
         wrapped = [_FetcherStep(step, cache_key_prefix, None if validate_dependencies else names) for step in steps]
         self._storage = storage
-        self._pipeline = Pipeline(wrapped, storage)
+        self._pipeline = Pipeline(wrapped, storage, notice=logger.warning)
         self._fetchers = {name: step.fetcher for name, step in in_order(wrapped).items()}
         needed = {parent for step in wrapped for parent in step.needs}
         self._goals = [name for name in self._fetchers if name not in needed]

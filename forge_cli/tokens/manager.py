@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -13,6 +14,8 @@ from .kept import taken
 from .pipeline import Pipeline
 from .step import SimpleStep
 from .storage.memory import InMemoryTokenStorage
+
+logger = logging.getLogger(__name__)
 
 
 class TokenManager(TokenManagerInterface):
@@ -34,7 +37,7 @@ class TokenManager(TokenManagerInterface):
         super().__init__(provider, storage if storage is not None else InMemoryTokenStorage())
         step = _ProviderStep(provider)
         self._name = step.name
-        self._pipeline = Pipeline([step], self._storage)
+        self._pipeline = Pipeline([step], self._storage, notice=logger.warning)
         self._provider_caches = step.caches
 
     def get_token(self) -> TokenData:

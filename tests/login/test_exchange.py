@@ -131,6 +131,7 @@ class TestSuccess:
             "code": ExtractTable(value='${response.body | regex("code=(.+)")}'),
             "at": ExtractTable(value="${response.url}"),
             "no": ExtractTable(value="${response.headers.X-No}", optional=True),
+            "none": ExtractTable(value="${response.nothing}", optional=True),
         }
         assert send(url, work(), extract=extract).outputs == {"token": "next-1", "code": "abc", "at": url}
 

@@ -433,6 +433,8 @@ def test_a_value_that_cannot_be_computed_is_missing(value: str, message: str) ->
 @pytest.mark.parametrize(
     ("place", "message"),
     [
+        (ExtractTable(), "there is no place to look for 'token'"),
+        (ExtractTable(value="${vars.none}"), "`value` is null for 'token'"),
         (ExtractTable(header="X-T", param="p"), "header 'X-T' has no parameter 'p' for 'token'"),
         (ExtractTable(header="X-E", param="p"), "'p' of header 'X-E' is empty, which cannot be 'token'"),
         (ExtractTable(cookie="c"), "the answer sets no cookie 'c' for 'token'"),
@@ -451,7 +453,7 @@ def test_a_message_names_the_place_and_what_was_there_and_no_value(place: Extrac
     body = json.dumps({"user": {"id": 1}, "list": [{"id": "leaked-1", "in": {"x": "leaked-2"}}], "none": []})
     answer = Reply(body, {"X-T": "leaked-3; q=leaked-4", "X-E": "p="}, {"empty": ""})
     with pytest.raises(Missing) as caught:
-        taken({"token": place}, answer)
+        taken({"token": place}, answer, vars={"none": None})
     assert caught.value.message.startswith(message)
     assert "leaked" not in caught.value.message
 

@@ -45,3 +45,15 @@ def test_the_pure_modules_do_not_load_the_library() -> None:
     command = [sys.executable, "-c", program]
     found = subprocess.run(command, capture_output=True, text=True, check=True, cwd=sys.path[0], timeout=60)
     assert found.stdout.split() == []
+
+
+def test_a_field_that_is_no_line_is_not_sent(serve: Serve) -> None:
+    server = serve(reply())
+    request = requests.Request("GET", server.url()).prepare()
+    request.headers.update({"X-A": "1"})
+    request.headers["X-B"] = "2\r\nX-Evil: 1"
+    with requests.Session() as session:
+        session.mount("http://", Adapter((1, 1), True, None, Environment()))
+        with pytest.raises(ValueError, match="Invalid header value"):
+            session.send(request, timeout=5)
+    assert server.heads == []

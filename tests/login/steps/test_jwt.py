@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import hashlib
 import json
 import subprocess
 import sys
 from base64 import b64encode, urlsafe_b64decode
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -12,7 +14,13 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, NoEncryption, PrivateFormat
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+)
 
 from forge_cli.errors import ProfileError
 from forge_cli.login.definition import ExpiresTable, RequestTable
@@ -20,7 +28,7 @@ from forge_cli.login.scope import Scope
 from forge_cli.login.steps.jwt import JwtStep
 from forge_cli.login.work import Work
 from forge_cli.models import HttpRequest, HttpResponse
-from forge_cli.profiles.schema import EnvSecret
+from forge_cli.profiles.schema import EnvSecret, FileSecret
 from forge_cli.profiles.secrets import Secrets
 from forge_cli.redact import REDACTOR
 
@@ -140,6 +148,45 @@ def test_an_encrypted_key_from_the_environment_signs() -> None:
     signature = urlsafe_b64decode(made + "=" * (-len(made) % 4))
     key.public_key().verify(signature, data.encode(), padding.PKCS1v15(), SHA256())
     assert REDACTOR.text("with pass-word-1") == "with ***"
+
+
+def test_an_account_that_is_known_by_its_keys_fingerprint_can_be_written() -> None:
+    """As Snowflake has it: issuer ACCOUNT.USER.SHA256:fingerprint, all in capitals but the fingerprint."""
+    key = rsa.generate_private_key(65537, 2048)
+    text = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+    claims = {
+        "iss": "${vars.account | upper}.${vars.user | upper}.SHA256:${secrets.key | pem_fingerprint('sha256') | b64}",
+        "sub": "${vars.account | upper}.${vars.user | upper}",
+    }
+    made = step(alg="RS256", claims=claims, lifetime="59m").run(work({"KEY": text}, account="xy1", user="ada"))
+    public = key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    fingerprint = b64encode(hashlib.sha256(public).digest()).decode()
+    assert parts(made.outputs["token"])[1] == {
+        "iat": EPOCH,
+        "exp": EPOCH + 59 * 60,
+        "iss": f"XY1.ADA.SHA256:{fingerprint}",
+        "sub": "XY1.ADA",
+    }
+
+
+def test_a_service_accounts_file_signs_for_the_bearer_grant(tmp_path: Path) -> None:
+    """As Google has it: the key and the names are in one JSON file."""
+    key = rsa.generate_private_key(65537, 2048)
+    text = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+    account = {"client_email": "a@p.test", "private_key_id": "key-id-1", "private_key": text}
+    (tmp_path / "account.json").write_text(json.dumps(account))
+    table = {name: FileSecret(file="account.json", pointer=f"/{name}") for name in account}
+    secrets = Secrets(table, environ={}, prompt=None, base_dir=tmp_path)
+    made = step(
+        alg="RS256",
+        key="${secrets.private_key}",
+        headers={"kid": "${secrets.private_key_id}"},
+        claims={"iss": "${secrets.client_email}", "scope": "a b", "iat": "${now}", "exp": "${now + 3600}"},
+    ).run(replace(work(), scope=Scope(secrets=secrets, now=NOW.timestamp())))
+    header, claims = parts(made.outputs["token"])
+    assert header == {"alg": "RS256", "typ": "JWT", "kid": "key-id-1"}
+    assert claims == {"iss": "a@p.test", "scope": "a b", "iat": EPOCH, "exp": EPOCH + 3600}
+    assert made.end.at == NOW + timedelta(hours=1)
 
 
 @pytest.mark.parametrize(

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import NamedTuple
 
 import click
 
 from ....errors import UsageError
+from ....login.login import Login
+from ....login.step import LoginStep
 from ....models import Deadline, TokenData
 from ....profiles.build import Profile
 from ....tokens.pipeline import StepState
@@ -43,45 +45,91 @@ def deadline_of(profile: Profile, timeout: float | None) -> Deadline | None:
     return None if limit is None else Deadline(limit)
 
 
-def chosen(profile: Profile, step: str | None) -> list[str]:
+class Meant(NamedTuple):
+    """A step of one of the profile's logins; `label` is what it is called on the command line."""
+
+    login: Login
+    name: str
+    label: str
+
+    @property
+    def step(self) -> LoginStep:
+        return self.login.steps[self.name]
+
+    @property
+    def token(self) -> TokenData | None:
+        """The token, if one is stored."""
+        return self.login.pipeline.stored(self.name) if self.step.stored else None
+
+
+def meant(profile: Profile, login: Login, name: str) -> Meant:
+    """A step by its name; of several logins, by the login's too."""
+    part = f"{login.name.removeprefix('auth/')}/" if len(profile.logins) > 1 else ""
+    return Meant(login, name, part + name)
+
+
+def every(profile: Profile) -> list[Meant]:
+    """All steps of all logins of the profile."""
+    return [meant(profile, login, name) for login in profile.logins for name in login.steps]
+
+
+def chosen(profile: Profile, step: str | None) -> list[Meant]:
     """The step asked for, else the injected ones."""
-    known = profile.login.pipeline.steps
     if step is None:
-        return list(profile.login.targets)
-    if step not in known:
-        raise UsageError(f"profile {profile.name!r} has no step {step!r}", hint=f"one of: {', '.join(known) or 'none'}")
-    return [step]
+        return [meant(profile, login, name) for login in profile.logins for name in login.targets]
+    known = every(profile)
+    found = [each for each in known if step in (each.label, each.name)]
+    if not found:
+        hint = f"one of: {', '.join(each.label for each in known) or 'none'}"
+        raise UsageError(f"profile {profile.name!r} has no step {step!r}", hint=hint)
+    if len(found) > 1:
+        hint = f"one of: {', '.join(each.label for each in found)}"
+        raise UsageError(f"several logins have a step {step!r}", hint=hint)
+    return found
 
 
-def one(profile: Profile, step: str | None) -> str:
+def one(profile: Profile, step: str | None) -> Meant:
     """The one step whose token is meant. UsageError when there is none, or several."""
-    names = chosen(profile, step)
-    if len(names) == 1:
-        return names[0]
-    if not names:
+    found = chosen(profile, step)
+    if len(found) == 1:
+        return found[0]
+    if not found:
         raise UsageError(
             f"profile {profile.name!r} has no step that yields a token",
             hint="`forge token show --header` shows its credential",
         )
-    raise UsageError(f"requests carry several tokens: {', '.join(names)}", hint="choose one with --step")
+    raise UsageError(
+        f"requests carry several tokens: {', '.join(each.label for each in found)}", hint="choose one with --step"
+    )
+
+
+def by_login(steps: Iterable[Meant]) -> list[tuple[Login, list[str]]]:
+    """The names of steps for each login that has some."""
+    found: dict[int, tuple[Login, list[str]]] = {}
+    for login, name, _ in steps:
+        found.setdefault(id(login), (login, []))[1].append(name)
+    return list(found.values())
+
+
+def obtained(steps: Sequence[Meant], deadline: Deadline | None) -> dict[str, TokenData]:
+    """Tokens that can be used now, by label. UsageError when no condition of these steps holds."""
+    found: dict[str, TokenData] = {}
+    for login, names in by_login(steps):
+        tokens = login.pipeline.obtain(names, deadline)
+        found |= {each.label: tokens[each.name] for each in steps if each.login is login and each.name in tokens}
+    if not found:
+        raise UsageError(
+            f"there is no token of {', '.join(each.label for each in steps)}: its `when` does not hold",
+            hint="`forge token explain` shows the login",
+        )
+    return found
 
 
 def variables(profile: Profile, step: str | None, deadline: Deadline | None) -> dict[str, str]:
     """FORGE_TOKEN where there is one, and FORGE_TOKEN_<STEP> for each."""
-    names = chosen(profile, step)
-    if not names:
-        one(profile, step)
-    tokens = profile.login.pipeline.obtain(names, deadline)
-    found = {variable(name): tokens[name].access_token for name in names}
-    return ({"FORGE_TOKEN": tokens[names[0]].access_token} if len(names) == 1 else {}) | found
-
-
-def stored(profile: Profile, step: str | None) -> dict[str, TokenData]:
-    """The tokens that are stored, by step."""
-    pipeline = profile.login.pipeline
-    names = list(pipeline.steps) if step is None else chosen(profile, step)
-    found = {name: pipeline.stored(name) for name in names if pipeline.steps[name].stored}
-    return {name: value for name, value in found.items() if value is not None}
+    tokens = obtained(chosen(profile, step) or [one(profile, step)], deadline)
+    found = {variable(label): token.access_token for label, token in tokens.items()}
+    return ({"FORGE_TOKEN": next(iter(found.values()))} if len(found) == 1 else {}) | found
 
 
 def permission(context: Context, *, yes: bool) -> Callable[[str], bool] | None:
@@ -99,9 +147,8 @@ def permission(context: Context, *, yes: bool) -> Callable[[str], bool] | None:
     return ask
 
 
-def due(profile: Profile, states: Mapping[str, StepState]) -> list[str]:
+def due(login: Login, states: Mapping[str, StepState]) -> list[str]:
     """The steps that a request would run now, in order: what is needed only to obtain a token waits until it ends."""
-    pipeline = profile.login.pipeline
     found: set[str] = set()
 
     def visit(name: str) -> None:
@@ -109,15 +156,10 @@ def due(profile: Profile, states: Mapping[str, StepState]) -> list[str]:
         if would == "use" or name in found:
             return
         found.add(name)
-        step = pipeline.steps[name]
+        step = login.steps[name]
         for parent in step.refresh_needs if would == "refresh" else step.needs:
             visit(parent)
 
-    for name in profile.login.targets:
+    for name in login.targets:
         visit(name)
-    return [name for name in pipeline.steps if name in found]
-
-
-def kind(step: Any) -> str:
-    """The kind of a step of a profile's login."""
-    return str(step.table.kind)
+    return [name for name in login.steps if name in found]

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import Any
+
 import click
 
 from ....errors import UsageError
+from ....login.login import Login
+from ....profiles.build import Profile
 from ....tokens.pipeline import StepState
 from ...context import Context
 from ...options import global_options, pass_context, silent
 from ...output.text import color_wanted
 from ...output.tokens import expiry, tree
 from ...trace import Trace, TracedProfile
-from .chosen import JSON, TIMEOUT, deadline_of, due, kind, warned
+from .chosen import JSON, TIMEOUT, deadline_of, due, meant, warned
 from .printing import print_json
 
 
@@ -34,27 +39,36 @@ def explain(context: Context, /, as_json: bool, trace: bool, timeout: float | No
             raise UsageError("--json and --trace cannot go together", hint="choose one")
         return _traced(context, timeout)
     profile = context.profile()
-    pipeline = profile.login.pipeline
-    states = pipeline.states()
-    needed, runs = set(pipeline.closure(profile.login.targets)), due(profile, states)
-    rows = [
-        {
-            "step": name,
-            "kind": kind(step),
-            "needs": list(step.needs),
-            # What is not kept beyond one renewal cannot end anything.
-            "unbound": sorted(step.unbound | {n for n in step.needs if pipeline.steps[n].cache == "none"}),
-            "state": _state(states[name], step.cache, stored=step.stored),
-            "would": _would(states[name].would, needed=name in needed, due=name in runs),
-            "injected": name in profile.login.targets,
-        }
-        for name, step in pipeline.steps.items()
-    ]
+    rows = [row for login in profile.logins for row in _rows(profile, login)]
     if as_json:
         return print_json(context, {"profile": profile.name, "steps": rows})
-    lines = tree(rows, profile.login.targets) or [f"profile {profile.name!r} logs in by no steps"]
+    targets = [row["step"] for row in rows if row["injected"]]
+    lines = tree(rows, targets) or [f"profile {profile.name!r} logs in by no steps"]
     context.stdout.write("".join(f"{line}\n" for line in lines))
     return 0
+
+
+def _rows(profile: Profile, login: Login) -> list[dict[str, Any]]:
+    """What there is to say of each step of a login."""
+    states = login.pipeline.states()
+    needed, runs = set(login.pipeline.closure(login.targets)), due(login, states)
+
+    def labels(names: Iterable[str]) -> list[str]:
+        return [meant(profile, login, name).label for name in names]
+
+    return [
+        {
+            "step": labels([name])[0],
+            "kind": step.table.kind,
+            "needs": labels(step.needs),
+            # What is not kept beyond one renewal cannot end anything.
+            "unbound": labels(sorted(step.unbound | {n for n in step.needs if login.steps[n].cache == "none"})),
+            "state": _state(states[name], step.cache, stored=step.stored),
+            "would": _would(states[name].would, needed=name in needed, due=name in runs),
+            "injected": name in login.targets,
+        }
+        for name, step in login.steps.items()
+    ]
 
 
 def _state(state: StepState, cache: str, *, stored: bool) -> str:
@@ -80,13 +94,16 @@ def _traced(context: Context, timeout: float | None) -> int:
     trace = Trace(context.stdout.write, context.notice, color=color_wanted(context.stdout, context.environ))
     profile = warned(context, context.profile(listener=trace, kind=TracedProfile))
     trace.profile = profile
-    pipeline = profile.login.pipeline
-    runs = due(profile, pipeline.states())
+    quiet: list[str] = []
+    runs = False
     try:
-        pipeline.obtain(profile.login.targets, deadline_of(profile, timeout))
+        for login in profile.logins:
+            now = due(login, login.pipeline.states())
+            runs = runs or bool(now)
+            login.pipeline.obtain(login.targets, deadline_of(profile, timeout))
+            quiet += [f"{name} ({login.steps[name].table.kind})" for name in now if name not in trace.steps]
     finally:
         trace.close()
-    quiet = [f"{name} ({kind(pipeline.steps[name])})" for name in runs if name not in trace.steps]
     if quiet:
         context.notice(f"without a request of its own: {', '.join(quiet)}")
     if not runs:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import click
 
 from ....errors import NeedsPerson, UsageError
+from ....login.login import Login
 from ....login.step import plain
 from ....login.template import references
 from ....models import TokenData
@@ -14,7 +15,7 @@ from ....profiles.build import Profile
 from ...context import Context
 from ...options import global_options, pass_context, silent
 from ...output.tokens import expiry
-from .chosen import STEP, TIMEOUT, YES, chosen, deadline_of, permission, sending
+from .chosen import STEP, TIMEOUT, YES, by_login, chosen, deadline_of, every, meant, permission, sending
 
 
 @click.command()
@@ -36,19 +37,19 @@ def refresh(
       forge token refresh --step app        this step, and what is bound to it
       forge token refresh --all             log in from the beginning
 
-    A step with a side effect is run again only with --step, and after a question.
+    A step with a side effect is run again only with --step after a question, or with --yes.
     """
     if everything and (step or only):
         raise UsageError("--all goes with neither --step nor --only")
     profile = sending(context, strict=True)
-    names = list(profile.login.pipeline.steps) if everything else chosen(profile, step)
-    if not any(profile.login.pipeline.steps[name].stored for name in names):
+    steps = every(profile) if everything else chosen(profile, step)
+    if not any(each.step.stored for each in steps):
         raise UsageError(f"profile {profile.name!r} has no token that could be renewed")
     allow = permission(context, yes=yes) if step is not None or yes else None
-    tokens = profile.login.pipeline.renew(
-        names, only=only, from_scratch=everything, deadline=deadline_of(profile, timeout), allow=allow
-    )
-    _told(context, profile, tokens)
+    deadline = deadline_of(profile, timeout)
+    for part, names in by_login(steps):
+        tokens = part.pipeline.renew(names, only=only, from_scratch=everything, deadline=deadline, allow=allow)
+        _told(context, profile, part, tokens)
     return 0
 
 
@@ -68,51 +69,49 @@ def login(context: Context, /, no_browser: bool, step: str | None, yes: bool, ti
       forge token login --no-browser        the same from a shell on another machine
     """
     profile = sending(context, strict=True, browser=not no_browser)
-    targets = chosen(profile, step)
-    names = with_person(profile, targets)
-    if names and context.person() is None:
+    parts = by_login(chosen(profile, step))
+    asking = [with_person(part, targets) for part, targets in parts]
+    first = next((name for names in asking for name in names), None)
+    if first is not None and context.person() is None:
         raise NeedsPerson(
-            f"step '{names[0]}' needs a person, and there is no terminal, or input is off",
-            service_name=names[0],
+            f"step '{first}' needs a person, and there is no terminal, or input is off",
+            service_name=first,
             hint="run `forge token login` on a terminal, without --no-input, FORGE_NO_INPUT and CI",
         )
-    pipeline, deadline, allow = profile.login.pipeline, deadline_of(profile, timeout), permission(context, yes=yes)
-    renewed = [name for name in _made_from(profile, targets, names) if pipeline.steps[name].stored]
-    tokens: dict[str, TokenData] = {}
-    if renewed:
-        tokens |= pipeline.renew(renewed, from_scratch=True, deadline=deadline, allow=allow)
-    # The rest, which needs nobody, and so that the next request sends nothing before itself.
-    tokens |= pipeline.obtain([name for name in targets if name not in tokens], deadline, allow=allow)
-    if not names:
+    deadline, allow = deadline_of(profile, timeout), permission(context, yes=yes)
+    for (part, targets), names in zip(parts, asking, strict=True):
+        renewed = [name for name in _made_from(part, targets, names) if part.steps[name].stored]
+        tokens = part.pipeline.renew(renewed, from_scratch=True, deadline=deadline, allow=allow) if renewed else {}
+        # The rest, which needs nobody, so that the next request sends nothing before itself.
+        rest = [name for name in targets if name not in tokens]
+        _told(context, profile, part, tokens | part.pipeline.obtain(rest, deadline, allow=allow))
+    if first is None:
         context.notice("this login needs no person: `forge token refresh` renews it")
-    _told(context, profile, tokens)
     return 0
 
 
-def with_person(profile: Profile, targets: Sequence[str]) -> list[str]:
+def with_person(login: Login, targets: Sequence[str]) -> list[str]:
     """Of these steps and all they need, those that a person has a part in."""
-    return [name for name in profile.login.pipeline.closure(targets) if _asks(profile, name)]
+    return [name for name in login.pipeline.closure(targets) if _asks(login, name)]
 
 
-def _asks(profile: Profile, name: str) -> bool:
-    step = profile.login.steps[name]
+def _asks(login: Login, name: str) -> bool:
+    step = login.steps[name]
     table = {**plain(step.table), "refresh": None, "revoke": None}
     named = [reference[1] for reference in references(table) if reference[0] == "secrets"]
-    secrets = profile.login.scope.secrets
-    return step.interactive or any(secrets.source(secret)[0] == "prompt" for secret in named)
+    return step.interactive or any(login.scope.secrets.source(secret)[0] == "prompt" for secret in named)
 
 
-def _made_from(profile: Profile, targets: Sequence[str], names: Sequence[str]) -> list[str]:
+def _made_from(login: Login, targets: Sequence[str], names: Sequence[str]) -> list[str]:
     """These steps, and on the way to the targets all that need them: an unbound one has used up its code."""
-    pipeline = profile.login.pipeline
     found: list[str] = []
-    for name in pipeline.closure(targets):
-        if name in names or any(parent in found for parent in pipeline.steps[name].needs):
+    for name in login.pipeline.closure(targets):
+        if name in names or any(parent in found for parent in login.steps[name].needs):
             found.append(name)
     return found
 
 
-def _told(context: Context, profile: Profile, tokens: Mapping[str, TokenData]) -> None:
+def _told(context: Context, profile: Profile, login: Login, tokens: Mapping[str, TokenData]) -> None:
     for name, found in tokens.items():
-        if profile.login.pipeline.steps[name].stored:
-            context.notice(f"renewed {name}: {expiry(found)}")
+        if login.steps[name].stored:
+            context.notice(f"renewed {meant(profile, login, name).label}: {expiry(found)}")

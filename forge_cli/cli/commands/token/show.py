@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import re
-from typing import Any
 
 import click
 
 from ....curl import quote
 from ....errors import UsageError
-from ....login.hook import LoginHook
 from ....models import Deadline, HttpRequest, RequestContext, TokenData, iter_params
 from ....profiles.build import Profile
+from ....tokens.storage.file import FileTokenStorage
 from ...context import Context
 from ...options import global_options, pass_context, silent
 from ...output.tokens import COLUMNS, claims, row
-from .chosen import JSON, STEP, TIMEOUT, deadline_of, one, sending, stored, variables
+from .chosen import JSON, STEP, TIMEOUT, Meant, chosen, deadline_of, every, obtained, one, sending, variables
 from .printing import print_json, print_rows
 
 
@@ -53,9 +52,9 @@ def show(
       forge token show --header | curl -H @- https://api.example.com/users
     """
     forms = {"--json": as_json, "--decode": decode, "--raw": raw, "--header": header is not None, "--env": as_env}
-    chosen = [name for name, given in forms.items() if given]
-    if len(chosen) > 1:
-        raise UsageError(f"{chosen[0]} and {chosen[1]} cannot go together", hint="choose one")
+    given = [name for name, wanted in forms.items() if wanted]
+    if len(given) > 1:
+        raise UsageError(f"{given[0]} and {given[1]} cannot go together", hint="choose one")
     if raw or header is not None or as_env:
         profile = sending(context)
         deadline = deadline_of(profile, timeout)
@@ -65,19 +64,20 @@ def show(
             return _print_env(context, profile, step, deadline)
         return _print_header(context, profile, header or "", deadline)
     profile = context.profile()
-    tokens = stored(profile, step)
+    tokens = [(each, each.token) for each in (every(profile) if step is None else chosen(profile, step))]
+    found = [(each, token) for each, token in tokens if token is not None]
     if decode:
-        return _print_claims(context, profile, tokens, step)
+        return _print_claims(context, profile, found, step)
     rows = [
-        row(profile.name, name, found, source=_source(profile, name), storage=_storage(profile), reveal=reveal)
-        for name, found in tokens.items()
+        row(profile.name, each.label, token, source=_source(each), storage=_storage(profile, each), reveal=reveal)
+        for each, token in found
     ]
     return print_rows(context, rows, COLUMNS, as_json=as_json, empty="no tokens are stored for this profile yet")
 
 
 def _print_raw(context: Context, profile: Profile, step: str | None, deadline: Deadline | None) -> int:
-    name = one(profile, step)
-    context.stdout.write(f"{profile.login.pipeline.obtain([name], deadline)[name].access_token}\n")
+    [token] = obtained([one(profile, step)], deadline).values()
+    context.stdout.write(f"{token.access_token}\n")
     return 0
 
 
@@ -99,7 +99,7 @@ def _print_header(context: Context, profile: Profile, name: str, deadline: Deadl
 def _credential_headers(context: Context, profile: Profile, deadline: Deadline | None) -> dict[str, str]:
     """The headers by which requests are authenticated. UsageError for a value that no header can have."""
     request = HttpRequest("GET", profile.base_url or "/")
-    request = LoginHook(profile.login).before_request(request, RequestContext(request, deadline=deadline))
+    request = profile.auth_hook().before_request(request, RequestContext(request, deadline=deadline))
     headers = dict(request.headers or {})
     if request.cookies:
         headers["Cookie"] = "; ".join(f"{key}={value}" for key, value in request.cookies.items())
@@ -117,10 +117,10 @@ def _print_env(context: Context, profile: Profile, step: str | None, deadline: D
     return 0
 
 
-def _print_claims(context: Context, profile: Profile, tokens: dict[str, TokenData], step: str | None) -> int:
+def _print_claims(context: Context, profile: Profile, tokens: list[tuple[Meant, TokenData]], step: str | None) -> int:
     if not tokens:
         raise UsageError("no token is stored", hint="`forge token refresh` obtains one")
-    decoded = {name: claims(found.access_token) for name, found in tokens.items()}
+    decoded = {each.label: claims(token.access_token) for each, token in tokens}
     if all(found is None for found in decoded.values()):
         what = f"the token of step {step!r} is" if step is not None else "the stored tokens are"
         raise UsageError(f"{what} opaque: no JWT", hint="only the server knows what is in it")
@@ -131,13 +131,13 @@ def _print_claims(context: Context, profile: Profile, tokens: dict[str, TokenDat
     return 0
 
 
-def _source(profile: Profile, step: str) -> str:
+def _source(each: Meant) -> str:
     """Where a step's token comes from."""
-    table: Any = profile.auth.steps[step]
+    table = each.step.table
     request = getattr(table, "request", None)
     return f"{table.kind} {request.method} {request.url}" if request is not None else str(table.kind)
 
 
-def _storage(profile: Profile) -> str:
-    kind = profile.storage_kind
-    return f"file {profile.token_file}" if kind == "file" else kind
+def _storage(profile: Profile, each: Meant) -> str:
+    storage = each.login.pipeline.storage
+    return f"file {storage.path}" if isinstance(storage, FileTokenStorage) else profile.storage_kind

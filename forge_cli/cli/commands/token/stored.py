@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from ....errors import HttpClientException, MissingSecret, UsageError
+from ....login.login import Login
 from ....models import TokenData
 from ....profiles.build import Profile, token_directory
 from ....tokens.storage.file import FileTokenStorage
@@ -14,7 +15,7 @@ from ...context import Context
 from ...exit_codes import ExitCode, cause_of, exit_code_of
 from ...options import global_options, pass_context, silent
 from ...output.tokens import COLUMNS, row
-from .chosen import JSON, STEP, TIMEOUT, chosen, deadline_of, sending
+from .chosen import JSON, STEP, TIMEOUT, by_login, chosen, deadline_of, every, sending
 from .printing import print_rows
 
 
@@ -26,8 +27,8 @@ from .printing import print_rows
 def list_(context: Context, /, as_json: bool) -> int:
     """List every stored token, of all profiles."""
     rows = [
-        row(path.name.removesuffix(".toml"), _step_of(key, found), found, storage=f"file {path}")
-        for path in _token_files(context)
+        row(name, _step_of(key, found), found, storage=f"file {path}")
+        for name, path in _token_files(context)
         for key, found in FileTokenStorage(path, notice=context.notice).items()
     ]
     # Where a token comes from stands in the profile, not in the file of tokens.
@@ -55,40 +56,46 @@ def clear(context: Context, /, step: str | None, all_profiles: bool, revoke: boo
         return _clear_all(context)
     profile = sending(context, strict=True) if revoke else context.profile(strict=True)
     code = _revoke(context, profile, step, timeout) if revoke else ExitCode.SUCCESS
-    removed = _clear_file(profile) if step is None else profile.login.pipeline.clear(chosen(profile, step))
+    removed = (
+        [name for login in profile.logins for name in _clear_file(login)] if step is None else _clear(profile, step)
+    )
     context.notice(f"forgot {', '.join(removed)}" if removed else "there was nothing to forget")
     return code
 
 
 def _revoke(context: Context, profile: Profile, step: str | None, timeout: float | None) -> ExitCode:
     """Give tokens back, those that were made from others first. The exit code is that of the first failure."""
-    pipeline = profile.login.pipeline
-    named = set(pipeline.steps) if step is None else set(chosen(profile, step))
-    names = [name for name in reversed(pipeline.steps) if name in named | pipeline.bound_to(named)]
     deadline = deadline_of(profile, timeout)
     code = ExitCode.SUCCESS
-    for name in names:
-        try:
-            if profile.login.revoke(name, deadline):
-                context.notice(f"revoked {name}")
-        except (HttpClientException, MissingSecret) as exc:
-            cause = cause_of(exc)
-            context.warn(f"step '{name}': the token is forgotten here, but may still be good: {cause.message}")
-            code = code or exit_code_of(cause)
+    for login, named in by_login(every(profile) if step is None else chosen(profile, step)):
+        chosen_ones = {*named, *login.pipeline.bound_to(named)}
+        for name in [name for name in reversed(list(login.steps)) if name in chosen_ones]:
+            try:
+                if login.revoke(name, deadline):
+                    context.notice(f"revoked {name}")
+            except (HttpClientException, MissingSecret) as exc:
+                cause = cause_of(exc)
+                context.warn(f"step '{name}': the token is forgotten here, but may still be good: {cause.message}")
+                code = code or exit_code_of(cause)
     return code
 
 
-def _token_files(context: Context) -> list[Path]:
+def _token_files(context: Context) -> list[tuple[str, Path]]:
+    """Each file of tokens, and the profile or shared login that it is of."""
     folder = token_directory(context.environ)
-    return sorted(folder.glob("*.toml")) if folder.is_dir() else []
+    paths = [*sorted(folder.glob("*.toml")), *sorted(folder.glob("auth/*.toml"))]
+    return [(path.relative_to(folder).as_posix().removesuffix(".toml"), path) for path in paths]
 
 
-def _clear_file(profile: Profile) -> list[str]:
-    """Forget every token of a profile, also those of other users, hosts and older definitions."""
-    storage = profile.storage
-    if not isinstance(storage, FileTokenStorage):
-        return profile.login.pipeline.clear()
-    return _delete(storage)
+def _clear(profile: Profile, step: str) -> list[str]:
+    """Forget the token of a step, and all that was made from it."""
+    return [name for login, names in by_login(chosen(profile, step)) for name in login.pipeline.clear(names)]
+
+
+def _clear_file(login: Login) -> list[str]:
+    """Forget every token of a login, also those of other users, hosts and older definitions."""
+    storage = login.pipeline.storage
+    return _delete(storage) if isinstance(storage, FileTokenStorage) else login.pipeline.clear()
 
 
 def _delete(storage: FileTokenStorage) -> list[str]:
@@ -100,7 +107,7 @@ def _delete(storage: FileTokenStorage) -> list[str]:
 
 def _clear_all(context: Context) -> int:
     count = 0
-    for path in _token_files(context):
+    for _, path in _token_files(context):
         count += len(_delete(FileTokenStorage(path, notice=context.notice)))
     context.notice(f"forgot {count} tokens" if count else "there was nothing to forget")
     return 0
