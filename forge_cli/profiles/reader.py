@@ -8,6 +8,7 @@ from functools import cache
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, NamedTuple, TypeVar, Union, get_args, get_origin, get_type_hints
 
+from ..errors import ProfileError
 from ..login.definition import (
     ConditionTable,
     ExpiresTable,
@@ -232,7 +233,13 @@ def _row_of(registry: Registry, tag: str, usual: str | None) -> Callable[[Any, P
             return reading.problem(path, f"missing key: {tag} (one of: {', '.join(registry)})", missing=True)
         if not isinstance(name, str) or name not in registry:
             return reading.problem((*path, tag), f"unknown {registry.kind} {unknown(str(name), registry)}")
-        return _table(registry.load(name)).read(value, path, reading)
+        try:
+            cls = registry.load(name)
+        except ProfileError as exc:
+            return reading.problem((*path, tag), exc.message)
+        if not is_dataclass(cls):
+            return reading.problem((*path, tag), f"{name!r} has no keys: it must be a class made with `table`")
+        return _table(cls).read(value, path, reading)
 
     return read_row
 

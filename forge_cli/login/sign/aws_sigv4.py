@@ -45,9 +45,9 @@ class AwsSigV4Sign(Signer):
         """
         service = scope.text(self.service)
         stores_objects = service in _OBJECT_STORES
-        moment = datetime.fromtimestamp(int(scope.now), UTC).strftime("%Y%m%dT%H%M%SZ")
-        request = replace(request, url=_strict(request.url, stores_objects))
-        request = replace(request, headers=request.headers.without("Authorization", "X-Amz-Security-Token"))
+        moment = datetime.fromtimestamp(scope.now, UTC).strftime("%Y%m%dT%H%M%SZ")
+        headers = request.headers.without("X-Amz-Security-Token")
+        request = replace(request, url=_strict(request.url, stores_objects), headers=headers)
         request = encoded.with_header(request, "X-Amz-Date", moment, secret=False)
         if self.session_token is not None and (token := scope.text(self.session_token)):
             REDACTOR.add(token)
@@ -55,12 +55,12 @@ class AwsSigV4Sign(Signer):
         if stores_objects and _DIGEST not in request.headers:
             request = encoded.with_header(request, _DIGEST, _payload(request, stores_objects), secret=False)
         extent = f"{moment[:8]}/{scope.text(self.region)}/{service}/aws4_request"
-        headers = _signed_headers(request)
-        canonical = canonical_request(request, headers, stores_objects)
+        signed = _signed_headers(request)
+        canonical = canonical_request(request, signed, stores_objects)
         text = "\n".join((ALGORITHM, moment, extent, sha256(canonical.encode()).hexdigest()))
         signature = _signature(scope.text(self.secret_key), extent, text)
         credential = f"{scope.text(self.access_key)}/{extent}"
-        value = f"{ALGORITHM} Credential={credential}, SignedHeaders={';'.join(headers)}, Signature={signature}"
+        value = f"{ALGORITHM} Credential={credential}, SignedHeaders={';'.join(signed)}, Signature={signature}"
         return encoded.with_header(request, "Authorization", value)
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hmac
 from base64 import b64encode
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from typing import Literal
 from urllib.parse import quote
 
@@ -45,7 +44,6 @@ class OAuth1Sign(Signer):
 
     def sign(self, request: PreparedRequest, scope: Scope) -> PreparedRequest:
         """As `Signer.sign` says. The fields of a form are part of the signature, other bodies are not."""
-        request = replace(request, headers=request.headers.without("Authorization"))
         parameters = self._parameters(scope)
         parameters["oauth_signature"] = self._signature(base_string(request, parameters), scope)
         realm = [] if self.realm is None else [f'realm="{_quoted(scope.text(self.realm))}"']

@@ -214,6 +214,13 @@ def test_a_stated_digest_is_taken() -> None:
     )
 
 
+def test_a_stated_digest_is_taken_elsewhere_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    prepared = request(
+        "PUT", "https://es.example/k", content=b"x", headers={"X-Amz-Content-SHA256": "UNSIGNED-PAYLOAD"}
+    )
+    assert dict(signed(prepared, "es").headers) == by_botocore(prepared, "es", monkeypatch)
+
+
 @pytest.mark.parametrize("service", ["s3", "es"])
 def test_a_file_is_signed_like_its_bytes(service: str) -> None:
     in_memory = minimal("PUT", "https://s3.example/k", b"content")
@@ -236,9 +243,18 @@ def test_another_stream_cannot_be_signed(url: str, service: str) -> None:
 
 
 def test_keys_are_hidden_and_credentials_stay_at_their_origin() -> None:
-    made = signed(request("GET", "https://es.example/"), session="made-up-session-token")
+    made = signer(
+        """
+        type = "aws-sigv4"
+        access_key = "key"
+        secret_key = "${env.SECRET}"
+        session_token = "${env.SESSION}"
+        region = "us-east-1"
+        service = "es"
+        """
+    ).sign(request("GET", "https://es.example/"), scope(environ={"SECRET": EXAMPLE_SECRET, "SESSION": "made-up-token"}))
     assert made.credentials == {"authorization", "x-amz-security-token"}
-    assert REDACTOR.text(f"{EXAMPLE_SECRET} made-up-session-token") == "*** ***"
+    assert REDACTOR.text(f"{EXAMPLE_SECRET} made-up-token") == "*** ***"
     assert "Signature=" not in repr(made)
 
 

@@ -5,6 +5,7 @@ import io
 import re
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -60,7 +61,9 @@ class Guard:
             if "Authorization" not in seen.headers:
                 return self.refusal("")
             found = fields(seen.headers["Authorization"])
-            counts = self.used.get(found["nonce"], set())
+            if found["nonce"] not in self.used or f'realm="{found["realm"]}"' not in self.head:
+                return self.refusal("")
+            counts = self.used[found["nonce"]]
             assert found["nc"] not in counts, "a count was used twice"
             counts.add(found["nc"])
             if not good(seen):
@@ -153,12 +156,18 @@ def test_a_challenge_without_qop_is_answered_as_of_old() -> None:
 
 
 @pytest.mark.parametrize(("algorithm", "name"), [("MD5-sess", "md5"), ("sha-256-SESS", "sha256")])
-def test_a_session_key_is_made_of_the_first_nonces(algorithm: str, name: str) -> None:
+def test_a_session_key_is_made_of_nonces(algorithm: str, name: str) -> None:
     challenge = Challenge("Digest", {"realm": "r", "nonce": "n", "qop": "auth", "algorithm": algorithm})
     found = fields(authorization(challenge, request("GET", "http://a.example/x?y=1"), "u", "p", count=2, cnonce="c"))
     secret = hexed(name, hexed(name, "u", "r", "p"), "n", "c")
     assert found["response"] == hexed(name, secret, "n", "00000002", "c", "auth", hexed(name, "GET", "/x?y=1"))
     assert found["algorithm"] == algorithm
+
+
+def test_a_session_without_qop_says_its_cnonce() -> None:
+    challenge = Challenge("Digest", {"realm": "r", "nonce": "n", "algorithm": "MD5-sess"})
+    found = fields(authorization(challenge, request("GET", "http://a.example/"), "u", "p", count=1, cnonce="c"))
+    assert found["cnonce"] == "c" and "nc" not in found
 
 
 @pytest.mark.parametrize("body", [None, b"a body", FileBody(io.BytesIO(b"a body"))], ids=["none", "bytes", "file"])
@@ -257,6 +266,14 @@ def test_the_same_nonce_again_is_a_refusal(server: Server) -> None:
     assert len(server.seen) == 2
 
 
+def test_a_nonce_that_was_good_and_comes_again_is_a_refusal_too(server: Server) -> None:
+    refused = Reply(401, "", {"WWW-Authenticate": MD5.format("same")})
+    server.reply("/a", refused, Reply(200), refused)
+    with client(signer(TOML), SECRETS, base_url=server.url) as made:
+        assert [made.get("/a").status_code for _ in range(2)] == [200, 401]
+    assert len(server.seen) == 3
+
+
 @pytest.mark.parametrize("status", [200, 403, 407])
 def test_only_a_401_is_a_challenge(server: Server, status: int) -> None:
     server.reply("/a", Reply(status, "", {"WWW-Authenticate": MD5.format("n")}))
@@ -298,6 +315,15 @@ def test_realms_of_one_server_are_kept_apart_by_their_domain(server: Server) -> 
         ("/2", True),
         ("/open", False),
     ]
+
+
+def test_of_realms_without_a_domain_the_last_is_answered(server: Server) -> None:
+    server.reply("/one", Guard(realm="one"))
+    server.reply("/two", Guard(realm="two"))
+    with client(signer(TOML), SECRETS, base_url=server.url) as made:
+        assert [made.get(path).status_code for path in ("/one", "/two", "/two")] == [200] * 3
+    realms = [fields(seen.headers["Authorization"])["realm"] for seen in server.seen[1:]]
+    assert realms == ["one", "one", "two", "two"]
 
 
 def test_a_domain_elsewhere_does_not_take_the_password_there(server: Server, other_server: Server) -> None:
@@ -346,6 +372,37 @@ def refusal(nonce: str, url: str = "http://a.example/") -> HttpResponse:
     return HttpResponse(401, headers, b"", 1.0, url, HttpRequest("GET", url))
 
 
+def test_a_challenge_that_others_have_met_goes_on_with_its_count() -> None:
+    made, prepared = signer(TOML), request("GET", "http://a.example/")
+    counts = []
+    for uuid in ("one", "two"):
+        assert made.challenged(refusal("same"), scope(SECRETS, uuid=uuid))
+        counts.append(fields(made.sign(prepared, scope(SECRETS, uuid=uuid)).headers["Authorization"])["nc"])
+    assert counts == ["00000001", "00000002"]
+
+
+def test_a_later_attempt_of_a_request_may_meet_a_challenge_of_its_own() -> None:
+    made, prepared, known = signer(TOML), request("GET", "http://a.example/"), scope(SECRETS)
+    assert made.challenged(refusal("one"), known)
+    made.sign(prepared, known)
+    assert not made.challenged(replace(refusal("one"), status_code=503), known)
+    made.sign(prepared, known)
+    assert made.challenged(refusal("two"), known)
+    made.sign(prepared, known)
+    assert not made.challenged(refusal("three"), known)
+
+
+def test_a_next_nonce_to_an_older_nonce_is_left() -> None:
+    made, prepared = signer(TOML), request("GET", "http://a.example/")
+    early, late = scope(SECRETS, uuid="early"), scope(SECRETS, uuid="late")
+    assert made.challenged(refusal("old"), early)
+    made.sign(prepared, early)
+    assert made.challenged(refusal("new"), late)
+    told = Headers([("Authentication-Info", 'nextnonce="old too"')])
+    assert not made.challenged(replace(refusal("old"), status_code=200, headers=told), early)
+    assert fields(made.sign(prepared, late).headers["Authorization"])["nonce"] == "new"
+
+
 def test_a_cnonce_is_of_its_own_for_each_nonce_and_signer() -> None:
     found = set()
     for _ in range(2):
@@ -366,13 +423,13 @@ def test_what_a_signer_remembers_is_no_part_of_its_table() -> None:
 
 
 def test_the_password_is_hidden_and_the_answer_stays_at_its_origin() -> None:
-    made = signer(TOML)
-    made.challenged(refusal("n"), scope(SECRETS))
-    signed = made.sign(request("GET", "http://a.example/"), scope(SECRETS))
+    made, known = signer(TOML.replace("secrets.", "env.")), scope(environ=SECRETS)
+    made.challenged(refusal("n"), known)
+    signed = made.sign(request("GET", "http://a.example/"), known)
     assert signed.credentials == {"authorization"}
     assert REDACTOR.text(PASSWORD) == "***"
     assert "response=" not in repr(signed)
-    assert "Authorization" not in made.sign(request("GET", "http://a.example:8080/"), scope(SECRETS)).headers
+    assert "Authorization" not in made.sign(request("GET", "http://a.example:8080/"), known).headers
 
 
 def test_no_password_is_asked_for_before_there_is_a_challenge() -> None:

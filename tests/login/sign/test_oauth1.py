@@ -166,14 +166,19 @@ def test_a_realm_is_sent_and_not_signed() -> None:
     assert parameters(with_realm)["oauth_signature"] == parameters(plain)["oauth_signature"]
 
 
+def test_an_empty_token_counts_as_none() -> None:
+    made = oauth(client_key="k", token='${env.NOBODY ?? ""}')
+    assert "oauth_token" not in parameters(made.sign(request("GET", "https://api.example/"), scope()))
+
+
 def test_what_was_signed_before_is_signed_anew() -> None:
     made, prepared = oauth(client_key="k"), request("GET", "https://api.example/")
     assert made.sign(made.sign(prepared, scope(now=1.0)), scope()) == made.sign(prepared, scope())
 
 
 def test_secrets_are_hidden_and_the_signature_stays_at_its_origin() -> None:
-    made = oauth(client_key="k", client_secret="${secrets.client}", token="t", token_secret="${secrets.token}")
-    signed = made.sign(request("GET", "https://api.example/"), scope(SECRETS))
+    made = oauth(client_key="k", client_secret="${env.client}", token="t", token_secret="${env.token}")
+    signed = made.sign(request("GET", "https://api.example/"), scope(environ=SECRETS))
     assert signed.credentials == {"authorization"}
     assert REDACTOR.text(" ".join(SECRETS.values())) == "*** ***"
     assert "oauth_signature" not in repr(signed)

@@ -360,6 +360,20 @@ def test_a_body_that_can_be_read_once_is_refused_only_where_the_signature_needs_
         injecting("header", "${request.body | sha256 | hex}").sign(prepared, scope())
 
 
+def test_a_body_is_read_once_however_often_it_is_referred_to() -> None:
+    class Counted(FileBody):
+        opened = 0
+
+        def open(self) -> Any:
+            self.opened += 1
+            return super().open()
+
+    body = Counted(io.BytesIO(b"x"))
+    prepared = PreparedRequest("PUT", "http://a.example/", Headers(), body)
+    injecting("header", "${request.body | hex}${request.body | md5 | hex}").sign(prepared, scope())
+    assert body.opened == 1
+
+
 def test_an_absent_header_is_an_error_that_names_it() -> None:
     with pytest.raises(UndefinedReference, match=r"request\.headers\.X-None"):
         injecting("header", "${request.headers.X-None}").sign(request("GET", "http://a.example/"), scope())
