@@ -310,7 +310,7 @@ class HttpClient(HttpClientInterface, HttpSessionInterface):
                 if draft.authenticated and renewable and self._renewed(response, call.context, tries, exchange):
                     response.discard()
                     return response, True
-                following = self._next(draft, response, len(history), seen)
+                following = self._next(draft, response, call.context, len(history), seen)
                 if following is None and not call.stream:
                     response.read(self._config.max_body)
                 exchange.answered(response.status_code)
@@ -324,7 +324,9 @@ class HttpClient(HttpClientInterface, HttpSessionInterface):
         """The URL's origin, as breaker and budget know it."""
         return self._home if self._home and self._preparation.at_home(url) else str(address(url))
 
-    def _next(self, draft: Draft, response: StreamedResponse, hops: int, seen: set[str]) -> Draft | None:
+    def _next(
+        self, draft: Draft, response: StreamedResponse, context: RequestContext, hops: int, seen: set[str]
+    ) -> Draft | None:
         if not self._config.allow_redirects or not 300 <= response.status_code < 400:
             return None
         try:
@@ -350,7 +352,7 @@ class HttpClient(HttpClientInterface, HttpSessionInterface):
         seen.add(prepared.url)
         stripped = not draft.allowed(prepared.url) and draft.carries_secrets
         self._tell(Redirecting(response.status_code, prepared.url, stripped))
-        return draft.redirected(prepared)
+        return self._preparation.redirected(draft, prepared, context)
 
     def _send(self, draft: Draft, deadline: Deadline | None, history: tuple[HttpResponse, ...]) -> StreamedResponse:
         if self._listener is not None:
@@ -459,6 +461,7 @@ class HttpClient(HttpClientInterface, HttpSessionInterface):
                         pool_connections=config.pool_connection,
                         pool_maxsize=max(config.pool_maxsize, self._most_workers),
                         headers=config.default_headers,
+                        keep_cookies=config.keep_cookies,
                     ),
                     self._given_session,
                 )

@@ -95,11 +95,29 @@ class Preparation:
         if hook is not None:
             request = self._authenticated(hook, hook.before_request, request, context)
         prepared = self._encoded(plain, request, ours)
-        if hook is not None and self._signs:
-            before, prepared = prepared, self._authenticated(hook, hook.finish, prepared, context)
-            changed = {n.lower() for n, v in prepared.headers.pairs if before.headers.get(n) != v}
-            prepared = dataclasses.replace(prepared, credentials=prepared.credentials | changed)
-        return Draft(request, prepared, hook is not None, ours, self._homes(prepared.url, ours))
+        homes = self._homes(prepared.url, ours)
+        if hook is not None:
+            prepared = self._finished(hook, prepared, context)
+            # Where a login sends what was relative is an origin of its own.
+            if request.url != plain.url and "://" not in plain.url:
+                homes |= {origin(prepared.url)}
+        return Draft(request, prepared, hook is not None, ours, homes)
+
+    def redirected(self, draft: Draft, prepared: PreparedRequest, context: RequestContext) -> Draft:
+        """The next hop of a redirect, signed anew where it may be."""
+        following = draft.redirected(prepared)
+        hook = self._config.auth_hook
+        if hook is None or not following.authenticated:
+            return following
+        return dataclasses.replace(following, prepared=self._finished(hook, prepared, context))
+
+    def _finished(self, hook: AuthHookInterface, prepared: PreparedRequest, context: RequestContext) -> PreparedRequest:
+        """The request after a hook's last look at it."""
+        if not self._signs:
+            return prepared
+        before, prepared = prepared, self._authenticated(hook, hook.finish, prepared, context)
+        changed = {n.lower() for n, v in prepared.headers.pairs if before.headers.get(n) != v}
+        return dataclasses.replace(prepared, credentials=prepared.credentials | changed)
 
     def at_home(self, url: str) -> bool:
         """Whether an absolute URL begins with the base URL. What follows its slash cannot change the host."""

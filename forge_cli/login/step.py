@@ -291,7 +291,11 @@ def digest(key: bytes, profile: str, name: str, table: StepTable, scope: Scope, 
     whole = plain(table)
     used = {".".join(ref): _known(ref, scope) for ref in references(whole) if ref[0] in ("vars", "env", "secrets")}
     material = [profile, name, whole, scope.base_url, used, dict(parents)]
-    text = json.dumps(material, sort_keys=True, default=str)
+    return keyed_digest(key, json.dumps(material, sort_keys=True, default=str))
+
+
+def keyed_digest(key: bytes, text: str) -> str:
+    """A digest from which nobody without the key can guess the text."""
     return hmac.new(key, text.encode("utf-8", "surrogateescape"), "sha256").hexdigest()[:24]
 
 

@@ -22,6 +22,7 @@ from ..interfaces import AuthHookInterface, RetryStrategyInterface, TokenProvide
 from ..login.hook import JarHook, LoginHook
 from ..login.login import Login
 from ..login.scope import Scope
+from ..login.step import keyed_digest
 from ..login.work import Person
 from ..models import TokenData
 from ..retry import RETRIES
@@ -31,7 +32,7 @@ from ..transport.redirects import origin
 from .connection import base_url_trouble
 from .expand import expand
 from .load import ProfileSettings, find, load_document, profile, select
-from .login import Surroundings, build
+from .login import Surroundings, build, digest_key
 from .nonce import Nonces
 from .schema import (
     STORAGE_KEYS,
@@ -86,7 +87,7 @@ class Profile:
             environ=environ,
             folder=settings.path.parent,
         )
-        self.secrets = Secrets(table.secrets, environ=environ, prompt=self._prompt, base_dir=settings.path.parent)
+        self.secrets = self._secrets(table.secrets, lambda: self.storage)
         plain = Scope(vars=settings.vars, environ=environ, secrets=self.secrets)
         self.base_url = plain.text(table.base_url).rstrip("/") if table.base_url else ""
         if trouble := base_url_trouble(self.base_url):
@@ -94,6 +95,18 @@ class Profile:
                 f"the base_url of profile {self.name!r} {trouble}", hint="correct what is filled in there"
             )
         self.scope = dataclasses.replace(plain, base_url=self.base_url)
+
+    def _secrets(self, table: Mapping[str, Any], storage: Callable[[], Any]) -> Secrets:
+        """The secrets of a table; what commands print is kept in `storage`, where a lifetime is given."""
+        return Secrets(
+            table,
+            environ=self._environ,
+            prompt=self._prompt,
+            base_dir=self.settings.path.parent,
+            storage=storage,
+            digest=lambda text: keyed_digest(digest_key(self._environ), text),
+            notice=self._notice,
+        )
 
     @cached_property
     def storage(self) -> Any:
@@ -200,7 +213,8 @@ class Profile:
         """A shared login, which refers to nothing of this profile but who may receive its credential."""
         around = shared.settings
         folder = self.settings.path.parent
-        secrets = Secrets(around.secrets, environ=self._environ, prompt=self._prompt, base_dir=folder)
+        storage = self._file_storage(Path("auth") / f"{name}.toml")
+        secrets = self._secrets(around.secrets, lambda: storage)
         plain = Scope(vars=around.vars, environ=self._environ, secrets=secrets)
         base_url = plain.text(around.base_url).rstrip("/") if around.base_url else ""
         transport = HttpClientConfig(
@@ -217,7 +231,7 @@ class Profile:
                 name=f"auth/{name}",
                 auth=dataclasses.replace(auth, exclude=(*auth.exclude, *excluded)),
                 scope=dataclasses.replace(plain, base_url=base_url),
-                storage=self._file_storage(Path("auth") / f"{name}.toml"),
+                storage=storage,
                 wire=Wire(lambda way: self._step_client(transport, RetryTable(), way), self.tell),
                 world=self._world,
                 allowed=self._may_receive,

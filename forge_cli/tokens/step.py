@@ -9,7 +9,6 @@ from typing import Literal, Protocol, TypeVar
 
 from ..models import Deadline, TokenData
 
-
 Cache = Literal["store", "memory", "none", "computed"]
 """Where a step's token is kept. "none": nowhere, and it is shared by the steps of one renewal only, so that
 nothing is bound to it. "computed": nowhere, for it is made of others, which its children are bound to."""

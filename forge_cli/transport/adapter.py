@@ -19,13 +19,12 @@ from .environment import Environment
 class Adapter(HTTPAdapter):
     """Connections for one transport, whose TLS settings and route to each origin never change."""
 
-    def __init__(self, sizes: tuple[int, int], verify: bool | str, cert: tls.ClientCert | None, ambient: Environment):
+    def __init__(self, sizes: tuple[int, int], verify: bool | str, ambient: Environment):
         self._verify = verify
-        self._cert = cert
         self._ambient = ambient
-        self._contexts: dict[bool, ssl.SSLContext] = {}
+        self._contexts: dict[tls.ClientCert | None, ssl.SSLContext] = {}
         self._most_pools = sizes[0]
-        self._pools: dict[tuple[str, str, bool], Any] = {}
+        self._pools: dict[tuple[str, str, tls.ClientCert | None], Any] = {}
         self._lock = threading.Lock()
         super().__init__(*sizes, max_retries=0)
 
@@ -35,7 +34,7 @@ class Adapter(HTTPAdapter):
 
     def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:
         if proxy not in self.proxy_manager and proxy.lower().startswith("https:"):
-            kwargs["proxy_ssl_context"] = self.context(with_cert=False)
+            kwargs["proxy_ssl_context"] = self.context(None)
         manager = super().proxy_manager_for(proxy, **kwargs)
         manager.pool_classes_by_scheme = POOLS
         return manager
@@ -43,7 +42,7 @@ class Adapter(HTTPAdapter):
     def get_connection_with_tls_context(self, request: Any, verify: Any, proxies: Any = None, cert: Any = None) -> Any:
         """The pool for a request. Finding it anew takes the library a tenth of a small request's time."""
         scheme, _, rest = request.url.partition("://")
-        key = scheme, rest.partition("/")[0], cert is not None
+        key = scheme, rest.partition("/")[0], cert
         pool = self._pools.get(key)
         if pool is None:
             pool = super().get_connection_with_tls_context(request, verify, proxies=proxies, cert=cert)
@@ -54,7 +53,7 @@ class Adapter(HTTPAdapter):
 
     def build_connection_pool_key_attributes(self, request: Any, verify: Any, cert: Any = None) -> Any:
         place, _ = super().build_connection_pool_key_attributes(request, verify, cert)
-        settings = {"ssl_context": self.context(with_cert=cert is not None)} if place["scheme"] == "https" else {}
+        settings = {"ssl_context": self.context(cert)} if place["scheme"] == "https" else {}
         return place, settings
 
     def cert_verify(self, conn: Any, url: Any, verify: Any, cert: Any) -> None:
@@ -89,13 +88,12 @@ class Adapter(HTTPAdapter):
             pool.close()
         super().close()
 
-    def context(self, *, with_cert: bool) -> ssl.SSLContext:
-        """The TLS settings with or without the client certificate. RequestBuildException for unusable files."""
+    def context(self, cert: tls.ClientCert | None) -> ssl.SSLContext:
+        """The TLS settings with this client certificate. RequestBuildException for files that cannot be used."""
         with self._lock:
-            if with_cert not in self._contexts:
-                verify = authorities(self._verify, self._ambient)
-                self._contexts[with_cert] = tls.context(verify, self._cert if with_cert else None)
-            return self._contexts[with_cert]
+            if cert not in self._contexts:
+                self._contexts[cert] = tls.context(authorities(self._verify, self._ambient), cert)
+            return self._contexts[cert]
 
 
 class Jar(RequestsCookieJar):
@@ -104,6 +102,13 @@ class Jar(RequestsCookieJar):
     def extract_cookies(self, response: Any, request: Any) -> None:
         if "Set-Cookie" in response.info():
             super().extract_cookies(response, request)
+
+
+class NoJar(RequestsCookieJar):
+    """Forgets every cookie at once."""
+
+    def extract_cookies(self, response: Any, request: Any) -> None:
+        return None
 
 
 class ThreadSession(requests.Session):

@@ -16,7 +16,7 @@ from requests.cookies import RequestsCookieJar
 from ..errors import ForgeError, HttpClientException
 from ..models import Deadline, PreparedRequest
 from . import environment, tls
-from .adapter import Adapter, Jar, ThreadSession, authorities
+from .adapter import Adapter, Jar, NoJar, ThreadSession, authorities
 from .answer import Answer
 from .deadline import EXCHANGE, limited
 from .environment import Environment
@@ -46,6 +46,7 @@ class TransportOptions:
     pool_connections: int = 10
     pool_maxsize: int = 20
     headers: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    keep_cookies: bool = True
     environ: Mapping[str, str] = field(default_factory=lambda: os.environ, repr=False)
 
 
@@ -74,7 +75,8 @@ class Transport:
         self._lock = threading.Lock()
         self._adapter: Adapter | None = None
         self._closed = False
-        self.cookies: Any = Jar() if session is None else getattr(session, "cookies", None)
+        own = Jar if options.keep_cookies else NoJar
+        self.cookies: Any = own() if session is None else getattr(session, "cookies", None)
 
     @property
     def adapter(self) -> HTTPAdapter:
@@ -83,7 +85,7 @@ class Transport:
             if self._adapter is None:
                 options = self._options
                 sizes = options.pool_connections, options.pool_maxsize
-                self._adapter = Adapter(sizes, options.verify, options.client_cert, self._ambient)
+                self._adapter = Adapter(sizes, options.verify, self._ambient)
             return self._adapter
 
     @property
@@ -112,6 +114,7 @@ class Transport:
         there = address(prepared.url)
         site, target = str(there), there.target
         route = self._route(site, there)
+        cert = (prepared.client_cert or self._options.client_cert) if present_cert else None
         url = site + target
         request = outgoing(prepared, url, forwarded=route.forwarded)
         session = self._used()
@@ -127,7 +130,7 @@ class Transport:
             raise timed_out(attempt._replace(sent=False))
         try:
             with limited(deadline, self._options.idle_timeout, url if route.forwarded else target):
-                response = session.send(request, **self._settings(session, route, there, deadline, present_cert))
+                response = session.send(request, **self._settings(session, route, there, deadline, cert))
         except ForgeError:
             raise
         except Exception as exc:
@@ -191,14 +194,19 @@ class Transport:
         return _Route(f"the proxy {where}", proxy, {there.scheme: proxy}, forwarded=forwarded)
 
     def _settings(
-        self, session: requests.Session, route: _Route, there: Address, deadline: Deadline | None, present_cert: bool
+        self,
+        session: requests.Session,
+        route: _Route,
+        there: Address,
+        deadline: Deadline | None,
+        cert: tls.ClientCert | None,
     ) -> dict[str, Any]:
         settings: dict[str, Any] = {
             "stream": True,
             "allow_redirects": False,
             "timeout": self._timeout,
             "verify": self._options.verify,
-            "cert": self._options.client_cert[:2] if self._options.client_cert is not None and present_cert else None,
+            "cert": cert,
             "proxies": route.proxies,
         }
         if self._injected is None:
@@ -211,7 +219,7 @@ class Transport:
         if deadline is not None:
             left = max(deadline.remaining(), 0.001)
             settings["timeout"] = tuple(left if limit is None else min(limit, left) for limit in self._timeout)
-        settings["cert"] = settings["cert"] or getattr(session, "cert", None)
+        settings["cert"] = getattr(session, "cert", None) if cert is None else cert[:2]
         settings["proxies"] = route.proxies or getattr(session, "proxies", None) or {}
         return settings
 

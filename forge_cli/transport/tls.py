@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import ssl
+from contextlib import ExitStack
+from tempfile import TemporaryDirectory
 
 from requests.utils import DEFAULT_CA_BUNDLE_PATH
 from urllib3.util.ssl_ import create_urllib3_context
@@ -12,7 +14,8 @@ from ..errors import RequestBuildException
 from .deadline import TimedTlsSocket
 
 ClientCert = tuple[str, str | None, str | None]
-"""The certificate's file, the key's file when it is another one, and the key's password."""
+"""The certificate, the key when it is not in the same file, and the key's password. Each of the first two is a
+file or PEM text."""
 
 
 def context(verify: bool | str, cert: ClientCert | None) -> ssl.SSLContext:
@@ -43,15 +46,29 @@ def _load_authorities(made: ssl.SSLContext, path: str) -> None:
 
 
 def _load_client_cert(made: ssl.SSLContext, cert: ClientCert) -> None:
-    file, key, password = cert
+    chain, key, password = cert
     try:
-        # Without a password OpenSSL would ask for one on the terminal.
-        made.load_cert_chain(file, key, password or "")
+        with ExitStack() as files:
+            # Without a password OpenSSL would ask for one on the terminal.
+            made.load_cert_chain(_file(chain, files), None if key is None else _file(key, files), password or "")
     except OSError as exc:
+        name = "" if _is_pem(chain) else f" {chain!r}"
         hint = "check the files, that they belong together, and the key's password"
-        raise RequestBuildException(
-            f"the client certificate {file!r} cannot be used: {_reason(exc)}", hint=hint
-        ) from exc
+        raise RequestBuildException(f"the client certificate{name} cannot be used: {_reason(exc)}", hint=hint) from exc
+
+
+def _file(text: str, files: ExitStack) -> str:
+    """The file of a certificate or key: OpenSSL reads nothing else. PEM text is in one, of ours alone, until then."""
+    if not _is_pem(text):
+        return text
+    path = os.path.join(files.enter_context(TemporaryDirectory()), "pem")
+    with open(path, "x", encoding="ascii", errors="replace") as file:
+        file.write(text.replace("\\n", "\n"))
+    return path
+
+
+def _is_pem(text: str) -> bool:
+    return text.lstrip().startswith("-----BEGIN ")
 
 
 def _reason(exc: OSError) -> str:

@@ -13,8 +13,8 @@ from forge_cli.errors import ProfileError, StorageError
 from forge_cli.hooks import CorrelationIdHook
 from forge_cli.profiles.build import Profile, load_profile, retry_strategy
 from forge_cli.profiles.login import digest_key
-from forge_cli.profiles.wire import Way
 from forge_cli.profiles.schema import RetryTable
+from forge_cli.profiles.wire import Way
 from forge_cli.retry import ExponentialBackoffRetryStrategy, NoRetryStrategy, SimpleRetryStrategy
 from forge_cli.tokens.manager import TokenManager
 from forge_cli.tokens.storage.file import FileTokenStorage

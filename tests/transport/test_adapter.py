@@ -27,7 +27,7 @@ def test_the_adapter_works_in_any_session(serve: Serve) -> None:
     server = serve(reply(b"body"))
     with requests.Session() as session:
         session.trust_env = False
-        session.mount("http://", Adapter((1, 1), True, None, Environment()))
+        session.mount("http://", Adapter((1, 1), True, Environment()))
         assert session.get(server.url("/x?y=1"), timeout=5).content == b"body"
     assert server.heads[0].startswith(b"GET /x?y=1 ")
 
@@ -53,7 +53,7 @@ def test_a_field_that_is_no_line_is_not_sent(serve: Serve) -> None:
     request.headers.update({"X-A": "1"})
     request.headers["X-B"] = "2\r\nX-Evil: 1"
     with requests.Session() as session:
-        session.mount("http://", Adapter((1, 1), True, None, Environment()))
+        session.mount("http://", Adapter((1, 1), True, Environment()))
         with pytest.raises(ValueError, match="Invalid header value"):
             session.send(request, timeout=5)
     assert server.heads == []
