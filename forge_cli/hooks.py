@@ -78,6 +78,13 @@ class StepEvent:
     step: str | None
 
 
+@dataclass(frozen=True)
+class Answered:
+    """A step's request was answered, and its body is there."""
+
+    response: HttpResponse
+
+
 Listener = Callable[[Any], None]
 
 

@@ -37,8 +37,8 @@ from forge_cli import (
 )
 from forge_cli.errors import HttpStatusException, StorageError
 from forge_cli.models import Headers
-from forge_cli.profiles.build import retry_strategy
 from forge_cli.profiles.schema import RetryTable
+from forge_cli.profiles.transport import retry_strategy
 from forge_cli.testing import TokenEndpoint
 from forge_cli.tokens.storage.lease import Leases
 from tests.server import Reply, Seen, Server

@@ -14,8 +14,9 @@ from ..encode import build_url
 from ..errors import ProfileError, UsageError
 from ..hooks import Foreign, Listener
 from ..interfaces import AuthHookInterface
-from ..profiles.build import Profile, retry_budget, retry_strategy
+from ..profiles.build import Profile
 from ..profiles.schema import RetryTable
+from ..profiles.transport import retry_budget, retry_strategy
 from ..transport.environment import checked_proxy
 from ..transport.redirects import origin
 from .context import Context

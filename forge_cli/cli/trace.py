@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Self
+from typing import Any
 
-from ..hooks import Listener, Received, Redirecting, Retrying, Sending, StepEvent
+from ..hooks import Answered, Received, Redirecting, Retrying, Sending, StepEvent
 from ..login.scope import outputs_of
-from ..models import HttpResponse, PreparedRequest, TokenData
+from ..models import PreparedRequest, TokenData
 from ..profiles.build import Profile
-from ..profiles.wire import Way
 from ..redact import REDACTOR, masked
 from .output.heads import request_head, response_head
 from .output.text import paint, visible, visible_line
@@ -45,9 +44,9 @@ class Trace:
             case Received():
                 version, status, reason = event.http_version, event.status, event.reason
                 self._later("< ", lambda: response_head(version, status, reason, event.headers, self._color, REDACTOR))
-            case HttpResponse():
-                self._later("< ", lambda: _body(event.text))
-                self._later("  ", lambda: paint(f"{event.elapsed_ms:.0f} ms", "dim", self._color))
+            case Answered():
+                self._later("< ", lambda: _body(event.response.text))
+                self._later("  ", lambda: paint(f"{event.response.elapsed_ms:.0f} ms", "dim", self._color))
             case Retrying():
                 self._say(f"{event.reason}, retry {event.attempt} of {event.max_retries} in {event.delay:.1f} s")
             case Redirecting():
@@ -77,35 +76,6 @@ class Trace:
 
     def _later(self, mark: str, text: Callable[[], str]) -> None:
         self._messages.append(lambda: "".join(f"{mark}{line}".rstrip() + "\n" for line in text().splitlines()))
-
-
-class TracedProfile(Profile):
-    """A profile whose listener is also told each answer of its login, once its body is there."""
-
-    def step_client(self, way: Way) -> Any:
-        return _Told(super().step_client(way), self.tell)
-
-
-class _Told:
-    """A client that says what it was answered."""
-
-    def __init__(self, client: Any, tell: Listener) -> None:
-        self._client = client
-        self._tell = tell
-
-    def request(self, *args: Any, **options: Any) -> Any:
-        response = self._client.request(*args, **options)
-        self._tell(response)
-        return response
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        self._client.close()
 
 
 def _body(text: str) -> str:

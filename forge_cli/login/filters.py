@@ -208,6 +208,17 @@ def _regex(value: Any, pattern: Any) -> str:
     return group
 
 
+def _split(value: Any, mark: Any = None) -> list[str]:
+    separator = None if mark is None else text_of(mark)
+    if separator == "":
+        raise ValueError("it is to be split at nothing")
+    return text_of(value).split(separator)
+
+
+def _mark_problem(mark: str) -> str | None:
+    return None if mark else "what it splits at is empty"
+
+
 def _pattern_problem(pattern: str) -> str | None:
     problem = pattern_problem(pattern)
     return None if problem is None else f"the pattern {problem}"
@@ -307,6 +318,7 @@ FILTERS: Mapping[str, Kind] = {
     ),
     "pointer": Kind(_pointer, "what a JSON pointer finds in a value, or in JSON text", 1, 1, check_pointer),
     "regex": Kind(_regex, "the first group of the first match, or the whole match", 1, 1, _pattern_problem),
+    "split": Kind(_split, "a list: the words of a text, or the parts between this", 0, 1, _mark_problem),
     "bytes": Kind(octets_of, "the bytes of a text, in UTF-8"),
     "text": Kind(text_of, "the text of UTF-8 bytes, of a number, of true or false"),
 }

@@ -11,21 +11,19 @@ from pathlib import Path
 from typing import Any
 
 from ..auth import CompositeAuthHook
-from ..breaker import CircuitBreaker, RetryBudget
-from ..breaker.file import FileBreakerState
+from ..breaker import CircuitBreaker
 from ..client import HttpClient
 from ..config import HttpClientConfig
 from ..errors import ProfileError, StorageError
 from ..files import config_dir
-from ..hooks import CorrelationIdHook, Foreign, Listener
-from ..interfaces import AuthHookInterface, RetryStrategyInterface, TokenProviderInterface
+from ..hooks import CorrelationIdHook, Listener
+from ..interfaces import AuthHookInterface, TokenProviderInterface
 from ..login.hook import JarHook, LoginHook
 from ..login.login import Login
 from ..login.scope import Scope
 from ..login.step import keyed_digest
 from ..login.work import Person
 from ..models import TokenData
-from ..retry import RETRIES
 from ..tokens.manager import TokenManager
 from ..tokens.storage import STORAGES
 from ..transport.redirects import origin
@@ -34,23 +32,11 @@ from .expand import expand
 from .load import ProfileSettings, find, load_document, profile, select
 from .login import Surroundings, build, digest_key
 from .nonce import Nonces
-from .schema import (
-    STORAGE_KEYS,
-    CompositeAuth,
-    NoAuth,
-    PipelineAuth,
-    ProxyTable,
-    RetryTable,
-    SharedAuth,
-    TimeoutTable,
-)
+from .schema import STORAGE_KEYS, CompositeAuth, NoAuth, PipelineAuth, RetryTable, SharedAuth
 from .secrets import Secrets
-from .wire import Unsent, Way, Wire
+from .transport import Transport, of_shared, retry_strategy
+from .wire import StepClients, Wire
 from .world import World
-
-BREAKER = "circuit-breaker"
-_LEAST_RETRIES = 10
-_BUDGET = RetryBudget(minimum=_LEAST_RETRIES)
 
 
 class Profile:
@@ -95,6 +81,12 @@ class Profile:
                 f"the base_url of profile {self.name!r} {trouble}", hint="correct what is filled in there"
             )
         self.scope = dataclasses.replace(plain, base_url=self.base_url)
+        self._transport = Transport(settings, self.scope, environ=environ, notice=notice)
+
+    @property
+    def circuit_breaker(self) -> CircuitBreaker | None:
+        """The breaker of `strategy = "circuit-breaker"`, whose circuits all processes of this user share."""
+        return self._transport.circuit_breaker
 
     def _secrets(self, table: Mapping[str, Any], storage: Callable[[], Any]) -> Secrets:
         """The secrets of a table; what commands print is kept in `storage`, where a lifetime is given."""
@@ -153,22 +145,6 @@ class Profile:
         return token_directory(self._environ) / f"{self.name}.toml"
 
     @cached_property
-    def circuit_breaker(self) -> CircuitBreaker | None:
-        """The breaker of `strategy = "circuit-breaker"`, whose circuits all processes of this user share."""
-        retry = self.settings.table.retry
-        if retry.strategy != BREAKER:
-            return None
-        try:
-            path = config_dir(self._environ) / "state" / "breaker.json"
-        except StorageError as exc:
-            self._notice(f"{exc.message}: the circuit breaker is not shared with other processes")
-            state = None
-        else:
-            state = FileBreakerState(path, notice=self._notice)
-        limits = retry.failure_threshold, retry.recovery_timeout, retry.half_open_max_calls
-        return CircuitBreaker(*limits, state=state, notice=self._notice)
-
-    @cached_property
     def auth(self) -> PipelineAuth:
         """The profile's own login as steps, whatever shorthand the file uses."""
         auth = self.settings.table.auth
@@ -200,9 +176,9 @@ class Profile:
                 auth=self.auth,
                 scope=self.scope,
                 storage=self.storage,
-                wire=Wire(self.step_client, self.tell),
+                wire=Wire(self.step_clients, self._listener),
                 world=self._world,
-                allowed=self._may_receive,
+                allowed=self._receivers(),
                 environ=self._environ,
                 notice=self._notice,
                 strict=self._strict,
@@ -217,14 +193,7 @@ class Profile:
         secrets = self._secrets(around.secrets, lambda: storage)
         plain = Scope(vars=around.vars, environ=self._environ, secrets=secrets)
         base_url = plain.text(around.base_url).rstrip("/") if around.base_url else ""
-        transport = HttpClientConfig(
-            base_url=base_url,
-            retry_budget=_BUDGET,
-            default_timeout=None,
-            connect_timeout=TimeoutTable().connect,
-            idle_timeout=TimeoutTable().idle,
-            verify_ssl=_verify(around.verify, folder),
-        )
+        config = of_shared(around, base_url, folder)
         auth = expand(shared.auth)
         return build(
             Surroundings(
@@ -232,20 +201,19 @@ class Profile:
                 auth=dataclasses.replace(auth, exclude=(*auth.exclude, *excluded)),
                 scope=dataclasses.replace(plain, base_url=base_url),
                 storage=storage,
-                wire=Wire(lambda way: self._step_client(transport, RetryTable(), way), self.tell),
+                wire=Wire(StepClients(lambda: config, RetryTable(), self._listener), self._listener),
                 world=self._world,
-                allowed=self._may_receive,
+                allowed=self._receivers(),
                 environ=self._environ,
                 notice=self._notice,
                 strict=self._strict,
             )
         )
 
-    def _may_receive(self, url: str) -> bool:
+    def _receivers(self) -> Callable[[str], bool]:
         """Whether a URL is of the origins that receive this profile's credentials."""
-        return origin(url) in {
-            origin(self.scope.text(known)) for known in (self.base_url, *self.settings.table.origins) if known
-        }
+        scope, urls = self.scope, (self.base_url, *self.settings.table.origins)
+        return lambda url: origin(url) in {origin(scope.text(known)) for known in urls if known}
 
     def auth_hook(self, login_hook: Callable[[Login], AuthHookInterface] = LoginHook) -> AuthHookInterface:
         """What authenticates the profile's requests; `login_hook` makes the hook of one login."""
@@ -272,14 +240,14 @@ class Profile:
         table = self.settings.table
         fill = text or self.scope.text
         return dataclasses.replace(
-            self._transport(),
+            self._transport.config(),
             default_headers={name: fill(value) for name, value in table.headers.items()},
             default_params={name: _filled(value, fill) for name, value in table.query.items()},
             origins=tuple(self.scope.text(url) for url in table.origins),
             allow_redirects=table.redirects > 0,
             max_redirects=table.redirects,
             max_body=table.max_body,
-            max_elapsed=self._timeout.total,
+            max_elapsed=self._transport.timeout.total,
             auth_hook=hook or self.auth_hook(),
             request_hooks=self._request_hooks(),
             response_hooks=self._response_hooks(),
@@ -290,14 +258,14 @@ class Profile:
         )
 
     @property
-    def total_timeout(self) -> float | None:
-        """Seconds that everything one command does may take, None without a limit."""
-        return self._timeout.total
+    def step_clients(self) -> StepClients:
+        """Makes the clients for the requests of the login."""
+        return StepClients(self._transport.config, self.settings.table.retry, self._listener)
 
     @property
-    def _timeout(self) -> TimeoutTable:
-        timeout = self.settings.table.timeout
-        return timeout if isinstance(timeout, TimeoutTable) else TimeoutTable(total=timeout)
+    def total_timeout(self) -> float | None:
+        """Seconds that everything one command does may take, None without a limit."""
+        return self._transport.timeout.total
 
     def _request_hooks(self) -> tuple[Any, ...]:
         name = self.settings.table.correlation_id
@@ -306,70 +274,6 @@ class Profile:
     def _response_hooks(self) -> tuple[Any, ...]:
         jars = any(entry.in_ == "cookies" for login in self.logins for entry in login.inject)
         return (JarHook(),) if jars else ()
-
-    def _transport(self) -> HttpClientConfig:
-        """What the profile's requests and the requests of its login have in common."""
-        table = self.settings.table
-        folder = self.settings.path.parent
-        certificate = table.client_cert
-        return HttpClientConfig(
-            base_url=self.base_url,
-            circuit_breaker=self.circuit_breaker,
-            retry_budget=retry_budget(table.retry.max_retries),
-            default_timeout=None,
-            connect_timeout=self._timeout.connect,
-            idle_timeout=self._timeout.idle,
-            verify_ssl=_verify(table.verify, folder),
-            proxies=self._proxies(),
-            client_cert=None
-            if certificate is None
-            else (
-                str(folder / Path(certificate.cert).expanduser()),
-                None if certificate.key is None else str(folder / Path(certificate.key).expanduser()),
-                None if certificate.password is None else self.scope.text(certificate.password),
-            ),
-        )
-
-    def _proxies(self) -> Mapping[str, str] | None:
-        proxy = self.settings.table.proxy
-        if proxy is None:
-            return None
-        if not isinstance(proxy, ProxyTable):
-            url = self.scope.text(proxy)
-            return {"http": url, "https": url}
-        given = {"http": proxy.http, "https": proxy.https}
-        found = {scheme: self.scope.text(url) for scheme, url in given.items() if url is not None}
-        return found | ({"no_proxy": ",".join(proxy.no_proxy)} if proxy.no_proxy else {})
-
-    def step_client(self, way: Way) -> HttpClient:
-        """A client for the requests of the login: the profile's transport and retry, nothing else of it."""
-        return self._step_client(self._transport(), self.settings.table.retry, way)
-
-    def _step_client(self, transport: HttpClientConfig, retry: RetryTable, way: Way) -> HttpClient:
-        """With `way.repeat`, also a POST is sent again; without, only what was never sent."""
-        strategy = retry_strategy(retry)
-        config = dataclasses.replace(
-            transport,
-            allow_redirects=way.redirects > 0,
-            max_redirects=way.redirects,
-            post_to_get=True,
-            keep_cookies=False,
-            auth_hook=way.hook,
-            retry_strategy=strategy if way.repeat else Unsent(strategy),
-            retry_unsafe_methods=way.repeat,
-            client_cert=way.certificate or transport.client_cert,
-        )
-        return HttpClient(config, listener=self._tell_of_step)
-
-    def _tell_of_step(self, event: Any) -> None:
-        # A login may well be elsewhere: its requests carry nothing of the profile that could get lost.
-        if not isinstance(event, Foreign):
-            self.tell(event)
-
-    def tell(self, event: Any) -> None:
-        """Pass an event on to whoever listens."""
-        if self._listener is not None:
-            self._listener(event)
 
 
 class _LoginTokens(TokenManager):
@@ -416,57 +320,11 @@ def load_profile(
     return Profile(profile(document, select(document, name, environ), overrides_vars=vars or {}), environ=environ)
 
 
-def _verify(verify: bool | str, folder: Path) -> bool | str:
-    """Whether certificates are checked, or the file to check them against."""
-    return verify if isinstance(verify, bool) else str(folder / Path(verify).expanduser())
-
-
 def _filled(value: Any, fill: Callable[[str], str]) -> Any:
     """A query value with its templates filled in; a list is a repeated parameter."""
     if isinstance(value, list):
         return [_filled(item, fill) for item in value]
     return fill(value) if isinstance(value, str) else value
-
-
-def retry_strategy(table: RetryTable) -> RetryStrategyInterface:
-    """The library's strategy for a [retry] table; one of the user's own gets the keys that are not the default."""
-    # The breaker of "circuit-breaker" is the client's: it must outlive the strategy and hold for logins too.
-    kind = RETRIES.load("exponential" if table.strategy == BREAKER else table.strategy)
-    common = {"max_retry_after": table.max_retry_after, "max_elapsed": table.max_elapsed}
-    strategy: RetryStrategyInterface
-    if table.strategy == "none":
-        strategy = kind()
-    elif table.strategy == "simple":
-        strategy = kind(table.max_retries, table.base_delay, retryable_status_codes=table.statuses, **common)
-    elif table.strategy in tuple(RETRIES):
-        strategy = kind(
-            table.max_retries,
-            table.base_delay,
-            table.max_delay,
-            table.multiplier,
-            "full" if table.jitter else False,
-            retryable_status_codes=table.statuses,
-            **common,
-        )
-    else:
-        try:
-            strategy = kind(**_changed(table))
-        except TypeError as exc:
-            raise ProfileError(
-                f"retry strategy {table.strategy!r} cannot be made: {exc}", hint="it gets the keys of [retry] by name"
-            ) from exc
-    return strategy
-
-
-def _changed(table: RetryTable) -> dict[str, Any]:
-    """The keys of a [retry] table that are not the default, without the strategy."""
-    given = {f.name: getattr(table, f.name) for f in dataclasses.fields(table) if f.name != "strategy"}
-    return {name: value for name, value in given.items() if value != getattr(RetryTable(), name)}
-
-
-def retry_budget(max_retries: int) -> RetryBudget:
-    """The budget that all clients of this process share, unless one request may use up more than it begins with."""
-    return _BUDGET if max_retries <= _LEAST_RETRIES else RetryBudget(minimum=max_retries)
 
 
 def token_directory(environ: Mapping[str, str]) -> Path:

@@ -30,7 +30,7 @@ _JWT_BEARER = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 _METADATA_LIFE = 86400.0
 _ASSERTION_LIFE = 300.0
 _RENEWABLE = ("password", "authorization-code", "device-code", "token-exchange", "refresh-token")
-_GRANTS = {
+GRANTS = {
     "client-credentials": "client_credentials",
     "password": "password",
     "authorization-code": "authorization_code",
@@ -39,16 +39,25 @@ _GRANTS = {
     "token-exchange": "urn:ietf:params:oauth:grant-type:token-exchange",
     "refresh-token": "refresh_token",
 }
-_NEEDED = {
+NEEDED = {
     "client-credentials": ("client_id",),
     "password": ("username", "password"),
     "authorization-code": ("client_id", "authorization_url"),
     "device-code": ("client_id", "device_url"),
+    "jwt-bearer": ("private_key", "assertion"),
     "token-exchange": ("subject_token",),
     "refresh-token": ("refresh_token",),
 }
-_FROM_METADATA = ("token_url", "authorization_url", "device_url")
-_KEYS_OF = {
+PROOFS: Mapping[str, tuple[str, ...]] = {
+    "basic": ("client_id", "client_secret"),
+    "post": ("client_id", "client_secret"),
+    "client-secret-jwt": ("client_id", "client_secret"),
+    "private-key-jwt": ("client_id", "private_key"),
+    "tls": ("client_id",),
+}
+"""`client_auth` -> the keys it needs."""
+FROM_METADATA = ("token_url", "authorization_url", "device_url")
+KEYS_OF = {
     "username": ("password",),
     "password": ("password",),
     "authorization_url": ("authorization-code",),
@@ -67,27 +76,19 @@ _KEYS_OF = {
 def problem(table: Mapping[str, Any]) -> str | None:
     """What the keys of an oauth2 table lack, or have too many of."""
     grant, issuer = table.get("grant"), "issuer" in table
-    if not isinstance(grant, str) or grant not in _GRANTS:
+    if not isinstance(grant, str) or grant not in GRANTS:
         return None
-    for name, grants in _KEYS_OF.items():
+    for name, grants in KEYS_OF.items():
         if name in table and grant not in grants:
             return f"`{name}` does not go with the grant {grant!r}"
-    for name in ("token_url", *_NEEDED.get(grant, ())):
-        if name not in table and not (issuer and name in _FROM_METADATA):
-            return f"missing key: {name}" + (" (or issuer)" if name in _FROM_METADATA else "")
+    for name in ("token_url", *NEEDED.get(grant, ())):
+        if name not in table and not (issuer and name in FROM_METADATA):
+            return f"missing key: {name}" + (" (or issuer)" if name in FROM_METADATA else "")
     # Without client_auth a secret goes into Basic; without either the client has its name alone.
     client_auth = table.get("client_auth", "basic" if "client_secret" in table else None)
-    wanted: tuple[str, ...] = {
-        "basic": ("client_id", "client_secret"),
-        "post": ("client_id", "client_secret"),
-        "client-secret-jwt": ("client_id", "client_secret"),
-        "private-key-jwt": ("client_id", "private_key"),
-        "tls": ("client_id",),
-    }.get(client_auth if isinstance(client_auth, str) else "", ())
+    wanted = PROOFS.get(client_auth, ()) if isinstance(client_auth, str) else ()
     if grant == "client-credentials" and client_auth is None:
         return 'missing key: client_secret (a public client says client_auth = "none")'
-    if grant == "jwt-bearer":
-        wanted += ("private_key", "assertion")
     missing = [name for name in wanted if name not in table]
     return f"missing key: {missing[0]}" if missing else None
 
@@ -118,7 +119,7 @@ class _Steps:
         if auth.issuer is not None:
             self.steps[_METADATA] = _metadata(auth.issuer)
         client = self._client()
-        form: dict[str, Any] = {"grant_type": _GRANTS[auth.grant]}
+        form: dict[str, Any] = {"grant_type": GRANTS[auth.grant]}
         match auth.grant:
             case "password":
                 form |= {"username": auth.username, "password": auth.password}

@@ -99,7 +99,7 @@ def _table(cls: Any) -> Kind:
         for name, known in plan.items():
             if known.required and name not in value:
                 arguments[""] = reading.problem(path, f"missing key: {name}", missing=True)
-        if (rule := _RULES.get(cls)) and (trouble := rule(value)):
+        if (rule := RULES.get(cls)) and (trouble := rule(value)):
             arguments[""] = reading.problem(path, trouble, missing=trouble.startswith("missing key"))
         return INVALID if any(argument is INVALID for argument in arguments.values()) else cls(**arguments)
 
@@ -108,13 +108,18 @@ def _table(cls: Any) -> Kind:
 
 @cache
 def _plan(cls: Any) -> Mapping[str, _Key]:
-    hints = get_type_hints(cls, include_extras=True)
+    hints = hints_of(cls)
     plan = {}
     for item in fields(cls):
-        hint = _HINTS.get((cls, item.name), hints[item.name])
         required = item.default is MISSING and item.default_factory is MISSING
-        plan[item.metadata.get("name", item.name)] = _Key(item.name, _kind(hint), required)
+        plan[item.metadata.get("name", item.name)] = _Key(item.name, _kind(hints[item.name]), required)
     return plan
+
+
+def hints_of(cls: Any) -> Mapping[str, Any]:
+    """What each key of a table takes, by its attribute: the type hints, with the labels of those that have one."""
+    hints = get_type_hints(cls, include_extras=True)
+    return {name: _HINTS.get((cls, name), hint) for name, hint in hints.items()}
 
 
 @cache
@@ -338,7 +343,7 @@ def _tokens_rule(table: Mapping[str, Any]) -> str | None:
     return f"missing key: {missing[0]}" if missing else None
 
 
-_RULES: Mapping[type[Any], Callable[[Mapping[str, Any]], str | None]] = {
+RULES: Mapping[type[Any], Callable[[Mapping[str, Any]], str | None]] = {
     BasicAuth: _basic_rule,
     RequestTable: _request_rule,
     CompositeAuth: _composite_rule,

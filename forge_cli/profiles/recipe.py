@@ -7,7 +7,7 @@ A recipe is a TOML file: a comment that says what to prepare, `[recipe]`, and `[
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -134,7 +134,9 @@ class Recipe:
 
     def made(self, name: str, variables: Mapping[str, Any], places: Mapping[str, Mapping[str, Any]]) -> str:
         """The profile as text, with these vars and these places of secrets. ProfileError when it has problems."""
-        variables, places = dict(variables), self._each(places)
+        usual = {each: ask.default for each, ask in self.head.asks.items() if ask.into == "vars"}
+        variables = {**{each: value for each, value in usual.items() if value is not None}, **variables}
+        places = self._each(places)
         asked = {each: ask.text for each, ask in self.head.asks.items()}
         text = filled(self.text, name, {"vars": variables, "secrets": places}, asked)
         wanted = {**self.profile}
@@ -159,8 +161,8 @@ class Recipe:
         for name, place in places.items():
             ask = self.head.asks.get(name)
             for each in ask.fills if ask is not None and ask.fills else (name,):
-                usual = self.secrets.get(each)
-                inside = isinstance(usual, dict) and "pointer" in usual and "file" in place and "pointer" not in place
+                usual = _table_of(self.secrets, each)
+                inside = "pointer" in usual and "file" in place and "pointer" not in place
                 found[each] = {**place, "pointer": usual["pointer"]} if inside else place
         return found
 
@@ -186,7 +188,8 @@ def find(word: str, folder: Path | None, cwd: Path) -> Recipe:
     known = {name: (path, built_in) for name, path, built_in in recipes(folder)}
     if word not in known:
         raise ProfileError(
-            f"no recipe {word!r} {unknown(word, known)}", hint="`forge profile add --list` has them; a file is ./FILE.toml"
+            f"no recipe {word!r} {unknown(word, known)}",
+            hint="`forge profile add --list` has them; a file is ./FILE.toml",
         )
     path, built_in = known[word]
     return recipe(word, path, built_in=built_in)
@@ -218,7 +221,7 @@ def _problems(file: RecipeFile) -> Iterator[Problem]:
         if _NAME.fullmatch(name) is None:
             yield Problem(here, "a name is 1 to 64 letters, digits, `_` and `-`")
         if ask.fills and (ask.into == "vars" or ask.default is not None):
-            yield Problem((*here, "fills"), "goes with into = \"secrets\" and without `default`")
+            yield Problem((*here, "fills"), 'goes with into = "secrets" and without `default`')
         for each in ask.fills:
             if each not in written:
                 yield Problem((*here, "fills"), f"unknown secret {each!r} {unknown(each, written)}")
@@ -258,6 +261,3 @@ def trouble(ask: AskTable, answer: str) -> str | None:
     if ask.matches is not None and re.search(ask.matches, answer) is None:
         return f"does not look like that: it must match {ask.matches}"
     return None
-
-
-PLACES: Collection[str] = ("env:NAME", "file:PATH", "keyring:SERVICE/USER", "command:PROGRAM ARGUMENTS", "prompt")

@@ -6,8 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from ..client import HttpClient
+from ..config import HttpClientConfig
 from ..errors import AuthenticationException, HttpClientException
-from ..hooks import Listener, StepEvent
+from ..hooks import Answered, Foreign, Listener, StepEvent
 from ..interfaces import AuthHookInterface, RetryStrategyInterface
 from ..login.definition import RequestTable
 from ..login.inject import certificate
@@ -15,6 +16,8 @@ from ..login.scope import Scope
 from ..login.sign import Signer
 from ..models import Deadline, HttpRequest, HttpResponse, PreparedRequest, RequestContext, TokenData
 from ..retry import SimpleAuthRetryStrategy
+from .schema import RetryTable
+from .transport import retry_strategy
 
 
 @dataclass(frozen=True)
@@ -27,15 +30,45 @@ class Way:
     hook: AuthHookInterface | None = None
 
 
+class StepClients:
+    """Makes the clients for the requests of a login: with the transport and retry of `config`, nothing else."""
+
+    def __init__(self, config: Callable[[], HttpClientConfig], retry: RetryTable, listener: Listener | None) -> None:
+        self._config = config
+        self._retry = retry
+        self._listener = listener
+
+    def __call__(self, way: Way) -> HttpClient:
+        """With `way.repeat`, also a POST is sent again; without, only what was never sent."""
+        strategy, transport = retry_strategy(self._retry), self._config()
+        config = replace(
+            transport,
+            allow_redirects=way.redirects > 0,
+            max_redirects=way.redirects,
+            post_to_get=True,
+            keep_cookies=False,
+            auth_hook=way.hook,
+            retry_strategy=strategy if way.repeat else Unsent(strategy),
+            retry_unsafe_methods=way.repeat,
+            client_cert=way.certificate or transport.client_cert,
+        )
+        return HttpClient(config, listener=None if self._listener is None else _own(self._listener))
+
+
+def _own(listener: Listener) -> Listener:
+    # A login may well be elsewhere: its requests carry nothing of the profile that could get lost.
+    return lambda event: None if isinstance(event, Foreign) else listener(event)
+
+
 class Wire:
     """Sends the requests of a login, over one client for each way of sending.
 
-    `client` makes the client for a way. `tell` is told which step a request belongs to.
+    `client` makes the client for a way. `listener` is told which step a request belongs to, and its answer.
     """
 
-    def __init__(self, client: Callable[[Way], HttpClient], tell: Listener) -> None:
+    def __init__(self, client: Callable[[Way], HttpClient], listener: Listener | None) -> None:
         self._client = client
-        self._tell = tell
+        self._tell = listener or (lambda event: None)
         self._clients: dict[Way, HttpClient] = {}
 
     def send(
@@ -56,9 +89,12 @@ class Wire:
             if table.sign is not None:
                 # What signs goes by values of this one run.
                 with self._client(replace(way, hook=SigningHook(table.sign, scope))) as client:
-                    return client.request(request, deadline=deadline)
-            client = self._clients.get(way) or self._clients.setdefault(way, self._client(way))
-            return client.request(request, deadline=deadline)
+                    response = client.request(request, deadline=deadline)
+            else:
+                kept = self._clients.get(way) or self._clients.setdefault(way, self._client(way))
+                response = kept.request(request, deadline=deadline)
+            self._tell(Answered(response))
+            return response
         finally:
             self._tell(StepEvent(None))
 

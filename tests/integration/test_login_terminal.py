@@ -144,6 +144,20 @@ def test_a_signal_while_the_browser_is_waited_for(
         socket.create_connection(("127.0.0.1", port), timeout=5)
 
 
+def test_no_lock_is_held_while_the_person_is_awaited(api: LoginServer, on_a_terminal: Start, tmp_path: Path) -> None:
+    assert ended(on_a_terminal("token", "login", BROWSER=browser(tmp_path)))[0] == 0
+    child = on_a_terminal("token", "login", "--no-browser")
+    url = shown(child)
+    child.expect("paste here the address")
+    began = time.monotonic()
+    assert ended(on_a_terminal("token", "refresh", CI="1"))[0] == 0
+    assert ended(on_a_terminal("token", "clear", CI="1"))[0] == 0
+    assert time.monotonic() - began < 15
+    visit(url)
+    assert ended(child)[0] == 0
+    assert ended(on_a_terminal("token", "status", CI="1"))[0] == 0
+
+
 def test_the_end_of_the_input_is_no_traceback(api: LoginServer, on_a_terminal: Start) -> None:
     child = on_a_terminal("token", "login", "--no-browser")
     child.expect("paste here the address")

@@ -15,6 +15,8 @@ from typing import NamedTuple
 from urllib.parse import urlsplit
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from forge_cli.errors import StepFailed
 from forge_cli.login.callback import DONE, Callback, Place, place_of
@@ -194,9 +196,9 @@ def test_a_head_that_never_ends_is_cut_off() -> None:
             try:
                 for _ in range(1000):
                     sock.sendall(b"x" * 1024)
-            except OSError:
+                return Fetched(431 if b" 431 " in sock.recv(100) else 0, {}, b"")
+            except OSError:  # closed before all of it was sent
                 return Fetched(431, {}, b"")
-        return Fetched(0, {}, b"")
 
     with Callback("login", LOOPBACK, known) as callback:
         said, [refused, _] = answered(callback, endless, right)
@@ -274,3 +276,25 @@ def test_a_port_that_is_taken_is_named() -> None:
 )
 def test_where_to_listen(uri: str, place: Place | None) -> None:
     assert place_of(uri) == place
+
+
+@given(st.text(max_size=200))
+def test_no_redirect_uri_is_too_strange(text: str) -> None:
+    for uri in (text, f"http://{text}", f"http://127.0.0.1:{text}", f"http://[{text}]/"):
+        place = place_of(uri)
+        assert place is None or place.host in ("127.0.0.1", "::1") or place.host.startswith(("127.", "::", "0"))
+
+
+def test_strange_requests_are_answered_and_do_no_harm() -> None:
+    with Callback("login", LOOPBACK, known) as callback:
+
+        @given(st.text(st.characters(codec="latin-1"), max_size=200))
+        def ask(text: str) -> None:
+            for head in (text, f"GET {text} HTTP/1.1\r\nHost: {text}", f"{text}\r\nHost: x"):
+                status, page = callback._reply(head)
+                assert status.startswith("4")
+                assert text not in page.decode() or len(text) < 20
+
+        ask()
+        said, _ = answered(callback, right)
+    assert said == Said("code=code-1&state=s")

@@ -461,6 +461,8 @@ def test_a_message_names_the_place_and_what_was_there_and_no_value(place: Extrac
 def test_only_the_beginning_of_a_long_body_is_searched_and_the_message_says_so() -> None:
     with pytest.raises(Missing, match="only its first 1 MiB is searched"):
         taken({"token": ExtractTable(regex="end")}, Reply("x" * 1024 * 1024 + "end"))
+    with pytest.raises(Missing, match=r"matches `regex` for 'token'$"):
+        taken({"token": ExtractTable(regex="end")}, Reply("x" * 1024 * 1024))
 
 
 def test_long_numbers_keep_their_digits() -> None:

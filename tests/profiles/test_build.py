@@ -11,9 +11,10 @@ import pytest
 
 from forge_cli.errors import ProfileError, StorageError
 from forge_cli.hooks import CorrelationIdHook
-from forge_cli.profiles.build import Profile, load_profile, retry_strategy
+from forge_cli.profiles.build import Profile, load_profile
 from forge_cli.profiles.login import digest_key
 from forge_cli.profiles.schema import RetryTable
+from forge_cli.profiles.transport import retry_strategy
 from forge_cli.profiles.wire import Way
 from forge_cli.retry import ExponentialBackoffRetryStrategy, NoRetryStrategy, SimpleRetryStrategy
 from forge_cli.tokens.manager import TokenManager
@@ -123,7 +124,7 @@ class TestRetryStrategy:
 
     def test_a_circuit_breaker_is_the_clients_and_its_logins(self) -> None:
         profile = made('retry = { strategy = "circuit-breaker" }\n', "https://a.example")
-        with profile.client() as client, profile.step_client(Way(0, False)) as login:
+        with profile.client() as client, profile.step_clients(Way(0, False)) as login:
             assert client.config.circuit_breaker is login.config.circuit_breaker is profile.circuit_breaker is not None
         assert made("", "https://a.example").circuit_breaker is None
 

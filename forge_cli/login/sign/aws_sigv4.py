@@ -25,6 +25,7 @@ _UNSIGNED = frozenset(
     " tracestate trailer transfer-encoding upgrade user-agent x-amzn-trace-id".split()
 )
 _UNSIGNED_PAYLOAD = "UNSIGNED-PAYLOAD"
+# Words in upper case are a way of sending that the caller chose; a digest is reckoned anew.
 _DIGEST = "X-Amz-Content-SHA256"
 
 
@@ -52,7 +53,7 @@ class AwsSigV4Sign(Signer):
         if self.session_token is not None and (token := scope.text(self.session_token)):
             REDACTOR.add(token)
             request = encoded.with_header(request, "X-Amz-Security-Token", token)
-        if stores_objects and _DIGEST not in request.headers:
+        if stores_objects and not request.headers.get(_DIGEST, "").isupper():
             request = encoded.with_header(request, _DIGEST, _payload(request, stores_objects), secret=False)
         extent = f"{moment[:8]}/{scope.text(self.region)}/{service}/aws4_request"
         signed = _signed_headers(request)

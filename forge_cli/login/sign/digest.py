@@ -116,7 +116,7 @@ class DigestSign(Signer):
             met = memory.sent.get(scope.uuid, _Sent()).challenges
             if space is None:
                 memory.note(scope.uuid, _Sent(challenges=met))
-                return request
+                return _unsigned(request)
             space.count += 1
             challenge, cnonce, count = space.challenge, space.cnonce, space.count
             memory.note(scope.uuid, _Sent(challenge.params["realm"], challenge.params["nonce"], met))
@@ -156,6 +156,13 @@ class DigestSign(Signer):
         if nonce is not None and space is not None and space.challenge.params["nonce"] == sent.nonce:
             following = replace(space.challenge, params=FrozenDict({**space.challenge.params, "nonce": nonce}))
             self._memory.learn(response.url, following)
+
+
+def _unsigned(request: PreparedRequest) -> PreparedRequest:
+    """The request without what it was signed with for an earlier hop of a redirect."""
+    if not request.headers.get("Authorization", "").lower().startswith("digest "):
+        return request
+    return replace(request, headers=request.headers.without("Authorization"))
 
 
 def _refused(challenge: Challenge, sent: _Sent) -> bool:

@@ -101,6 +101,25 @@ def with_parameter(request: PreparedRequest, name: str, value: str) -> PreparedR
     return replace(request, url=url, query_credentials=request.query_credentials | {name})
 
 
+def without_parameter(request: PreparedRequest, name: str) -> PreparedRequest:
+    """The request without the parameters of this name in its query."""
+    place, _, query = request.url.partition("?")
+    rest = _without(query, name)
+    return request if rest == query else replace(request, url=f"{place}?{rest}" if rest else place)
+
+
+def without_field(request: PreparedRequest, name: str) -> PreparedRequest:
+    """The request without the fields of this name in its form."""
+    form = form_text(request)
+    rest = _without(form, name)
+    return request if rest == form else with_body(request, rest.encode(), FORM)
+
+
+def _without(form: str, name: str) -> str:
+    pieces = form.split("&")
+    return "&".join(piece for piece in pieces if strictly(piece.partition("=")[0]) != quote(name, safe=""))
+
+
 def with_body(request: PreparedRequest, body: bytes, media_type: str) -> PreparedRequest:
     """The request with this body, and what its headers say of it."""
     headers = request.headers

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hmac
 from base64 import b64encode
 from collections.abc import Iterable, Mapping
+from hashlib import sha256
 from typing import Literal
 from urllib.parse import quote
 
@@ -44,13 +45,13 @@ class OAuth1Sign(Signer):
 
     def sign(self, request: PreparedRequest, scope: Scope) -> PreparedRequest:
         """As `Signer.sign` says. The fields of a form are part of the signature, other bodies are not."""
-        parameters = self._parameters(scope)
+        parameters = self._parameters(request, scope)
         parameters["oauth_signature"] = self._signature(base_string(request, parameters), scope)
         realm = [] if self.realm is None else [f'realm="{_quoted(scope.text(self.realm))}"']
         fields = [f'{name}="{_escaped(value)}"' for name, value in parameters.items()]
         return encoded.with_header(request, "Authorization", "OAuth " + ", ".join(realm + fields))
 
-    def _parameters(self, scope: Scope) -> dict[str, str]:
+    def _parameters(self, request: PreparedRequest, scope: Scope) -> dict[str, str]:
         given = {
             "oauth_consumer_key": self.client_key,
             "oauth_token": self.token,
@@ -62,8 +63,8 @@ class OAuth1Sign(Signer):
             **{name: value for name, value in known.items() if value or name == "oauth_consumer_key"},
             "oauth_signature_method": self.signature_method,
             "oauth_timestamp": str(int(scope.now)),
-            # The number is new for each attempt, the rest makes it one of a kind among all machines.
-            "oauth_nonce": f"{scope.uuid.replace('-', '')}{scope.nonce()}",
+            # The number is new for each attempt, the URL for each hop of a redirect, and the rest among machines.
+            "oauth_nonce": sha256(f"{scope.uuid} {scope.nonce()} {request.url}".encode()).hexdigest()[:32],
             "oauth_version": "1.0",
         }
 

@@ -16,7 +16,7 @@ from ..definition import InjectTable, TemplateText, key, table
 from ..filters import text_of
 from ..inject import placed
 from ..scope import Scope
-from ..template import Reference
+from ..template import Reference, parse
 from . import Signer, encoded
 
 _NAMES = ("method", "host", "path", "query", "target", "sorted_query", "sorted_target", "body", "sorted_params")
@@ -28,7 +28,7 @@ class TemplateSign(Signer):
     """Put what templates make of the encoded request into it.
 
     All templates see the request as it was before: what one entry puts in is no part of what another
-    computes. Query parameters and form fields go to the end.
+    computes. Query parameters and fields of a body replace those of the same name, and go to the end.
     """
 
     type: Literal["template"] = key("`template`")
@@ -37,12 +37,13 @@ class TemplateSign(Signer):
 
     def sign(self, request: PreparedRequest, scope: Scope) -> PreparedRequest:
         """As `Signer.sign` says. UndefinedReference, ProfileError: a template has no value."""
+        entries = [entry for entry in self.inject if _counts(entry, request)]
+        for entry in entries:
+            request = _cleared(request, entry)
         seen = replace(scope, request=request_values(request), values={**scope.values, **self.values})
-        signed = request
-        for entry in self.inject:
-            if _counts(entry, request):
-                signed = _injected(signed, entry, seen)
-        return signed
+        for entry in entries:
+            request = _injected(request, entry, seen)
+        return request
 
 
 def request_values(request: PreparedRequest) -> Mapping[Reference, Any]:
@@ -113,6 +114,30 @@ def _counts(entry: InjectTable, request: PreparedRequest) -> bool:
     return all(patterns is None or any(fnmatchcase(value, p) for p in patterns) for patterns, value in tests)
 
 
+def _cleared(request: PreparedRequest, entry: InjectTable) -> PreparedRequest:
+    """The request without what an entry will put into it: an earlier hop of a redirect may have been signed."""
+    name = parse(entry.name or "").literal
+    if name is None:
+        return request
+    match entry.in_:
+        case "query":
+            return encoded.without_parameter(request, name)
+        case "form" if encoded.is_form(request):
+            return encoded.without_field(request, name)
+        case "json" if isinstance(members := _members(request), dict) and name in members:
+            del members[name]
+            return encoded.with_body(request, json.dumps(members).encode(), JSON)
+    return request
+
+
+def _members(request: PreparedRequest) -> Any:
+    """The value of a JSON body, None when it is none."""
+    try:
+        return json.loads(request.body) if encoded.is_json(request) else None
+    except (ValueError, RecursionError):
+        return None
+
+
 def _injected(request: PreparedRequest, entry: InjectTable, scope: Scope) -> PreparedRequest:
     _, name, value = placed(entry, scope)
     match entry.in_:
@@ -144,11 +169,8 @@ def _with_member(request: PreparedRequest, name: str, value: Any) -> PreparedReq
     if request.body is None and request.method not in _WITH_BODY:
         return request
     body = request.body or b"{}"
-    try:
-        members = json.loads(body) if request.body is None or encoded.is_json(request) else None
-    except (ValueError, RecursionError):
-        members = None
-    if not isinstance(members, dict) or name in members:
+    members = {} if request.body is None else _members(request)
+    if not isinstance(members, dict):
         raise _other_body(name, "JSON")
     plain = text_of(value) if isinstance(value, bytes) else value
     member = f"{json.dumps(name)}: {json.dumps(plain)}".encode()
@@ -157,7 +179,7 @@ def _with_member(request: PreparedRequest, name: str, value: Any) -> PreparedReq
 
 
 def _other_body(name: str, kind: str) -> RequestBuildException:
-    wanted = "a form" if kind == "form" else f"a JSON object without {name!r}"
+    wanted = "a form" if kind == "form" else "a JSON object"
     return RequestBuildException(
         f"the signature {name!r} goes into a {kind} body, and this request has another one",
         hint=f"send {wanted}, or narrow the signer's `inject` with methods or paths",

@@ -67,8 +67,9 @@ class Expected:
         except ValueError:
             return None
         fields = dict(pairs)
+        state = fields.get("state", "").encode("utf-8", "surrogatepass")
         # A parameter that is there twice could mean two things (RFC 6749, section 3.1).
-        if len(fields) < len(pairs) or not hmac.compare_digest(fields.get("state", "").encode(), self.state.encode()):
+        if len(fields) < len(pairs) or not hmac.compare_digest(state, self.state.encode()):
             return None
         trouble = self._issuer_trouble(fields) or _error(fields)
         if trouble is None and not fields.get("code"):
@@ -128,7 +129,10 @@ class BrowserStep(StepTable):
         "the request that pushes the authorization request (RFC 9126); its form gets the parameters", default=None
     )
     issuer: TemplateText | None = key("what `iss` in the answer must be, if it is there (RFC 9207)", default=None)
-    iss_required: bool = key("refuse an answer without `iss`, for servers that announce it", default=False)
+    iss_required: bool | TemplateText = key(
+        "true, or a template that comes to true: refuse an answer without `iss`, for servers that announce it",
+        default=False,
+    )
 
     def run(self, work: Work) -> Result:
         """Have a code issued. StepFailed when the server says no, TimeoutException when nobody comes back."""
@@ -141,7 +145,7 @@ class BrowserStep(StepTable):
         expected = Expected(
             secrets.token_urlsafe(32),
             None if self.issuer is None else work.scope.text(self.issuer),
-            self.iss_required,
+            work.scope.fill(self.iss_required) in (True, "true"),
         )
         if place is None:
             return self._logged_in(work, person, url, redirect_uri, expected, None)
@@ -157,8 +161,8 @@ class BrowserStep(StepTable):
             return "", Place("127.0.0.1", 0, "/callback")
         uri = work.scope.text(self.redirect_uri)
         place = place_of(uri)
-        parts = urlsplit(uri) if place is None else None
-        if parts is not None and (not parts.scheme or (parts.scheme == "http" and not is_this_machine(_host(uri)))):
+        scheme, colon, _ = uri.lower().partition(":")
+        if place is None and (not colon or (scheme == "http" and not is_this_machine(_host(uri)))):
             raise ProfileError(
                 f"step '{work.step}': `redirect_uri` would carry the code over the network in the clear",
                 hint="use http://127.0.0.1/callback, or an address that is https",

@@ -134,7 +134,7 @@ def test_login_asks_for_a_password_and_keeps_what_needs_none(
     server.reply("/app", Reply(200, {"token": "app-token-1"}))
     result = forge("token", "login", env={"CI": "1"}, tty=True)
     assert result.exit_code == 7
-    assert "step 'user' needs a person" in result.stderr
+    assert 'password = { env = "PASSWORD" }' in result.stderr
     assert forge("token", "refresh", "--step", "app", "--only").exit_code == 0
     assert len(server.seen) == 1
 
@@ -189,3 +189,36 @@ class TestSideEffects:
     def test_without_step_nobody_is_asked(self, forge: Forge, server: Server) -> None:
         result = forge("token", "refresh", tty=True)
         assert (result.exit_code, len(server.seen)) == (7, 1)
+
+
+def test_the_shorthand_for_a_login_by_a_browser(
+    forge: Forge, server: Server, profile_file: Callable[[str], Path], tmp_path: Path
+) -> None:
+    profile_file(
+        f'[profiles.api]\nbase_url = "{server.url}"\n[profiles.api.auth]\ntype = "oauth2"\n'
+        'grant = "authorization-code"\nclient_id = "client-1"\nscope = "read"\n'
+        'authorization_url = "/authorize"\ntoken_url = "/token"\n'
+    )
+    LoginServer(server)
+    assert forge("token", "login", tty=True, env={"BROWSER": browser(tmp_path)}).exit_code == 0
+    assert forge("token", "show", "--raw").stdout == "access-token-1-abcdef\n"
+    asked = dict(server.seen_at("/authorize")[0].query)
+    assert (asked["client_id"], asked["scope"], asked["code_challenge_method"]) == ("client-1", "read", "S256")
+
+
+def test_the_shorthand_for_a_login_by_a_code(
+    forge: Forge, server: Server, profile_file: Callable[[str], Path], tmp_path: Path
+) -> None:
+    profile_file(
+        f'[profiles.api]\nbase_url = "{server.url}"\n[profiles.api.auth]\ntype = "oauth2"\n'
+        'grant = "device-code"\nclient_id = "client-1"\ndevice_url = "/device"\ntoken_url = "/token"\n'
+    )
+    codes = {"device_code": "device-code-1", "user_code": "WDJB-MJHT", "verification_uri": "https://login.example"}
+    server.reply("/device", Reply(200, {**codes, "interval": 1, "expires_in": 60}))
+    server.reply("/token", Reply(200, {"access_token": "access-token-1-abcdef", "expires_in": 60}))
+    result = forge("token", "login", tty=True, env={"BROWSER": browser(tmp_path), "NO_COLOR": "1"})
+    assert result.exit_code == 0
+    assert "│   WDJB-MJHT   │" in result.stderr
+    assert forge("token", "show", "--raw").stdout == "access-token-1-abcdef\n"
+    form = dict(server.seen_at("/token")[0].form)
+    assert (form["device_code"], form["client_id"]) == ("device-code-1", "client-1")

@@ -36,7 +36,7 @@ def api(server: Server, profile_file: Callable[[str], Path]) -> Server:
 
 
 def test_each_request_and_answer_is_shown_without_secrets(forge: Forge, api: Server) -> None:
-    api.reply("/user", Reply(200, {"token": USER, "region": "north-eu", "expires_in": 60}))
+    api.reply("/user", Reply(200, {"token": USER, "region": "north-eu", "expires_in": 600}))
     result = forge("token", "explain", "--trace")
     assert result.exit_code == 0
     for secret in (APP, USER, "client-secret-1", "north-eu"):
@@ -53,7 +53,7 @@ def test_each_request_and_answer_is_shown_without_secrets(forge: Forge, api: Ser
     assert "> X-App: ***\n" in user
     assert re.search(r"^  [0-9]+ ms$", user, re.MULTILINE)
     assert "took token user…ijkl, token_type Bearer, region ***" in user
-    assert "expires in 60 s" in user
+    assert "expires in 10 min" in user
 
 
 def test_what_fails_is_shown_and_the_exit_code_is_the_logins(forge: Forge, api: Server) -> None:
@@ -90,7 +90,7 @@ def test_a_step_that_sends_nothing_is_named(forge: Forge, server: Server, profil
     steps = '[profiles.api.auth.steps.key]\nkind = "value"\nvalue = "key-token-1"\n'
     profile_file(TWO.replace("@URL@", server.url).replace('name = "ada"', 'key = "${steps.key.token}"') + steps)
     server.reply("/app", Reply(200, {"token": APP}))
-    server.reply("/user", Reply(200, {"token": USER, "region": "north-eu", "expires_in": 60}))
+    server.reply("/user", Reply(200, {"token": USER, "region": "north-eu", "expires_in": 600}))
     result = forge("token", "explain", "--trace")
     assert result.exit_code == 0
     assert "without a request of its own: key (value)" in result.stderr

@@ -3,6 +3,7 @@ from __future__ import annotations
 import io
 import random
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
@@ -219,6 +220,12 @@ def test_a_stated_digest_is_taken_elsewhere_too(monkeypatch: pytest.MonkeyPatch)
         "PUT", "https://es.example/k", content=b"x", headers={"X-Amz-Content-SHA256": "UNSIGNED-PAYLOAD"}
     )
     assert dict(signed(prepared, "es").headers) == by_botocore(prepared, "es", monkeypatch)
+
+
+def test_a_digest_of_another_body_is_reckoned_anew() -> None:
+    first = signed(minimal("PUT", "https://s3.example/k", b"x"), "s3")
+    following = replace(first, method="GET", body=None)
+    assert signed(following, "s3").headers == signed(minimal("GET", "https://s3.example/k"), "s3").headers
 
 
 @pytest.mark.parametrize("service", ["s3", "es"])

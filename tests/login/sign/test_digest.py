@@ -326,6 +326,23 @@ def test_of_realms_without_a_domain_the_last_is_answered(server: Server) -> None
     assert realms == ["one", "one", "two", "two"]
 
 
+def test_each_hop_of_a_redirect_has_what_it_needs(server: Server) -> None:
+    guard = Guard(domain=', domain="/one"')
+    moved = {"/one/a": "/one/b", "/one/b": "/open"}
+
+    def hop(seen: Seen) -> Reply:
+        answer = guard(seen)
+        return Reply(302, "", {"Location": moved[seen.path]}) if answer.status == 200 else answer
+
+    for path in moved:
+        server.reply(path, hop)
+    server.reply("/open", Reply())
+    with client(signer(TOML), SECRETS, base_url=server.url) as made:
+        assert made.get("/one/a").status_code == 200
+    signed = [(seen.path, "Authorization" in seen.headers) for seen in server.seen]
+    assert signed == [("/one/a", False), ("/one/a", True), ("/one/b", True), ("/open", False)]
+
+
 def test_a_domain_elsewhere_does_not_take_the_password_there(server: Server, other_server: Server) -> None:
     server.reply("/a", Guard(domain=f', domain="{other_server.url}/"'))
     other_server.reply("/a", Reply())

@@ -150,11 +150,12 @@ def test_a_key_that_cannot_sign_is_an_error_that_does_not_quote_it() -> None:
 
 def test_a_nonce_is_new_for_each_attempt_and_of_its_own_for_each_request() -> None:
     made, prepared = oauth(client_key="k"), request("GET", "https://api.example/")
-    nonces = [
+    elsewhere = made.sign(request("GET", "https://api.example/after-a-redirect"), scope(nonce=lambda: 1))
+    nonces = [parameters(elsewhere)["oauth_nonce"]] + [
         parameters(made.sign(prepared, scope(uuid=uuid, nonce=lambda n=n: n)))["oauth_nonce"]
         for uuid, n in ((UUID, 1), (UUID, 2), (UUID.replace("1", "9"), 2))
     ]
-    assert len(set(nonces)) == 3
+    assert len(set(nonces)) == 4
     assert not made.challenged(None, scope())
 
 

@@ -12,6 +12,8 @@ from typing import Any
 from urllib.parse import urlencode
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from forge_cli.client import HttpClient
 from forge_cli.config import HttpClientConfig
@@ -55,7 +57,7 @@ def work() -> Iterator[MakeWork]:
 
         def make(person: Person | None, seconds: float = 20) -> Work:
             secrets = Secrets({}, environ={}, prompt=None, base_dir=Path())
-            scope = Scope(secrets=secrets, vars={"id": "client-1"})
+            scope = Scope(secrets=secrets, vars={"id": "client-1", "announced": True})
             return Work("login", scope, NOW, send, command, lambda s: None, person=person, deadline=Deadline(seconds))
 
         yield make
@@ -208,6 +210,8 @@ def test_a_state_is_good_once(work: MakeWork) -> None:
         ({"issuer": "https://a"}, "https://a/", "another issuer"),
         ({"issuer": "https://a", "iss_required": True}, "https://a", None),
         ({"issuer": "https://a", "iss_required": True}, None, "does not say who issued it"),
+        ({"iss_required": "${vars.announced}"}, None, "does not say who issued it"),
+        ({"iss_required": "${vars.id}"}, None, None),
     ],
 )
 def test_the_issuer_in_the_answer_is_checked(
@@ -283,7 +287,7 @@ def test_a_redirect_elsewhere_is_brought_back_by_the_person(work: MakeWork, uri:
     assert parameters(shown_url(person))["redirect_uri"] == uri
 
 
-@pytest.mark.parametrize("uri", ["http://app.example/cb", "/cb"])
+@pytest.mark.parametrize("uri", ["http://app.example/cb", "HTTP://app.example/cb", "http://[x", "/cb", ""])
 def test_a_code_is_not_sent_over_the_network_in_the_clear(work: MakeWork, uri: str) -> None:
     person = Somebody(good)
     with pytest.raises(ProfileError, match="in the clear"):
@@ -359,3 +363,13 @@ def test_a_code_alone_is_too_little_where_the_issuer_has_to_be_known() -> None:
     found = Expected("s", "https://a", iss_required=True).pasted("code-1")
     assert found is not None
     assert found.trouble is not None
+
+
+@given(st.text(st.characters(), max_size=200))
+@example("code=x&state=\udc80")
+@example("%")
+@example("&".join(f"a{n}=" for n in range(100)))
+def test_no_line_and_no_query_is_too_strange(text: str) -> None:
+    for found in (Expected("s").read(text), Expected("s").pasted(text), Expected("s", "i", True).pasted(f"?{text}")):
+        assert found is None or found.code or found.trouble
+    assert Expected("s" * 40).read(text) is None

@@ -13,9 +13,17 @@ import pytest
 from forge_cli.client import HttpClient
 from forge_cli.config import HttpClientConfig
 from forge_cli.errors import MaxRetryException, NeedsPerson, ProfileError, StepFailed, TimeoutException
-from forge_cli.login.definition import ExpiresTable, Extract, ExtractTable, RefreshTable, RequestTable, RevokeTable
+from forge_cli.login.definition import (
+    ExpiresTable,
+    Extract,
+    ExtractTable,
+    PollTable,
+    RefreshTable,
+    RequestTable,
+    RevokeTable,
+)
 from forge_cli.login.scope import Scope
-from forge_cli.login.steps.device import DeviceStep, PollTable
+from forge_cli.login.steps.device import DeviceStep
 from forge_cli.login.work import Person, Work
 from forge_cli.models import Deadline, HttpRequest, HttpResponse
 from forge_cli.profiles.secrets import Secrets

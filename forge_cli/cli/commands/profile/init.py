@@ -16,9 +16,9 @@ from ....profiles.kinds import unknown
 from ....profiles.load import select
 from ...context import Context
 from ...options import global_options, pass_context, silent
-from ...output.text import visible_line
 from .printing import one_name
 from .questions import answer
+from .writing import where_it_is
 
 _AUTH_NUMBERS = {str(number): name for number, name in enumerate(SHAPES, 1)}
 
@@ -94,5 +94,4 @@ def _next(context: Context, document: Document, name: str, shape: Shape) -> str:
     lines += [f"export {prefix(name)}_{word}=…" for word in shape.variables]
     lines += [f"{context.program} token explain {flags}"] if shape.unfinished else []
     lines += [f"{context.program} get / {flags}"]
-    where = visible_line(f"{document.path}:{document.line(('profiles', name))}")
-    return f"profile {name} is written: {where}\n\nnext:\n" + "".join(f"  {line}\n" for line in lines)
+    return where_it_is(document, name, lines)

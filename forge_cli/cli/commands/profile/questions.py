@@ -28,13 +28,14 @@ def answer(
             raise UsageError(f"{option} is missing, and nobody can be asked", hint=f"give {option}, or use a terminal")
         return default
     while True:
-        answer = read_line(context, option, f"{question}{f' [{default}]' if default else ''}: ") or default or ""
-        if not (said := trouble(answer)):
-            return answer
+        line = read_line(context, option, f"{visible_line(question)}{f' [{default}]' if default else ''}: ")
+        if not (said := trouble(line or default or "")):
+            return line or default or ""
         context.stderr.write(f"  {visible_line(said)}\n")
 
 
 def read_line(context: Context, option: str, question: str) -> str:
+    """A line that a person enters. UsageError at the end of the input."""
     context.stderr.write(question)
     context.stderr.flush()
     line = context.stdin.readline() if context.stdin is not None else ""

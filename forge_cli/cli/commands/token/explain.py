@@ -15,7 +15,7 @@ from ...context import Context
 from ...options import global_options, pass_context, silent
 from ...output.text import color_wanted
 from ...output.tokens import expiry, tree
-from ...trace import Trace, TracedProfile
+from ...trace import Trace
 from .chosen import JSON, TIMEOUT, deadline_of, due, meant, warned
 from .printing import print_json
 
@@ -92,7 +92,7 @@ def _would(would: str, *, needed: bool, due: bool) -> str:
 def _traced(context: Context, timeout: float | None) -> int:
     """Run what a request would run now, and show it as it happens. What fails has been shown when it is raised."""
     trace = Trace(context.stdout.write, context.notice, color=color_wanted(context.stdout, context.environ))
-    profile = warned(context, context.profile(listener=trace, kind=TracedProfile))
+    profile = warned(context, context.profile(listener=trace))
     trace.profile = profile
     quiet: list[str] = []
     runs = False

@@ -71,13 +71,9 @@ def login(context: Context, /, no_browser: bool, step: str | None, yes: bool, ti
     profile = sending(context, strict=True, browser=not no_browser)
     parts = by_login(chosen(profile, step))
     asking = [with_person(part, targets) for part, targets in parts]
-    first = next((name for names in asking for name in names), None)
-    if first is not None and context.person() is None:
-        raise NeedsPerson(
-            f"step '{first}' needs a person, and there is no terminal, or input is off",
-            service_name=first,
-            hint="run `forge token login` on a terminal, without --no-input, FORGE_NO_INPUT and CI",
-        )
+    if context.person() is None:
+        for (part, _), names in zip(parts, asking, strict=True):
+            _refuse(part, names)
     deadline, allow = deadline_of(profile, timeout), permission(context, yes=yes)
     for (part, targets), names in zip(parts, asking, strict=True):
         renewed = [name for name in _made_from(part, targets, names) if part.steps[name].stored]
@@ -85,9 +81,21 @@ def login(context: Context, /, no_browser: bool, step: str | None, yes: bool, ti
         # The rest, which needs nobody, so that the next request sends nothing before itself.
         rest = [name for name in targets if name not in tokens]
         _told(context, profile, part, tokens | part.pipeline.obtain(rest, deadline, allow=allow))
-    if first is None:
+    if not any(asking):
         context.notice("this login needs no person: `forge token refresh` renews it")
     return 0
+
+
+def _refuse(login: Login, names: Sequence[str]) -> None:
+    """NeedsPerson when there are such steps; of a secret, with the setting that could supply it instead."""
+    for name in names:
+        if not login.steps[name].interactive:
+            login.steps[name].preflight()
+        raise NeedsPerson(
+            f"step '{name}' needs a person, and there is no terminal, or input is off",
+            service_name=name,
+            hint="run `forge token login` on a terminal, without --no-input, FORGE_NO_INPUT and CI",
+        )
 
 
 def with_person(login: Login, targets: Sequence[str]) -> list[str]:

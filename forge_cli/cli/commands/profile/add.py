@@ -1,0 +1,61 @@
+"""Write a ready profile from a recipe."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from ....errors import UsageError
+from ...context import Context
+from ...options import global_options, pass_context, silent
+from .from_recipe import write_profile
+from .printing import JSON
+from .recipes import list_recipes, show_recipe
+
+
+@click.command(short_help="Write a ready profile from a recipe.")
+@click.argument("name", required=False)
+@click.option("--from", "source", metavar="RECIPE", help="The recipe: its name, or a file such as ./my.toml.")
+@click.option("--set", "places", multiple=True, metavar="SECRET=PLACE", help="Where a secret is, such as env:NAME.")
+@click.option("--list", "listing", is_flag=True, help="List the recipes.")
+@click.option("--show", "shown", metavar="RECIPE", help="Print a recipe.")
+@JSON
+@silent
+@global_options
+@pass_context
+def add(
+    context: Context,
+    name: str | None,
+    source: str | None,
+    places: tuple[str, ...],
+    listing: bool,
+    shown: str | None,
+    as_json: bool,
+) -> int:
+    """Write a ready profile for a named API, and say how to log in.
+
+    \b
+      forge profile add --list
+      forge profile add --show github-app
+      forge profile add gh --from github-app
+      forge profile add gh --from github-app --var app_id=12345 --set private_key=file:~/gh.pem
+
+    On a terminal it asks for what is not given; FORGE_VAR_APP_ID stands for --var app_id. A secret is never
+    asked for, only where it is: env:NAME, file:PATH, file:PATH#/json/pointer, keyring:SERVICE/USER,
+    "command:PROGRAM ARGUMENTS" or prompt. Recipes of your own are *.toml in the folder `recipes` beside your
+    profiles.
+    """
+    given = {"--from": source is not None, "--list": listing, "--show": shown is not None}
+    chosen = [option for option, there in given.items() if there]
+    if len(chosen) > 1:
+        raise UsageError(f"{' and '.join(chosen)} do not go together", hint="give one of them")
+    if chosen != ["--from"] and chosen and places:
+        raise UsageError(f"--set does not go with {chosen[0]}", hint="leave it out")
+    if as_json and not listing:
+        raise UsageError("--json goes with --list", hint="leave it out")
+    if listing:
+        return list_recipes(context, as_json)
+    if shown is not None:
+        return show_recipe(context, shown, Path.cwd())
+    return write_profile(context, name, source, places)
