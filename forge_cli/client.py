@@ -66,7 +66,7 @@ class HttpClient(HttpClientInterface, HttpSessionInterface):
         self._opening = threading.Lock()
         self._closed = False
         self._most_workers = 0
-        self._preparation = Preparation(self._config, self._changed_session)
+        self._preparation = Preparation(self._config)
         self._repetition = Repetition(self._config, clock, listener)
         base = self._config.base_url
         self._home = str(address(base)) if "://" in base else ""
@@ -290,7 +290,7 @@ class HttpClient(HttpClientInterface, HttpSessionInterface):
             call.context.metadata["auth_retry"] = tries
 
     def _draft(self, context: RequestContext) -> Draft:
-        draft = self._preparation.draft(context)
+        draft = self._preparation.draft(context, self._changed_session())
         if not draft.ours:
             self._tell(Foreign(draft.prepared.url))
         return draft
@@ -329,6 +329,8 @@ class HttpClient(HttpClientInterface, HttpSessionInterface):
     ) -> Draft | None:
         if not self._config.allow_redirects or not 300 <= response.status_code < 400:
             return None
+        if draft.authenticated and self._refuses(response):
+            return None  # the page it leads to is a login's, and no answer to this request
         try:
             prepared = next_request(
                 draft.prepared,
@@ -362,6 +364,11 @@ class HttpClient(HttpClientInterface, HttpSessionInterface):
             self._listener(Received(answer.status, answer.reason, answer.headers, answer.http_version))
         return StreamedResponse(answer, draft.request, history)
 
+    def _refuses(self, response: StreamedResponse) -> bool:
+        """Whether a redirect says that the credential is no longer good."""
+        hook = self._config.auth_hook
+        return hook is not None and hook.is_auth_error(response.response())
+
     def _renewed(self, response: StreamedResponse, context: RequestContext, tries: int, exchange: Exchange) -> bool:
         """Whether the answer says that the credential is no longer good, and it has been renewed."""
         hook = self._config.auth_hook
@@ -380,7 +387,11 @@ class HttpClient(HttpClientInterface, HttpSessionInterface):
             return False
         if delay > 0:
             self._sleep(delay)
-        return bool(hook.recover(value, context)) if own else bool(hook.refresh_auth())
+        try:
+            return bool(hook.recover(value, context)) if own else bool(hook.refresh_auth())
+        except BaseException:
+            response.close()
+            raise
 
     def _after(self, response: StreamedResponse, call: Call) -> StreamedResponse:
         """Response hooks; one that fails is logged and passed over."""

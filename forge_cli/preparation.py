@@ -65,15 +65,10 @@ class Draft:
 
 
 class Preparation:
-    """Makes the drafts of one client.
+    """Makes the drafts of one client."""
 
-    `session` gives the session that its user may have changed, None when there is none: its headers, query
-    and credentials hold where the config says nothing.
-    """
-
-    def __init__(self, config: HttpClientConfig, session: Callable[[], Any] = lambda: None) -> None:
+    def __init__(self, config: HttpClientConfig) -> None:
         self._config = config
-        self._session = session
         urls = (config.base_url, *config.origins)
         self._origins = frozenset(origin(url) for url in urls if "://" in url)
         self._prefix = config.base_url.rstrip("/") + "/"
@@ -81,8 +76,12 @@ class Preparation:
         self._query_names = frozenset(config.default_params)
         self._signs = config.auth_hook is not None and has_own(config.auth_hook, "finish")
 
-    def draft(self, context: RequestContext) -> Draft:
-        """Hooks, then authentication, then the bytes."""
+    def draft(self, context: RequestContext, session: Any = None) -> Draft:
+        """Hooks, then authentication, then the bytes.
+
+        `session` is one that its user may have changed: its headers, query and credentials hold where the
+        config says nothing.
+        """
         request = context.request
         for request_hook in self._config.request_hooks:
             request = returned(request_hook, request_hook.before_request(request, context))
@@ -94,7 +93,7 @@ class Preparation:
             hook = None
         if hook is not None:
             request = self._authenticated(hook, hook.before_request, request, context)
-        prepared = self._encoded(plain, request, ours)
+        prepared = self._encoded(plain, request, ours, session)
         homes = self._homes(prepared.url, ours)
         if hook is not None:
             prepared = self._finished(hook, prepared, context)
@@ -132,7 +131,7 @@ class Preparation:
         first = frozenset({origin(url)})
         return self._origins | first if ours else first
 
-    def _encoded(self, plain: HttpRequest, request: HttpRequest, ours: bool) -> PreparedRequest:
+    def _encoded(self, plain: HttpRequest, request: HttpRequest, ours: bool, session: Any) -> PreparedRequest:
         """The bytes of `request`, which is `plain` and what authentication added."""
         config = self._config
         headers, queries = _added(plain, request)
@@ -140,7 +139,6 @@ class Preparation:
             return encode(request, timeout=config.default_timeout, credentials=headers, query_credentials=queries)
         headers, queries = headers | self._header_names, queries | self._query_names
         defaults, params = config.default_headers, config.default_params
-        session = self._session()
         if session is not None:
             found, query = self._found(session), getattr(session, "params", None)
             query = query if isinstance(query, Mapping) else {}

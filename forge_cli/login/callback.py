@@ -7,6 +7,7 @@ import hashlib
 import re
 import selectors
 import socket
+import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -204,6 +205,12 @@ class Callback(Generic[A]):
 def _listening(place: Place) -> socket.socket:
     listener = socket.socket(socket.AF_INET6 if ":" in place.host else socket.AF_INET, socket.SOCK_STREAM)
     try:
+        if sys.platform == "win32":
+            # There SO_REUSEADDR would let another program listen at the same port.
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_EXCLUSIVEADDRUSE, 1)
+        else:
+            # The last login's connection may still be winding down: a fixed port is to be had again at once.
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((place.host, place.port))
         listener.listen(_MOST_CONNECTIONS)
     except OSError:

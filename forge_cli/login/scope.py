@@ -104,6 +104,7 @@ class Scope:
         if name not in self._filled:
             earlier = list(self.values)[: list(self.values).index(name)]
             above = replace(self, values={key: self.values[key] for key in earlier})
+            object.__setattr__(above, "_filled", self._filled)  # each value is computed once for all that use it
             self._filled[name] = above.fill(self.values[name])
         return self._filled[name]
 

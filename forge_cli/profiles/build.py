@@ -176,7 +176,7 @@ class Profile:
                 auth=self.auth,
                 scope=self.scope,
                 storage=self.storage,
-                wire=Wire(self.step_clients, self._listener),
+                wire=Wire(self.step_clients, self._listener, self._world.nonce),
                 world=self._world,
                 allowed=self._receivers(),
                 environ=self._environ,
@@ -201,7 +201,9 @@ class Profile:
                 auth=dataclasses.replace(auth, exclude=(*auth.exclude, *excluded)),
                 scope=dataclasses.replace(plain, base_url=base_url),
                 storage=storage,
-                wire=Wire(StepClients(lambda: config, RetryTable(), self._listener), self._listener),
+                wire=Wire(
+                    StepClients(lambda: config, RetryTable(), self._listener), self._listener, self._world.nonce
+                ),
                 world=self._world,
                 allowed=self._receivers(),
                 environ=self._environ,

@@ -95,6 +95,7 @@ def _steps(around: Surroundings) -> dict[str, LoginStep]:
         for name in ready:
             made_from = {parent: digests[parent] for parent in parents[name]}
             digests[name] = digest(key, around.name, name, tables[name], around.scope, made_from)
+    order = list(digests)
     return {
         name: LoginStep(
             name,
@@ -103,7 +104,8 @@ def _steps(around: Surroundings) -> dict[str, LoginStep]:
             wire=around.wire,
             world=around.world,
             digest=digests[name],
-            parents=parents[name],
+            # In the order of their runs: of two that send a jar, the later one has it as it is now.
+            parents=sorted(parents[name], key=order.index),
         )
         for name, table in tables.items()
     }

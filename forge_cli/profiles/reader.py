@@ -336,7 +336,8 @@ def _when_rule(table: Mapping[str, Any]) -> str | None:
 def _tokens_rule(table: Mapping[str, Any]) -> str | None:
     storage = table.get("storage", "file")
     every = {name for names in STORAGE_KEYS.values() for name in names}
-    wrong = [name for name in table if name in every and name not in STORAGE_KEYS.get(storage, every)]
+    own = STORAGE_KEYS.get(storage, every) if isinstance(storage, str) else every
+    wrong = [name for name in table if name in every and name not in own]
     if wrong:
         return f"`{wrong[0]}` does not go with the token storage {storage!r}"
     missing = [name for name in ("read", "write", "delete") if storage == "command" and name not in table]

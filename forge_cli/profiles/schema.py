@@ -21,6 +21,7 @@ from ..login.definition import (
     key,
     table,
 )
+from ..login.sign import SIGNERS
 
 Count = Annotated[int, "count"]
 """A whole number, 0 or more."""
@@ -235,11 +236,21 @@ class OAuth1Auth(AuthTable):
     """Sign each request as OAuth 1.0a does (RFC 5849)."""
 
     type: Literal["oauth1"] = key("OAuth 1.0a", default="oauth1")
-    client_key: TemplateText = key("the client")
-    client_secret: TemplateText = key("its secret")
-    token: TemplateText | None = key("the token", default=None)
-    token_secret: TemplateText | None = key("its secret", default=None)
-    signature_method: Literal["HMAC-SHA1", "HMAC-SHA256", "PLAINTEXT"] = key("how to sign", default="HMAC-SHA1")
+    client_key: TemplateText = key("the client's identifier, or consumer key")
+    client_secret: TemplateText = key("the client's secret, or consumer secret", default="")
+    token: TemplateText | None = key("the token's identifier", default=None)
+    token_secret: TemplateText | None = key("the token's secret", default=None)
+    signature_method: Literal["HMAC-SHA1", "HMAC-SHA256", "RSA-SHA1", "RSA-SHA256", "PLAINTEXT"] = key(
+        "how it is signed", default="HMAC-SHA1"
+    )
+    private_key: TemplateText | None = key("the client's RSA key (PEM), for the RSA methods", default=None)
+    realm: TemplateText | None = key("the realm, which is not signed", default=None)
+
+    @staticmethod
+    def problem(table: Mapping[str, Any]) -> str | None:
+        """What its keys, as written, must be to each other and are not; as for a signature of this type."""
+        problem: str | None = SIGNERS.load("oauth1").problem(table)
+        return problem
 
 
 @table

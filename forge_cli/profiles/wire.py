@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cache
 
 from ..client import HttpClient
 from ..config import HttpClientConfig
@@ -64,10 +66,14 @@ class Wire:
     """Sends the requests of a login, over one client for each way of sending.
 
     `client` makes the client for a way. `listener` is told which step a request belongs to, and its answer.
+    `nonce` gives a number greater than all before it.
     """
 
-    def __init__(self, client: Callable[[Way], HttpClient], listener: Listener | None) -> None:
+    def __init__(
+        self, client: Callable[[Way], HttpClient], listener: Listener | None, nonce: Callable[[], int]
+    ) -> None:
         self._client = client
+        self._nonce = nonce
         self._tell = listener or (lambda event: None)
         self._clients: dict[Way, HttpClient] = {}
 
@@ -88,7 +94,7 @@ class Wire:
         try:
             if table.sign is not None:
                 # What signs goes by values of this one run.
-                with self._client(replace(way, hook=SigningHook(table.sign, scope))) as client:
+                with self._client(replace(way, hook=SigningHook(table.sign, scope, self._nonce))) as client:
                     response = client.request(request, deadline=deadline)
             else:
                 kept = self._clients.get(way) or self._clients.setdefault(way, self._client(way))
@@ -100,11 +106,21 @@ class Wire:
 
 
 class SigningHook(AuthHookInterface):
-    """Signs the request of a step, and once more when the server wants it otherwise."""
+    """Signs each attempt of a step's request, by its own moment and nonce; once more when the server asks."""
 
-    def __init__(self, signer: Signer, scope: Scope) -> None:
+    def __init__(
+        self,
+        signer: Signer,
+        scope: Scope,
+        nonce: Callable[[], int],
+        *,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._signer = signer
         self._scope = scope
+        self._nonce = nonce
+        self._clock = clock
+        self._started = clock()
         self._retry_strategy = SimpleAuthRetryStrategy()
 
     @property
@@ -118,7 +134,8 @@ class SigningHook(AuthHookInterface):
         return request
 
     def finish(self, prepared: PreparedRequest, context: RequestContext) -> PreparedRequest:
-        return self._signer.sign(prepared, self._scope)
+        now = self._scope.now + self._clock() - self._started
+        return self._signer.sign(prepared, replace(self._scope, now=now, nonce=cache(self._nonce)))
 
     def recover(self, response: HttpResponse, context: RequestContext) -> bool:
         return self._signer.challenged(response, self._scope)

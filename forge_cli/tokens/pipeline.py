@@ -314,24 +314,22 @@ class Pipeline:
     def _plan(self, names: Iterable[str], run: _Run) -> dict[str, bool]:
         """The steps that will probably run, in order, and of each whether that is a refresh."""
         plan: dict[str, bool] = {}
-
-        def visit(name: str) -> None:
-            if name in plan or self._alive(name, run) is not None:
-                return
-            step, bound = self.steps[name], self._bound[name]
-            for parent in bound:
-                visit(parent)
-            refreshing = not any(parent in plan for parent in bound) and self._refreshes(
-                step, self._read(name, run), run
-            )
-            for parent in step.needs:
-                if not refreshing or parent in step.refresh_needs:
-                    visit(parent)
-            plan[name] = refreshing
-
         for name in names:
-            visit(name)
+            self._visit(name, run, plan)
         return plan
+
+    def _visit(self, name: str, run: _Run, plan: dict[str, bool]) -> None:
+        if name in plan or self._alive(name, run) is not None:
+            return
+        step, bound = self.steps[name], self._bound[name]
+        for parent in bound:
+            self._visit(parent, run, plan)
+        current = self._read(name, run) if step.stored else None
+        refreshing = not any(parent in plan for parent in bound) and self._refreshes(step, current, run)
+        for parent in step.needs:
+            if not refreshing or parent in step.refresh_needs:
+                self._visit(parent, run, plan)
+        plan[name] = refreshing
 
     def _ensure(self, name: str, run: _Run) -> TokenData | None:
         """The step's token; None when its condition does not hold."""

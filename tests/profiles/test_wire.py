@@ -31,10 +31,10 @@ def test_there_is_one_client_for_each_way_of_sending() -> None:
         made_for.append(way)
         return HttpClient(HttpClientConfig(base_url="http://127.0.0.1:1", retry_strategy=NoRetryStrategy()))
 
-    wire = Wire(client, told.append)
+    wire = Wire(client, told.append, lambda: 1)
     for redirects, repeat in ((0, True), (0, True), (3, True), (0, False)):
+        table = RequestTable(url="/", redirects=redirects)
         with pytest.raises(MaxRetryException) as caught:
-            table = RequestTable(url="/", redirects=redirects)
             wire.send("user", table, HttpRequest("GET", "/"), SCOPE, repeat=repeat, deadline=None)
         assert isinstance(caught.value.original_exception, ConnectionException)
     assert made_for == [Way(0, True), Way(3, True), Way(0, False)]
@@ -115,3 +115,18 @@ def test_a_refresh_that_never_left_is_repeated(server: Server) -> None:
     with pytest.raises(ConnectionException):
         pipeline.renew(["user"])
     assert [type(event).__name__ for event in told].count("Retrying") == 3
+
+
+def test_each_attempt_of_a_signed_step_has_a_signature_of_its_own(server: Server) -> None:
+    server.reply("/login", Reply(503), Reply(body={"token": "user-token-1"}))
+    signed = """request = { method = "POST", url = "/login", sign = { type = "template", inject = [
+  { in = "header", name = "X-Nonce", value = "${nonce}" },
+  { in = "header", name = "X-Now", value = "${now | unix_ms}" },
+] } }
+extract = { token = "/token" }
+"""
+    made(QUICK + signed, server.url).login.pipeline.obtain(["user"])
+    first, second = (int(seen.headers["X-Nonce"] or 0) for seen in server.seen)
+    assert first < second
+    first, second = (int(seen.headers["X-Now"] or 0) for seen in server.seen)
+    assert first < second

@@ -31,7 +31,10 @@ def installed(
     change: Callable[[str], str] = lambda text: text,
 ) -> Path:
     """The profile file with this recipe as profile `demo`; `change` is what a person edits afterwards."""
-    return write(change(find(recipe, None, Path.cwd()).made(NAME, variables, places)))
+    found = find(recipe, None, Path.cwd())
+    asks = found.head.asks.items()
+    usual = {name: ask.default for name, ask in asks if ask.into == "secrets" and ask.default is not None}
+    return write(change(found.made(NAME, variables, {**usual, **places})))
 
 
 def replaced(old: str, new: str) -> Callable[[str], str]:
@@ -102,9 +105,7 @@ def rs256(token: str, key: rsa.RSAPrivateKey) -> tuple[dict[str, Any], dict[str,
     head, body, signature = token.split(".")
     header = json.loads(_unpadded(head))
     assert header["alg"] == "RS256"
-    key.public_key().verify(
-        _unpadded(signature), f"{head}.{body}".encode(), padding.PKCS1v15(), hashes.SHA256()
-    )
+    key.public_key().verify(_unpadded(signature), f"{head}.{body}".encode(), padding.PKCS1v15(), hashes.SHA256())
     return header, json.loads(_unpadded(body))
 
 

@@ -22,7 +22,9 @@ class Zoom(Tokens):
 
     def token(self, seen: Seen) -> Reply:
         if basic(seen) != ("app-1", "zoom-secret-1"):
-            return Reply(400, {"reason": f"Invalid client_id or client_secret {basic(seen)}", "error": "invalid_client"})
+            return Reply(
+                400, {"reason": f"Invalid client_id or client_secret {basic(seen)}", "error": "invalid_client"}
+            )
         expected = [("grant_type", "account_credentials"), ("account_id", "zoom-account-1")]
         if seen.query != expected or seen.body:
             return Reply(400, {"reason": f"Bad Request: {seen.target}", "error": "unsupported_grant_type"})

@@ -6,7 +6,7 @@ import hmac
 from base64 import b64encode
 from collections.abc import Iterable, Mapping
 from hashlib import sha256
-from typing import Literal
+from typing import Any, Literal
 from urllib.parse import quote
 
 from ...errors import ProfileError
@@ -42,6 +42,14 @@ class OAuth1Sign(Signer):
     realm: TemplateText | None = key("the realm, which is not signed", default=None)
     callback: TemplateText | None = key("where the person is sent back to, for the first token request", default=None)
     verifier: TemplateText | None = key("the code that came back, for the second token request", default=None)
+
+    @staticmethod
+    def problem(table: Mapping[str, Any]) -> str | None:
+        """What its keys, as written, must be to each other and are not."""
+        rsa = str(table.get("signature_method", "")).startswith("RSA-")
+        if rsa is not ("private_key" in table):
+            return "`private_key` goes with an RSA method" if not rsa else "missing key: private_key"
+        return None if rsa or "client_secret" in table else "missing key: client_secret"
 
     def sign(self, request: PreparedRequest, scope: Scope) -> PreparedRequest:
         """As `Signer.sign` says. The fields of a form are part of the signature, other bodies are not."""

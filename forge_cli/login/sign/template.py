@@ -35,6 +35,14 @@ class TemplateSign(Signer):
     values: Mapping[str, TemplateText] = key("named intermediate values, in order", default_factory=dict)
     inject: tuple[InjectTable, ...] = key("where the signature and what belongs to it go")
 
+    @staticmethod
+    def problem(table: Mapping[str, Any]) -> str | None:
+        """What its keys, as written, must be to each other and are not."""
+        entries = table.get("inject")
+        tables = [entry for entry in entries if isinstance(entry, dict)] if isinstance(entries, list) else []
+        wrong = [entry["in"] for entry in tables if entry.get("in") in ("basic", "base_url", "client_cert", "cookies")]
+        return f"a signature cannot go in {wrong[0]!r} (one of: header, query, cookie, form, json)" if wrong else None
+
     def sign(self, request: PreparedRequest, scope: Scope) -> PreparedRequest:
         """As `Signer.sign` says. UndefinedReference, ProfileError: a template has no value."""
         entries = [entry for entry in self.inject if _counts(entry, request)]

@@ -459,3 +459,12 @@ def test_a_missing_password_is_an_error_of_the_profile(server: Server) -> None:
     server.reply("/a", Reply(401, "", {"WWW-Authenticate": MD5.format("n")}))
     with client(signer(TOML), {}, base_url=server.url) as made, pytest.raises(MissingSecret, match="password"):
         made.get("/a")
+
+
+def test_of_very_many_servers_the_oldest_challenge_is_forgotten() -> None:
+    made = signer(TOML)
+    urls = [f"http://host-{number}.example/" for number in range(101)]
+    for url in urls:
+        assert made.challenged(refusal("n", url), scope(SECRETS, uuid=url))
+    signed = ["Authorization" in made.sign(request("GET", url), scope(SECRETS)).headers for url in urls]
+    assert signed == [False] + [True] * 100

@@ -8,6 +8,7 @@ from .add import add
 from .checking import path, validate
 from .init import init
 from .listing import list_
+from .schema import schema
 from .showing import show
 
 
@@ -26,5 +27,5 @@ def profile() -> None:
     """
 
 
-for command in (list_, show, validate, path, init, add):
+for command in (list_, show, validate, schema, path, init, add):
     profile.add_command(command)
