@@ -468,12 +468,26 @@ class _Schema:
 
     def _union(self, members: Sequence[Any], whole: bool) -> Schema:
         tables = [member for member in members if is_dataclass(member)]
-        made = [self._of(member, whole) for member in members if not is_dataclass(member)]
-        if len(tables) > 1 and _types(tables):
-            made.append(self._tagged("Auth", tables, whole))
+        others = [self._of(member, whole) for member in members if not is_dataclass(member)]
+        if not tables:
+            return others[0] if len(others) == 1 else {"anyOf": others}
+        if len(tables) == 1:
+            table = self._table(tables[0], whole)
         else:
-            made += [self._table(member, whole) for member in tables]
-        return made[0] if len(made) == 1 else {"anyOf": made}
+            table = self._tagged("Auth", tables, whole) if _types(tables) else self._by_first(tables)
+        if not others:
+            return table
+        # The one that always holds: what is wrong is told by `then` and `else`, at its place.
+        return {"anyOf": [table, {}], "if": {"type": "object"}, "then": table, "else": _either(others)}
+
+    def _by_first(self, classes: Sequence[Any]) -> Schema:
+        """One of several tables, which the first key of each tells apart."""
+        names = {fields(cls)[0].name: cls for cls in classes}
+        common = [name for name, cls in names.items() for other in classes if other is not cls and name in hints_of(other)]
+        rows = sorted(names.items(), key=lambda row: row[0] in common)
+        cases = [({"required": [name]}, self._table(cls, True)) for name, cls in rows]
+        completed = [*(self._table(cls, True) for cls in classes), {}]
+        return {"type": "object", "anyOf": completed, **_cases(cases, _any(*names))}
 
     def _tagged(self, name: str, classes: Sequence[Any], whole: bool) -> Schema:
         """One of several tables, which `type` tells apart."""

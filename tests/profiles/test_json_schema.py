@@ -29,8 +29,8 @@ RECIPES = sorted((ROOT / "forge_cli" / "profiles" / "recipes").glob("*.toml"))
 
 # What no schema can say: which names there are, and which files.
 _OF_NAMES = re.compile(
-    r"unknown (var|secret|step|profile|shared login) |there is no shared login|there is no value|has no output"
-    r"|no step (needs|sends)|neither refers to|no such file|refers to itself|need each other|base_url"
+    r"unknown (var|secret|step|profile|shared login) '|there is no shared login|there is no value|has no output"
+    r"|no step (needs|sends)|neither refers to|no such file|refers to itself|need each other|has no base_url"
 )
 
 
@@ -148,8 +148,8 @@ def test_what_a_child_leaves_to_its_parent_may_be_absent() -> None:
 
 def test_an_error_is_at_the_value_that_is_wrong() -> None:
     data = whole()
-    data["profiles"]["child"]["auth"]["steps"]["a"]["request"]["redirects"] = "two"
-    assert {line.partition(":")[0] for line in wrong(data)} == {"$.profiles.child.auth.steps.a.request.redirects"}
+    data["profiles"]["full"]["auth"]["steps"]["a"]["request"]["redirects"] = "two"
+    assert {line.partition(":")[0] for line in wrong(data)} == {"$.profiles.full.auth.steps.a.request.redirects"}
 
 
 def _broken(text: str) -> dict[str, Any]:
@@ -316,31 +316,34 @@ _OTHERS = (5, 1.5, True, "z-z", [], {}, ["z"], {"z": 1}, {"z": "${"}, [[1]])
 
 
 @st.composite
-def mutated(draw: st.DrawFn) -> dict[str, Any]:
-    """A file with one key more, one key less, or one value of another type."""
+def mutated(draw: st.DrawFn) -> tuple[dict[str, Any], bool]:
+    """A file with one key more, one key less, or one value of another type; whether that is in one that extends another, or is extended."""
     index, path, node = draw(st.sampled_from(places()))
     data = copy.deepcopy(files()[index])
     if isinstance(node, dict) and draw(st.booleans()):
         path, value = (*path, "zzz"), draw(st.sampled_from(_OTHERS))
     else:
         value = draw(st.sampled_from([other for other in _OTHERS if type(other) is not type(node)]))
-    if not path:
-        return data
-    holder: Any = data
-    for name in path[:-1]:
-        holder = holder[name]
-    if isinstance(holder, dict) and path[-1] in holder and draw(st.integers(0, 4)) == 0:
-        del holder[path[-1]]
-    else:
-        holder[path[-1]] = value
-    return data
+    related = {name for name, profile in data["profiles"].items() if "extends" in profile or "abstract" in profile}
+    if path:
+        holder: Any = data
+        for name in path[:-1]:
+            holder = holder[name]
+        if isinstance(holder, dict) and path[-1] in holder and draw(st.integers(0, 4)) == 0:
+            del holder[path[-1]]
+        else:
+            holder[path[-1]] = value
+    return data, len(path) > 1 and path[1] in related
 
 
-# The text of a whole number with a fraction of nothing, 1.0, is a whole number for JSON Schema; none is made here.
+# 1.0, which is a whole number for JSON Schema and none for TOML, is not among the values.
 @settings(max_examples=400)
 @given(mutated())
-def test_what_is_wrong_for_the_schema_is_wrong_for_the_reader_and_the_other_way_round(data: dict[str, Any]) -> None:
-    assert bool(wrong(data)) is bool(found(data)), (wrong(data), found(data))
+def test_the_schema_and_the_reader_refuse_the_same_files(change: tuple[dict[str, Any], bool]) -> None:
+    data, in_family = change
+    refused, reasons = wrong(data), found(data)
+    # What is missing is known only when all is laid together.
+    assert bool(refused) is bool(reasons) or (in_family and reasons), (refused, reasons)
 
 
 @given(st.text(alphabet="${}|? a.b+-60'\"()\n", max_size=20))

@@ -7,6 +7,7 @@ import re
 
 import pytest
 
+from forge_cli.profiles.build import load_profile
 from tests.conftest import Forge
 from tests.recipes.stand_in import shows_none, written
 from tests.server import Reply, Seen, Server
@@ -65,9 +66,15 @@ def test_a_command_answers_the_challenge(forge: Forge, camera: Camera) -> None:
     assert [bool(seen.headers["Authorization"]) for seen in camera.server.seen] == [False, True]
 
 
-def test_one_challenge_serves_many_requests(forge: Forge, camera: Camera) -> None:
-    result = forge("run", env=ENV) if False else forge("get", "/status", env=ENV)
-    assert result.exit_code == 0
+def test_one_challenge_serves_many_requests_and_a_stale_nonce_brings_another(
+    camera: Camera, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DIGEST_PASSWORD", PASSWORD)
+    camera.uses = 2
+    with load_profile("api").client() as http:
+        assert [http.get("/status").status_code for _ in range(4)] == [200] * 4
+    # Two challenges: the first of all, and the one when the nonce was used up.
+    assert (len(camera.nonces), len(camera.server.seen)) == (2, 6)
 
 
 def test_a_wrong_password_is_refused_and_not_shown(forge: Forge, camera: Camera) -> None:
