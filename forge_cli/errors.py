@@ -156,7 +156,12 @@ class TokenRefreshException(AuthenticationException):
 
 
 class StepFailed(AuthenticationException):
-    """A login step was answered and refused, or its answer is not one. Redacted already."""
+    """A login step was answered and refused, or its answer is not one. Redacted already.
+
+    ``answer`` is the response, where there is one; ``blames`` names the steps whose tokens it refuses.
+    """
+
+    blames: Sequence[str] = ()
 
     def __init__(
         self,
@@ -165,10 +170,12 @@ class StepFailed(AuthenticationException):
         *,
         status: int | None = None,
         hint: str | None = None,
+        answer: Any = None,
     ) -> None:
         super().__init__(f"login step '{step}': {reason}", service_name=step, hint=hint)
         self.step = step
         self.status = status
+        self.answer = answer
 
 
 class NeedsPerson(AuthenticationException):

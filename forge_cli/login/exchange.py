@@ -310,6 +310,7 @@ def failure(step: str, table: RequestTable, response: HttpResponse, reason: str,
         step,
         f"{reason}\n  {line}{shown}",
         status=response.status_code,
+        answer=response,
         hint=hint or "`forge token explain --trace` shows each step's request and answer",
     )
 

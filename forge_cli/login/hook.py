@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -21,7 +20,7 @@ from .inject import Placed, counts, injected, placed
 from .login import Login
 from .predicate import answer_matches
 from .scope import Scope, outputs_of
-from .step import clock_of
+from .step import clock_of, json_of
 
 _ATTEMPT = "login_attempt"
 _UUID = "login_uuid"
@@ -196,7 +195,7 @@ class LoginHook(AuthHookInterface):
             return ()
         default = InvalidateTable(when=WhenTable(status=401), steps=self.login.targets)
         for rule in (*(self.login.rules or ()), default):
-            if answer_matches(rule.when, response.status_code, response.headers, lambda: _json(response)):
+            if answer_matches(rule.when, response.status_code, response.headers, lambda: json_of(response)):
                 return rule.steps
         return ()
 
@@ -235,10 +234,3 @@ def _keep(name: str, hops: Sequence[HttpResponse], attempt: Attempt) -> None:
         return None if jar == before else dataclasses.replace(token, meta={**token.meta, "jars": jars})
 
     login.pipeline.amend(step, attempt.used[step], changed)
-
-
-def _json(response: HttpResponse) -> Any:
-    try:
-        return json.loads(response.text)
-    except RecursionError:
-        raise ValueError("nested too deeply") from None

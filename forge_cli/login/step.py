@@ -11,13 +11,13 @@ from datetime import UTC, datetime
 from functools import cache
 from typing import Any, Protocol
 
-from ..errors import HttpClientException, MaxRetryException, NeedsPerson
+from ..errors import HttpClientException, MaxRetryException, NeedsPerson, StepFailed
 from ..models import Deadline, HttpRequest, HttpResponse, TokenData, random_uuid
 from ..tokens.step import Cache, forgotten
-from .definition import ConditionTable, RefreshTable, RequestTable, StepTable
+from .definition import ConditionTable, InvalidateTable, RefreshTable, RequestTable, StepTable
 from .expiry import duration
 from .jar import Jar
-from .predicate import condition_holds
+from .predicate import answer_matches, condition_holds
 from .scope import Scope, outputs_of
 from .template import Reference, UndefinedReference, references, required
 from .work import Person, Result, StepKind, Work
@@ -80,6 +80,7 @@ class LoginStep:
         world: World,
         digest: str,
         parents: Sequence[str] | None = None,
+        rules: Sequence[InvalidateTable] | None = None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self.name = name
@@ -102,6 +103,7 @@ class LoginStep:
         self._wire = wire
         self._world = world
         self._digest = digest
+        self._rules = rules
         self._now = now
 
     def challenged(self, challenge: Mapping[str, str]) -> LoginStep:
@@ -115,6 +117,7 @@ class LoginStep:
             world=self._world,
             digest=self._digest,
             parents=self.needs,
+            rules=self._rules,
             now=self._now,
         )
 
@@ -172,7 +175,23 @@ class LoginStep:
     def login(self, given: Mapping[str, TokenData], deadline: Deadline | None) -> TokenData:
         # What has a side effect may have had it, although no answer came.
         work = self._work(given, None, deadline, repeat=not self.side_effect)
-        return self._token(self._kind.run(work), None, work)
+        try:
+            return self._token(self._kind.run(work), None, work)
+        except StepFailed as exc:
+            exc.blames, exc.answer = self._blamed(exc.answer), None
+            raise
+
+    def _blamed(self, response: HttpResponse | None) -> Sequence[str]:
+        """The steps before this one whose tokens its answer refuses, by the rules for the API's own answers.
+
+        A 401 that no rule knows refuses those that this step needs, unless it may be about a secret of the step.
+        """
+        if response is None or self._rules == ():
+            return ()
+        for rule in self._rules or ():
+            if answer_matches(rule.when, response.status_code, response.headers, lambda: json_of(response)):
+                return rule.steps
+        return self.needs if response.status_code == 401 and "secrets" not in self.heads else ()
 
     def refresh(
         self, current: TokenData, given: Mapping[str, TokenData], deadline: Deadline | None
@@ -249,6 +268,14 @@ class LoginStep:
         if jars:
             meta["jars"] = jars
         return meta
+
+
+def json_of(response: HttpResponse) -> Any:
+    """The body as JSON. ValueError: it is none."""
+    try:
+        return json.loads(response.text)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
 
 
 def clock_of(tokens: Iterable[TokenData]) -> float:

@@ -483,7 +483,9 @@ class _Schema:
     def _by_first(self, classes: Sequence[Any]) -> Schema:
         """One of several tables, which the first key of each tells apart."""
         names = {fields(cls)[0].name: cls for cls in classes}
-        common = [name for name, cls in names.items() for other in classes if other is not cls and name in hints_of(other)]
+        common = [
+            name for name, cls in names.items() for other in classes if other is not cls and name in hints_of(other)
+        ]
         rows = sorted(names.items(), key=lambda row: row[0] in common)
         cases = [({"required": [name]}, self._table(cls, True)) for name, cls in rows]
         completed = [*(self._table(cls, True) for cls in classes), {}]

@@ -285,7 +285,9 @@ class OAuth2Auth(AuthTable):
     password: TemplateText | None = key("password: the password", default=None)
     assertion: Mapping[str, Tree] | None = key("jwt-bearer: the claims of the assertion (RFC 7523)", default=None)
     subject_token: TemplateText | None = key("token-exchange: the token to exchange (RFC 8693)", default=None)
-    subject_token_type: str = key("token-exchange: its type", default="urn:ietf:params:oauth:token-type:access_token")
+    subject_token_type: str | None = key(
+        "token-exchange: its type; default: urn:ietf:params:oauth:token-type:access_token", default=None
+    )
     actor_token: TemplateText | None = key("token-exchange: the token of who acts", default=None)
     refresh_token: TemplateText | None = key("refresh-token: the refresh token to begin with", default=None)
     scope: TemplateText | None = key("scopes, separated by spaces", default=None)

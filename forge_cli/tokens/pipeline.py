@@ -263,7 +263,29 @@ class Pipeline:
         return {source for name in known for source in ((name,) if self.steps[name].stored else self._bound[name])}
 
     def _walk(self, names: Iterable[str], run: _Run) -> dict[str, TokenData]:
+        """The tokens of these steps. One that fails for a stored token of another is run again with a new one, once."""
         wanted = list(names)
+        try:
+            return self._walked(wanted, run)
+        except StepFailed as exc:
+            refused = self._refused(exc, run)
+            if not refused:
+                raise
+        self.forget(refused, self.identities(refused))
+        again = _Run(run.deadline, run.force, from_scratch=run.from_scratch, allow=run.allow)
+        again.stale, again.allowed = run.stale, run.allowed
+        return self._walked(wanted, again)
+
+    def _refused(self, failure: StepFailed, run: _Run) -> dict[str, TokenData]:
+        """The tokens that a failure blames, but for those of this run: a new one would be refused as well."""
+        step = self.steps.get(failure.step)
+        if step is None or step.side_effect:
+            return {}
+        above = self.closure(step.needs)
+        blamed = {name: self._read(name, run) for name in failure.blames if name in above and name not in run.made}
+        return {name: token for name, token in blamed.items() if token is not None}
+
+    def _walked(self, wanted: Sequence[str], run: _Run) -> dict[str, TokenData]:
         found: dict[str, TokenData] = {}
         for name in wanted:
             token = self._alive(name, run)

@@ -298,3 +298,19 @@ def test_strange_requests_are_answered_and_do_no_harm() -> None:
         ask()
         said, _ = answered(callback, right)
     assert said == Said("code=code-1&state=s")
+
+
+def test_a_fixed_port_can_be_had_again_at_once() -> None:
+    """The first login's connection is closed by the listener, and winds down for a while after."""
+    with Callback("code", LOOPBACK, known) as callback:
+        port = urlsplit(callback.redirect_uri).port or 0
+        assert answered(callback, lambda uri: fetched(uri, "/callback?state=1"))[0] is not None
+    with Callback("code", Place("127.0.0.1", port, "/callback"), known) as again:
+        assert urlsplit(again.redirect_uri).port == port
+
+
+def test_a_port_at_which_another_listens_is_not_shared() -> None:
+    with Callback("code", LOOPBACK, known) as callback:
+        port = urlsplit(callback.redirect_uri).port or 0
+        with pytest.raises(StepFailed, match="cannot listen"):
+            Callback("code", Place("127.0.0.1", port, "/callback"), known)

@@ -7,6 +7,7 @@ import json
 import re
 import tomllib
 from collections.abc import Iterator, Mapping
+from dataclasses import fields
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -119,7 +120,7 @@ def test_the_file_with_everything_has_every_key_of_the_format() -> None:
         item.metadata.get("name", item.name)
         for name, cls in tables().items()
         if name != "SharedAuth"
-        for item in cls.__dataclass_fields__.values()
+        for item in fields(cls)
     }
     assert keys.difference(names(whole())) == set()
 

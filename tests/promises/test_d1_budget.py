@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
-from forge_cli.profiles import build
+from forge_cli.profiles import transport
 from forge_cli.profiles.build import load_profile
 from tests.conftest import Forge
 from tests.server import Reply, Server
@@ -49,4 +49,4 @@ def test_a_retry_that_the_budget_has_not_is_said(
     results = [forge("get", "/x") for _ in range(5)]
     assert f"not retried: the retry budget of {server.url} is used up" in results[-1].stderr
     assert {result.exit_code for result in results} == {5}
-    assert build.retry_budget(3) is build.retry_budget(10)
+    assert transport.retry_budget(3) is transport.retry_budget(10)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Mapping
+from http.client import HTTPConnection
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -14,7 +16,7 @@ from forge_cli.profiles.build import Profile
 from forge_cli.profiles.load import load_document, profile
 from tests.conftest import Forge, Result
 from tests.login_server import browser
-from tests.people import Somebody
+from tests.people import Somebody, Typist
 from tests.recipes.oidc_vendor import DEVICE, Client, OidcVendor, Rules
 from tests.server import Server
 
@@ -36,6 +38,8 @@ class Flow:
     client: ClassVar[Client] = Client()
     variables: ClassVar[Mapping[str, str]] = {}
     path: ClassVar[str] = "/api/things"
+    served: ClassVar[str] = ""
+    """Where the server has it, when that is not the same."""
     wanted: ClassVar[Mapping[str, str]] = {}
     """What a token must have been asked for with before the API takes it."""
 
@@ -46,9 +50,12 @@ class Flow:
 
     @pytest.fixture
     def vendor(self, server: Server, forge: Forge, env: dict[str, str]) -> OidcVendor:
+        return self.made(server, forge, env)
+
+    def made(self, server: Server, forge: Forge, env: dict[str, str]) -> OidcVendor:
         """The vendor, with the profile `x` of the recipe written for it."""
         vendor = OidcVendor(server, self.rules, self.client)
-        vendor.api(self.path, **self.wanted)
+        vendor.api(self.served or self.path, **self.wanted)
         options = ["--var", f"client_id={self.client.id}"]
         for name, value in self.variables.items():
             options += ["--var", f"{name}={value.replace('@', server.url)}"]
@@ -67,7 +74,7 @@ class Flow:
         return []
 
     def get(self, forge: Forge, env: Mapping[str, str], *args: str) -> Result:
-        return forge("get", self.path.rpartition("@")[2], "-p", "x", *args, env={**env, "CI": "1"})
+        return forge("get", self.path, "-p", "x", *args, env={**env, "CI": "1"})
 
     def good(self, result: Result) -> None:
         assert (result.exit_code, result.stdout) == (0, '{"hello": "world"}'), result.stderr
@@ -163,12 +170,10 @@ class Person(Flow):
         self.quiet(vendor, result)
 
     def test_it_can_be_given_back(self, forge: Forge, vendor: OidcVendor, env: dict[str, str]) -> None:
-        if not self.revokes:
-            pytest.skip("the vendor has no such endpoint")
         assert self.login(forge, env).exit_code == 0
         result = forge("token", "clear", "--revoke", "-p", "x", env=env)
         assert result.exit_code == 0, result.stderr
-        assert vendor.live == 0
+        assert ("revoked" in result.stderr, vendor.live == 0) == (self.revokes, self.revokes or not self.refreshes)
         assert self.get(forge, env).exit_code == 7
         self.quiet(vendor, result)
 
@@ -183,13 +188,6 @@ class User(Person):
         assert "access_denied" in result.stderr
         assert vendor.tokens == 0
 
-    def test_a_client_that_nobody_knows_gets_nothing(
-        self, forge: Forge, vendor: OidcVendor, env: dict[str, str]
-    ) -> None:
-        found = forge("token", "login", "-p", "x", "--var", "client_id=other", "--timeout", "2", tty=True, env=env)
-        assert found.exit_code != 0
-        assert (vendor.refusals["redirect_uri"], vendor.tokens) == (1, 0)
-
 
 class Device(Person):
     """A login by a code on another device."""
@@ -203,12 +201,10 @@ class Device(Person):
 
     def login(self, forge: Forge, env: Mapping[str, str]) -> Result:
         """As `token login` does it, but for the waiting."""
-        document = load_document(config_dir() / "profiles.toml")
         person = Somebody()
-        made = Profile(profile(document, "x"), environ={"HOME": str(Path.home()), **_xdg(), **env}, person=person)
+        made = as_person(person, env)
         made._world.sleep = self.naps.append
-        login: Any = made.login
-        login.pipeline.obtain(list(login.targets))
+        made.login.pipeline.obtain(list(made.login.targets))
         self.told = "".join(person.told)
         return Result(0, b"", self.told)
 
@@ -220,5 +216,26 @@ class Device(Person):
         assert vendor.calls[DEVICE] == 3
 
 
-def _xdg() -> dict[str, str]:
-    return {"XDG_CONFIG_HOME": str(Path.home() / ".config")}
+def as_person(person: Somebody, env: Mapping[str, str]) -> Profile:
+    """The profile `x`, with this person."""
+    document = load_document(config_dir() / "profiles.toml")
+    home = {"HOME": str(Path.home()), "XDG_CONFIG_HOME": str(Path.home() / ".config")}
+    return Profile(profile(document, "x"), environ={**home, **env}, person=person)
+
+
+def pasted(env: Mapping[str, str]) -> bool:
+    """Log in as somebody whose browser ends at an address where nobody is, and who pastes that."""
+    person = Typist(ends_at)
+    login = as_person(person, env).login
+    login.pipeline.obtain(list(login.targets))
+    return any("paste here the address" in text for text in person.told)
+
+
+def ends_at(url: str) -> str:
+    """Where the page leads."""
+    parts = urlsplit(url)
+    connection = HTTPConnection(parts.netloc, timeout=20)
+    connection.request("GET", f"{parts.path}?{parts.query}")
+    found = connection.getresponse().headers["Location"]
+    connection.close()
+    return found

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import base64
+import functools
 import hashlib
-import json
 import re
 import secrets
 import time
@@ -66,6 +66,8 @@ class Rules:
     refused_status: int = 400
     form_unless_json: bool = False
     device_secret: bool = False
+    revoke_free: bool = False
+    """Whether who has a token may revoke it, without a word on the client."""
     check: Check = lambda where, fields: None
 
 
@@ -100,7 +102,8 @@ class OidcVendor:
     """The provider, on routes of `server`, with one client.
 
     `calls` counts token requests by grant, `refusals` what was refused, `logins` consents. `polls` is what the polls
-    of a device are answered with, in turn; the last stays. `denies` makes the person say no.
+    of a device are answered with, in turn; the last stays. `denies` makes the person say no, `extra` goes into each
+    answer with a token.
     """
 
     def __init__(self, server: Server, rules: Rules, client: Client) -> None:
@@ -109,6 +112,7 @@ class OidcVendor:
         self.refusals: Counter[str] = Counter()
         self.logins = 0
         self.denies = False
+        self.extra = dict(rules.extra)
         self.polls = ["authorization_pending", "granted"]
         self.secrets: set[str] = {client.secret} - {""}
         self._codes: dict[str, _Code] = {}
@@ -117,7 +121,7 @@ class OidcVendor:
         self._refresh: dict[str, _Token] = {}
         self._used: set[str] = set()
         self._polled = 0
-        self._key = RSAKey.generate_key(2048, {"kid": "key-1", "alg": "RS256", "use": "sig"})
+        self._key = _key()
         self.issuer = server.url + rules.issuer
         routes: dict[str, Callable[[Seen], Reply]] = {
             rules.authorize: self._authorize,
@@ -319,7 +323,8 @@ class OidcVendor:
 
     def _revoke(self, form: dict[str, str], seen: Seen) -> Reply:
         """RFC 7009. An unknown token is a success too."""
-        self._authenticated(form, seen)
+        if not self.rules.revoke_free:
+            self._authenticated(form, seen)
         for found in (self._access.get(form.get("token", "")), self._refresh.get(form.get("token", ""))):
             if found is not None:
                 found.login.revoked = True
@@ -370,7 +375,7 @@ class OidcVendor:
     def _issued(self, login: _Login, *, refreshable: bool) -> Reply:
         access = self._new("access")
         self._access[access] = _Token(login, time.time() + (self.rules.lifetime or 1e9))
-        body: dict[str, Any] = {"access_token": access, "token_type": "Bearer", **self.rules.extra}
+        body: dict[str, Any] = {"access_token": access, "token_type": "Bearer", **self.extra}
         if self.rules.says_lifetime:
             body["expires_in"] = self.rules.lifetime
         if refreshable:
@@ -404,6 +409,12 @@ class OidcVendor:
         return value
 
 
+@functools.cache
+def _key() -> RSAKey:
+    """The key of every vendor: making one takes as long as a whole login."""
+    return RSAKey.generate_key(2048, {"kid": "key-1", "alg": "RS256", "use": "sig"})
+
+
 def _form(seen: Seen) -> dict[str, str]:
     """The fields of a form: POST, that content type, nothing twice and nothing secret in the URL."""
     if seen.method != "POST" or (seen.headers.get("Content-Type") or "").partition(";")[0] != FORM:
@@ -412,8 +423,3 @@ def _form(seen: Seen) -> dict[str, str]:
     if len(fields) < len(seen.form) or seen.query or not all(fields.values()):
         raise _Refused("invalid_request", "a parameter twice, empty, or in the URL", 400)
     return fields
-
-
-def described(reply: Reply) -> Any:
-    """The JSON body of a reply."""
-    return json.loads(json.dumps(reply.body))

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator, Mapping
+import json
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
 from forge_cli.files import config_dir
 from forge_cli.profiles.recipe import find
@@ -82,6 +87,48 @@ def shows_none(result: Result, *secrets: str) -> bool:
     return not any(secret in text for secret in secrets for text in (result.stdout, result.stderr))
 
 
-def lines(seen: Iterator[Seen] | list[Seen]) -> list[str]:
+def lines(seen: Iterable[Seen]) -> list[str]:
     """The request lines, without queries."""
     return [f"{each.method} {each.path}" for each in seen]
+
+
+def unpacked(text: str) -> bytes:
+    """The bytes of base64url without padding."""
+    return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+
+
+def claims_of(token: str, key: rsa.RSAPublicKey) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Header and claims of a JWT that this key has signed by RS256. ValueError when it has not."""
+    parts = token.split(".")
+    if len(parts) != 3 or json.loads(unpacked(parts[0])).get("alg") != "RS256":
+        raise ValueError("no JWT by RS256")
+    try:
+        key.verify(unpacked(parts[2]), f"{parts[0]}.{parts[1]}".encode(), padding.PKCS1v15(), hashes.SHA256())
+    except InvalidSignature:
+        raise ValueError("another signature") from None
+    return json.loads(unpacked(parts[0])), json.loads(unpacked(parts[1]))
+
+
+def packed(data: bytes) -> str:
+    """Base64url without padding."""
+    return base64.urlsafe_b64encode(data).decode().rstrip("=")
+
+
+def jwt(claims: Mapping[str, Any], key: rsa.RSAPrivateKey, kid: str) -> str:
+    """A JWT signed by RS256."""
+    head = {"alg": "RS256", "typ": "JWT", "kid": kid}
+    text = ".".join(packed(json.dumps(part).encode()) for part in (head, claims))
+    return f"{text}.{packed(key.sign(text.encode(), padding.PKCS1v15(), hashes.SHA256()))}"
+
+
+def pem(key: rsa.RSAPrivateKey) -> str:
+    """A private key as PKCS#8 in PEM."""
+    how = (serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    return key.private_bytes(*how).decode()
+
+
+def jwk(key: rsa.RSAPublicKey, kid: str) -> dict[str, str]:
+    """A public key as an issuer publishes it (RFC 7517)."""
+    numbers = key.public_numbers()
+    n, e = (packed(number.to_bytes((number.bit_length() + 7) // 8)) for number in (numbers.n, numbers.e))
+    return {"kty": "RSA", "use": "sig", "alg": "RS256", "kid": kid, "n": n, "e": e}

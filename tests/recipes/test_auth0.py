@@ -51,6 +51,13 @@ class TestUser(User):
     variables = VARIABLES
     wanted = WANTED
 
+    def test_a_client_that_nobody_knows_gets_nothing(
+        self, forge: Forge, vendor: OidcVendor, env: dict[str, str]
+    ) -> None:
+        found = forge("token", "login", "-p", "x", "--var", "client_id=other", "--timeout", "2", tty=True, env=env)
+        assert found.exit_code != 0
+        assert (vendor.refusals["redirect_uri"], vendor.tokens) == (1, 0)
+
 
 class TestDevice(Device):
     recipe = "auth0-device"

@@ -179,3 +179,26 @@ def test_a_wrong_secret_is_exit_7_names_its_step_and_is_not_shown(
     assert calls(server.seen) == sent
     monkeypatch.setenv(secret.upper(), SECRETS[secret])
     assert forge("get", "/v1/me").exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("revoked", "renewed"),
+    [("app", [REFRESH, USER, APP, USER]), ("device", [APP, DEVICE, APP, USER])],
+)
+def test_a_token_that_is_refused_only_when_another_is_renewed_with_it_is_made_anew(
+    forge: Forge, server: Server, platform: Platform, revoked: str, renewed: list[str]
+) -> None:
+    forge("get", "/v1/me")
+    later(hours=3 if revoked == "app" else 25)
+    platform.live[revoked].clear()
+    assert forge("get", "/v1/me").exit_code == 0
+    assert calls(server.seen)[4:] == [*renewed, ME]
+
+
+def test_a_wrong_password_asks_for_no_other_token_anew(
+    forge: Forge, server: Server, platform: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    forge("get", "/v1/me")
+    monkeypatch.setenv("PASSWORD", "wrong-secret-9")
+    assert forge("get", "/v1/me").exit_code == 7
+    assert calls(server.seen)[4:] == [USER]
