@@ -23,7 +23,7 @@ from .errors import (
     SSLException,
     TimeoutException,
 )
-from .hooks import Listener, RetryStopped
+from .events import Listener, RetryStopped
 from .interfaces import AuthRetryStrategyInterface, RetryStrategyInterface
 from .models import HttpResponse, RequestContext, decode_text
 from .preparation import Draft

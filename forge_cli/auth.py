@@ -205,7 +205,8 @@ class CompositeAuthHook(AuthHookInterface):
         return prepared
 
     def recover(self, response: HttpResponse, context: RequestContext) -> bool:
-        return any(_recovered(hook, response, context) for hook in self._used(context))
+        # Every one of them: an answer does not say whose credential it refuses.
+        return any([_recovered(hook, response, context) for hook in self._used(context)])
 
     def is_auth_error(self, response: HttpResponse) -> bool:
         return any(hook.is_auth_error(response) for hook in self._hooks)

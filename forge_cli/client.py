@@ -18,7 +18,7 @@ from .attempts import Call, Exchange, Repetition, final, number, reason, renewal
 from .breaker import CircuitBreaker, RetryBudget
 from .config import HttpClientConfig, HttpClientConfigBuilder
 from .errors import HttpClientException, RedirectException, TimeoutException
-from .hooks import Foreign, Listener, Received, Redirecting, Retrying, Sending
+from .events import Foreign, Listener, Received, Redirecting, Retrying, Sending
 from .interfaces import AuthHookInterface, HttpClientInterface, HttpSessionInterface, RetryStrategyInterface, has_own
 from .many import Outcome, completed
 from .models import Deadline, HttpMethod, HttpRequest, HttpResponse, PreparedRequest, RequestContext

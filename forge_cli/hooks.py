@@ -1,4 +1,4 @@
-"""Request, response and error hooks, and the events by which a client tells what it does."""
+"""Request, response and error hooks."""
 
 from __future__ import annotations
 
@@ -8,84 +8,15 @@ import os
 import re
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from typing import Any
 
 from .interfaces import ErrorHookInterface, RequestHookInterface, ResponseHookInterface
-from .models import Headers, HttpRequest, HttpResponse, PreparedRequest, RequestContext, random_uuid
+from .models import Headers, HttpRequest, HttpResponse, RequestContext, random_uuid
 from .redact import MASK, REDACTOR, sensitive
 
 logger = logging.getLogger(__name__)
 
 _BODY_SHOWN = 500
 _WHOLE_NUMBER = re.compile(r"-?[0-9]{1,18}")
-
-
-@dataclass(frozen=True)
-class Sending:
-    """A request is about to go out."""
-
-    prepared: PreparedRequest
-
-
-@dataclass(frozen=True)
-class Received:
-    """The head of an answer has come; its body may not be read yet."""
-
-    status: int
-    reason: str
-    headers: Headers
-    http_version: str
-
-
-@dataclass(frozen=True)
-class Retrying:
-    """An attempt failed and will be repeated in `delay` seconds."""
-
-    reason: str
-    attempt: int
-    max_retries: int
-    delay: float
-
-
-@dataclass(frozen=True)
-class RetryStopped:
-    """An attempt that would have been repeated is not; `reason` says why."""
-
-    reason: str
-
-
-@dataclass(frozen=True)
-class Redirecting:
-    """A redirect is followed. `stripped` is True when credentials stay behind."""
-
-    status: int
-    url: str
-    stripped: bool
-
-
-@dataclass(frozen=True)
-class Foreign:
-    """The URL is not of the client's origins: sent without default headers and credentials."""
-
-    url: str
-
-
-@dataclass(frozen=True)
-class StepEvent:
-    """What follows belongs to this login step; None: to the request again."""
-
-    step: str | None
-
-
-@dataclass(frozen=True)
-class Answered:
-    """A step's request was answered, and its body is there."""
-
-    response: HttpResponse
-
-
-Listener = Callable[[Any], None]
 
 
 class LoggingRequestHook(RequestHookInterface):

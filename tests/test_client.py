@@ -43,7 +43,7 @@ from forge_cli import (
     http_client,
 )
 from forge_cli.errors import IncompleteResponseException, RedirectException, StorageError
-from forge_cli.hooks import Foreign, Received, Redirecting, Sending
+from forge_cli.events import Foreign, Received, Redirecting, Sending
 from forge_cli.models import Headers
 from forge_cli.streaming import StreamedResponse
 from tests.server import Reply, Seen, Server

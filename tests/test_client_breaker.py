@@ -26,7 +26,7 @@ from forge_cli import (
     TokenData,
 )
 from forge_cli.errors import IncompleteResponseException, RedirectException
-from forge_cli.hooks import RetryStopped
+from forge_cli.events import RetryStopped
 from tests.clock import Clock
 from tests.server import Reply, Seen, Server
 

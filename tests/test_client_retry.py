@@ -32,7 +32,7 @@ from forge_cli import (
     TimeoutException,
 )
 from forge_cli.errors import IncompleteResponseException
-from forge_cli.hooks import Retrying, RetryStopped
+from forge_cli.events import Retrying, RetryStopped
 from forge_cli.models import Deadline
 from tests.clock import Clock
 from tests.server import Reply, Seen, Server

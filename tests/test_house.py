@@ -13,11 +13,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
+import click
 import pytest
 
 import forge_cli
 from forge_cli.cli.app import COMMANDS
 from forge_cli.cli.exit_codes import EXIT_CODES
+from forge_cli.cli.group import Entry, LazyGroup
 from forge_cli.errors import ForgeError
 from forge_cli.registry import Registry
 
@@ -72,12 +74,29 @@ def test_every_row_of_every_table_loads_and_says_what_it_is() -> None:
     assert not undocumented
 
 
-@pytest.mark.parametrize("name", COMMANDS)
-def test_a_command_says_of_itself_what_the_table_says(name: str) -> None:
-    module, _, attribute = COMMANDS[name].target.partition(":")
-    command = getattr(importlib.import_module(module), attribute)
+def command_tables() -> Iterator[tuple[str, str, Entry]]:
+    """Every row of every table of commands: the group, the name, the entry."""
+    groups = {"forge": COMMANDS}
+    for name, entry in COMMANDS.items():
+        command = loaded(entry)
+        if isinstance(command, LazyGroup):
+            groups[name] = dict(command.entries)
+    yield from ((group, name, entry) for group, entries in groups.items() for name, entry in entries.items())
+
+
+def loaded(entry: Entry) -> click.Command:
+    module, _, attribute = entry.target.partition(":")
+    command: click.Command = getattr(importlib.import_module(module), attribute)
+    return command
+
+
+@pytest.mark.parametrize(
+    ("group", "name", "entry"), command_tables(), ids=lambda part: part if isinstance(part, str) else ""
+)
+def test_a_command_says_of_itself_what_the_table_says(group: str, name: str, entry: Entry) -> None:
+    command = loaded(entry)
     assert command.name == name
-    assert command.get_short_help_str(limit=200) == COMMANDS[name].summary
+    assert command.get_short_help_str(limit=200) == entry.summary
 
 
 def test_every_kind_of_error_has_an_exit_code() -> None:

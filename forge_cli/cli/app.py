@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import importlib
 import io
 import os
 import signal
@@ -11,22 +10,15 @@ import sys
 import traceback
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NoReturn
 
 import click
 
 from .. import __version__
 from ..errors import ForgeError, HttpClientException, ProfileError
 from .exit_codes import HINTS, MEANINGS, ExitCode, cause_of, exit_code_of
+from .group import Entry, LazyGroup
 from .run import Run, discard, global_options
-
-
-class Entry(NamedTuple):
-    """A command: where it is, and its line in the list of commands."""
-
-    target: str
-    summary: str
-
 
 _SEND = "forge_cli.cli.commands.send"
 
@@ -57,33 +49,8 @@ Examples:
 """
 
 
-class Commands(click.Group):
-    """A group whose commands are imported when they are called."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(COMMANDS)
-
-    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
-        entry = COMMANDS.get(name)
-        if entry is None:
-            return None
-        module, _, attribute = entry.target.partition(":")
-        command: click.Command = getattr(importlib.import_module(module), attribute)
-        return command
-
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        name = args[0]
-        if name not in COMMANDS and not name.startswith("-"):
-            # Imported for those who err, so that nobody else waits for it.
-            near: list[str] = importlib.import_module("difflib").get_close_matches(name, COMMANDS, n=1)
-            raise click.UsageError(f"no such command {name!r}" + (f". Did you mean {near[0]!r}?" if near else ""), ctx)
-        return super().resolve_command(ctx, args)
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, entry.summary) for name, entry in COMMANDS.items()])
+class Commands(LazyGroup):
+    """The commands, and after them what exit codes mean."""
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Exit codes"):
@@ -92,6 +59,7 @@ class Commands(click.Group):
 
 @click.group(
     cls=Commands,
+    entries=COMMANDS,
     help=f"The HTTP command line for APIs whose login takes more than one step.\n\n{_EXAMPLES}",
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )

@@ -12,7 +12,7 @@ from ..client import HttpClient
 from ..config import HttpClientConfig
 from ..encode import build_url
 from ..errors import ProfileError, UsageError
-from ..hooks import Foreign, Listener
+from ..events import Foreign, Listener
 from ..interfaces import AuthHookInterface
 from ..profiles.build import Profile
 from ..profiles.schema import RetryTable

@@ -6,8 +6,8 @@ from functools import cached_property
 from pathlib import Path
 
 from ..errors import StorageError, UsageError
+from ..events import Listener
 from ..files import config_dir
-from ..hooks import Listener
 from ..profiles.build import Profile
 from ..profiles.load import Document, ProfileSettings, Source, default, find, load_document, profile, select
 from .output.text import color_wanted

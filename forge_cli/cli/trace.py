@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from ..hooks import Answered, Received, Redirecting, Retrying, Sending, StepEvent
+from ..events import Answered, Received, Redirecting, Retrying, Sending, StepEvent
 from ..login.scope import outputs_of
 from ..models import PreparedRequest, TokenData
 from ..profiles.build import Profile

@@ -12,7 +12,7 @@ from ..errors import RequestBuildException
 from .words import Slots, printf, word
 
 # RFC 9110, section 5.6.2
-_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 BREAKS = re.compile(r"[\r\n\0]")
 # curl writes these itself, from the body and the connection.
 _CURLS_OWN = frozenset({"accept-encoding", "connection", "content-length"})
@@ -114,7 +114,7 @@ class _Command:
             self.groups.append(f"{name} {word(self.slots.split(value))}")
 
     def method(self, method: str, has_body: bool, follow: bool) -> None:
-        if _TOKEN.fullmatch(method) is None:
+        if TOKEN.fullmatch(method) is None:
             raise RequestBuildException(f"{method!r} is not a method", hint="letters, digits and !#$%&'*+.^_`|~- only")
         if method == "HEAD" and not has_body:
             self.groups.append("-I")
@@ -198,7 +198,7 @@ def argument(data: bytes) -> str | None:
 
 
 def _check_header(name: str, value: str) -> None:
-    if _TOKEN.fullmatch(name) is None:
+    if TOKEN.fullmatch(name) is None:
         raise RequestBuildException(f"{name!r} is not a header name", hint="letters, digits and !#$%&'*+.^_`|~- only")
     if BREAKS.search(value):
         raise RequestBuildException(f"the value of header {name!r} holds a line break or NUL")

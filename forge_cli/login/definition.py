@@ -7,7 +7,7 @@ and `profile show` read the fields, their types and their ``help``.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import MISSING, FrozenInstanceError, dataclass, field, fields
+from dataclasses import MISSING, Field, FrozenInstanceError, dataclass, field, fields
 from typing import Annotated, Any, Literal, TypeVar, dataclass_transform
 
 T = TypeVar("T")
@@ -34,6 +34,9 @@ Pattern = Annotated[str, "pattern"]
 """A regular expression; its first group, or else all of it, is what it finds."""
 
 
+_KEYS: dict[type[Any], tuple[Field[Any], ...]] = {}
+
+
 def key(help: str, **options: Any) -> Any:
     """A TOML key: a dataclass field with the text that explains it."""
     return field(metadata={"help": help}, **options)
@@ -49,11 +52,12 @@ def table(cls: type[T]) -> type[T]:
     made = dataclass(init=False, repr=False, eq=False, kw_only=True)(cls)
     for name, method in _METHODS.items():
         setattr(made, name, method)
+    _KEYS[made] = fields(made)
     return made
 
 
 def _init(self: Any, **values: Any) -> None:
-    for each in fields(self):
+    for each in _KEYS[type(self)]:
         if each.name in values:
             value = values.pop(each.name)
         elif each.default is not MISSING:

@@ -22,7 +22,6 @@ from .predicate import answer_matches
 from .scope import Scope, outputs_of
 from .step import clock_of, json_of
 
-_ATTEMPT = "login_attempt"
 _UUID = "login_uuid"
 
 
@@ -65,6 +64,8 @@ class LoginHook(AuthHookInterface):
 
     def __init__(self, login: Login) -> None:
         self.login = login
+        # Names of its own in a request's context: several logins may authenticate one request.
+        self._attempt_of, self._renewed = f"login_attempt:{id(self)}", f"login_renewed:{id(self)}"
         answers_challenges = login.sign is not None or login.challenges is not None
         self._retry_strategy = Once(2 if answers_challenges else 1)
         rules = [rule.when for rule in login.rules or ()]
@@ -82,7 +83,7 @@ class LoginHook(AuthHookInterface):
         return not any(fnmatchcase(path, p) or fnmatchcase(whole, p) for p in self.login.exclude)
 
     def before_request(self, request: HttpRequest, context: RequestContext) -> HttpRequest:
-        context.metadata.pop(_ATTEMPT, None)
+        context.metadata.pop(self._attempt_of, None)
         url = build_url(self.login.scope.base_url, request.url)
         login = self._answering(request, url)
         entries = [entry for entry in login.inject if counts(entry, request, url)]
@@ -93,16 +94,16 @@ class LoginHook(AuthHookInterface):
             signed = signed and not self._challenged.intersection(login.needed((), signed=True))
         if not entries and not signed and not self._challenged:
             return request
-        attempt = self._attempt(login, login.needed(entries, signed=signed), context)
+        attempt = self._made(login, login.needed(entries, signed=signed), context)
         values = [self._placed(entry, attempt, url) for entry in entries]
         for each in values:
             if each.entry.in_ == "client_cert":
                 attempt = dataclasses.replace(attempt, certificate=each.value)
-        context.metadata[_ATTEMPT] = attempt
+        context.metadata[self._attempt_of] = attempt
         return injected(request, values)
 
     def finish(self, prepared: PreparedRequest, context: RequestContext) -> PreparedRequest:
-        attempt: Attempt | None = context.metadata.get(_ATTEMPT)
+        attempt: Attempt | None = context.metadata.get(self._attempt_of)
         if attempt is None:
             return prepared
         if attempt.certificate is not None:
@@ -116,7 +117,7 @@ class LoginHook(AuthHookInterface):
         """The tokens of these steps, or where there are none what stands for their outputs."""
         return login.pipeline.obtain(names, context.deadline)
 
-    def _attempt(self, login: Login, names: Sequence[str], context: RequestContext) -> Attempt:
+    def _made(self, login: Login, names: Sequence[str], context: RequestContext) -> Attempt:
         """The values of one attempt, in `inject` and `sign` alike, and the tokens that they come from."""
         found = self.outputs(login, names, context)
         tokens = {name: token for name, token in found.items() if isinstance(token, TokenData)}
@@ -147,20 +148,22 @@ class LoginHook(AuthHookInterface):
     def recover(self, response: HttpResponse, context: RequestContext) -> bool:
         """Take up a challenge, or forget the steps of the first rule that the answer matches.
 
-        True when there is something to send anew.
+        True when there is something to send anew. A request's tokens are renewed once: what is refused again
+        is refused.
         """
-        attempt: Attempt | None = context.metadata.get(_ATTEMPT)
+        attempt: Attempt | None = context.metadata.get(self._attempt_of)
         if attempt is None:
             return False
         if attempt.login.sign is not None and attempt.login.sign.challenged(response, attempt.scope):
             return True
         if self._takes_up(response, attempt):
             return True
-        if not attempt.used:
+        if not attempt.used or context.metadata.get(self._renewed):
             return False
         stored = [name for name in self._refused(response) if self._renewable(name)]
         if stored:
             attempt.login.pipeline.forget(stored, attempt.used)
+            context.metadata[self._renewed] = True
         return bool(stored)
 
     def _takes_up(self, response: HttpResponse, attempt: Attempt) -> bool:
@@ -209,14 +212,12 @@ class JarHook(ResponseHookInterface):
     """Keeps the cookies that the API sets in the jars that its requests carried."""
 
     def after_response(self, response: HttpResponse, context: RequestContext) -> HttpResponse:
-        attempt: Attempt | None = context.metadata.get(_ATTEMPT)
-        if attempt is None:
-            return response
-        hops = [hop for hop in (*response.history, response) if attempt.login.allowed(hop.url)]
-        if any("set-cookie" in hop.headers for hop in hops):
-            for entry in attempt.login.inject:
-                if entry.in_ == "cookies" and entry.name is not None:
-                    _keep(entry.name, hops, attempt)
+        for attempt in [each for each in context.metadata.values() if isinstance(each, Attempt)]:
+            hops = [hop for hop in (*response.history, response) if attempt.login.allowed(hop.url)]
+            if any("set-cookie" in hop.headers for hop in hops):
+                for entry in attempt.login.inject:
+                    if entry.in_ == "cookies" and entry.name is not None:
+                        _keep(entry.name, hops, attempt)
         return response
 
 

@@ -382,6 +382,7 @@ def nearest(word: str, choices: Iterable[str]) -> str | None:
     return best
 
 
+@lru_cache(maxsize=1024)  # a slip is seldom made once
 def _distance(one: str, other: str) -> int:
     """Single-letter edits and swaps of neighbours between two words."""
     before: list[int] = []

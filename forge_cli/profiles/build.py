@@ -6,37 +6,50 @@ import dataclasses
 import os
 import threading
 from collections.abc import Callable, Mapping
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ..auth import CompositeAuthHook
-from ..breaker import CircuitBreaker
-from ..client import HttpClient
-from ..config import HttpClientConfig
 from ..errors import ProfileError, StorageError
 from ..files import config_dir
-from ..hooks import CorrelationIdHook, Listener
-from ..interfaces import AuthHookInterface, TokenProviderInterface
-from ..login.hook import JarHook, LoginHook
 from ..login.login import Login
 from ..login.scope import Scope
 from ..login.step import keyed_digest
 from ..login.work import Person
-from ..models import TokenData
-from ..tokens.manager import TokenManager
+from ..registry import Registry
 from ..tokens.storage import STORAGES
-from ..transport.redirects import origin
 from .connection import base_url_trouble
 from .expand import expand
 from .load import ProfileSettings, find, load_document, profile, select
 from .login import Surroundings, build, digest_key
 from .nonce import Nonces
-from .schema import STORAGE_KEYS, CompositeAuth, NoAuth, PipelineAuth, RetryTable, SharedAuth
+from .schema import STORAGE_KEYS, CompositeAuth, NoAuth, PipelineAuth, SharedAuth
 from .secrets import Secrets
-from .transport import Transport, of_shared, retry_strategy
-from .wire import StepClients, Wire
 from .world import World
+
+if TYPE_CHECKING:
+    from ..breaker import CircuitBreaker
+    from ..client import HttpClient
+    from ..config import HttpClientConfig
+    from ..events import Listener
+    from ..interfaces import AuthHookInterface
+    from ..tokens.manager import TokenManager
+    from .transport import Transport
+
+_LATER = Registry(
+    "part of a profile",
+    {
+        "auth hook": "forge_cli.profiles.client:auth_hook",
+        "client": "forge_cli.profiles.client:client",
+        "config": "forge_cli.profiles.client:config",
+        "receives": "forge_cli.profiles.client:receives",
+        "tokens": "forge_cli.profiles.tokens:LoginTokens",
+        "transport": "forge_cli.profiles.transport:Transport",
+        "wire": "forge_cli.profiles.wire:wire",
+        "wire of a shared login": "forge_cli.profiles.wire:shared_wire",
+    },
+)
+"""What only a request needs. It costs more to import than the rest, and a stored token is shown without it."""
 
 
 class Profile:
@@ -81,12 +94,13 @@ class Profile:
                 f"the base_url of profile {self.name!r} {trouble}", hint="correct what is filled in there"
             )
         self.scope = dataclasses.replace(plain, base_url=self.base_url)
-        self._transport = Transport(settings, self.scope, environ=environ, notice=notice)
+        scope = self.scope
+        self.transport: Callable[[], Transport] = cache(lambda: _LATER.load("transport")(settings, scope, environ=environ, notice=notice))
 
     @property
     def circuit_breaker(self) -> CircuitBreaker | None:
         """The breaker of `strategy = "circuit-breaker"`, whose circuits all processes of this user share."""
-        return self._transport.circuit_breaker
+        return self.transport().circuit_breaker
 
     def _secrets(self, table: Mapping[str, Any], storage: Callable[[], Any]) -> Secrets:
         """The secrets of a table; what commands print is kept in `storage`, where a lifetime is given."""
@@ -120,7 +134,7 @@ class Profile:
         except StorageError as exc:
             if self._strict:
                 raise
-            self._notice(f"{exc.message}: tokens are used now and lost when this command ends")
+            self._notice(f"{exc.message}: tokens are used now and lost when this process ends")
             return STORAGES.load("memory")()
         return STORAGES.load("file")(path, notice=self._notice)
 
@@ -176,7 +190,7 @@ class Profile:
                 auth=self.auth,
                 scope=self.scope,
                 storage=self.storage,
-                wire=Wire(self.step_clients, self._listener, self._world.nonce),
+                wire=self._wire(),
                 world=self._world,
                 allowed=self._receivers(),
                 environ=self._environ,
@@ -193,7 +207,7 @@ class Profile:
         secrets = self._secrets(around.secrets, lambda: storage)
         plain = Scope(vars=around.vars, environ=self._environ, secrets=secrets)
         base_url = plain.text(around.base_url).rstrip("/") if around.base_url else ""
-        config = of_shared(around, base_url, folder)
+        told = self._listener, self._world.nonce
         auth = expand(shared.auth)
         return build(
             Surroundings(
@@ -201,9 +215,7 @@ class Profile:
                 auth=dataclasses.replace(auth, exclude=(*auth.exclude, *excluded)),
                 scope=dataclasses.replace(plain, base_url=base_url),
                 storage=storage,
-                wire=Wire(
-                    StepClients(lambda: config, RetryTable(), self._listener), self._listener, self._world.nonce
-                ),
+                wire=_LaterWire(cache(lambda: _LATER.load("wire of a shared login")(around, base_url, folder, *told))),
                 world=self._world,
                 allowed=self._receivers(),
                 environ=self._environ,
@@ -212,98 +224,58 @@ class Profile:
             )
         )
 
+    def _wire(self) -> _LaterWire:
+        # Nothing here refers back to the profile: connections close as soon as nobody uses them.
+        transport, retry = self.transport, self.settings.table.retry
+        told = self._listener, self._world.nonce
+        return _LaterWire(cache(lambda: _LATER.load("wire")(transport().config, retry, *told)))
+
     def _receivers(self) -> Callable[[str], bool]:
         """Whether a URL is of the origins that receive this profile's credentials."""
         scope, urls = self.scope, (self.base_url, *self.settings.table.origins)
-        return lambda url: origin(url) in {origin(scope.text(known)) for known in urls if known}
+        return lambda url: bool(_LATER.load("receives")(url, [scope.text(known) for known in urls if known]))
 
-    def auth_hook(self, login_hook: Callable[[Login], AuthHookInterface] = LoginHook) -> AuthHookInterface:
+    def auth_hook(self, login_hook: Callable[[Login], AuthHookInterface] | None = None) -> AuthHookInterface:
         """What authenticates the profile's requests; `login_hook` makes the hook of one login."""
-        auth = self.settings.table.auth
-        hooks = [login_hook(login) for login in self.logins]
-        return CompositeAuthHook(hooks, auth.strategy) if isinstance(auth, CompositeAuth) else hooks[0]
+        hook: AuthHookInterface = _LATER.load("auth hook")(self, login_hook)
+        return hook
 
     @property
     def tokens(self) -> TokenManager:
         """The token that requests are sent with, for programs that send their own."""
-        return _LoginTokens(self.name, self.login)
+        manager: TokenManager = _LATER.load("tokens")(self.name, self.login)
+        return manager
 
     def client(self, *, hook: AuthHookInterface | None = None, **overrides: Any) -> HttpClient:
         """A client that works by this profile; `overrides` are fields of HttpClientConfig.
 
         `hook` replaces the profile's own authentication.
         """
-        return HttpClient(dataclasses.replace(self.config(hook), **overrides), listener=self._listener)
+        made: HttpClient = _LATER.load("client")(self, self._listener, hook, **overrides)
+        return made
 
     def config(
         self, hook: AuthHookInterface | None = None, text: Callable[[str], str] | None = None
     ) -> HttpClientConfig:
         """What this profile says, as a client's config. `text` fills in templates of headers and query."""
-        table = self.settings.table
-        fill = text or self.scope.text
-        return dataclasses.replace(
-            self._transport.config(),
-            default_headers={name: fill(value) for name, value in table.headers.items()},
-            default_params={name: _filled(value, fill) for name, value in table.query.items()},
-            origins=tuple(self.scope.text(url) for url in table.origins),
-            allow_redirects=table.redirects > 0,
-            max_redirects=table.redirects,
-            max_body=table.max_body,
-            max_elapsed=self._transport.timeout.total,
-            auth_hook=hook or self.auth_hook(),
-            request_hooks=self._request_hooks(),
-            response_hooks=self._response_hooks(),
-            # A jar of the login's is the only place for cookies then.
-            keep_cookies=not self._response_hooks(),
-            retry_strategy=retry_strategy(table.retry),
-            retry_unsafe_methods=table.retry.unsafe_methods,
-        )
-
-    @property
-    def step_clients(self) -> StepClients:
-        """Makes the clients for the requests of the login."""
-        return StepClients(self._transport.config, self.settings.table.retry, self._listener)
+        made: HttpClientConfig = _LATER.load("config")(self, hook, text)
+        return made
 
     @property
     def total_timeout(self) -> float | None:
         """Seconds that everything one command does may take, None without a limit."""
-        return self._transport.timeout.total
-
-    def _request_hooks(self) -> tuple[Any, ...]:
-        name = self.settings.table.correlation_id
-        return () if name is None else (CorrelationIdHook(name),)
-
-    def _response_hooks(self) -> tuple[Any, ...]:
-        jars = any(entry.in_ == "cookies" for login in self.logins for entry in login.inject)
-        return (JarHook(),) if jars else ()
+        return self.settings.table.limits.total
 
 
-class _LoginTokens(TokenManager):
-    """The token of a login's first target, kept where the profile keeps its tokens."""
+class _LaterWire:
+    """The wire of a login, made when its first request is sent."""
 
-    def __init__(self, profile: str, login: Login) -> None:
-        super().__init__(_LoginProvider(profile, login), login.pipeline.storage)
-        self._name, self._pipeline = login.targets[0], login.pipeline
+    def __init__(self, wire: Callable[[], Any]) -> None:
+        self._wire = wire
 
-
-class _LoginProvider(TokenProviderInterface):
-    """A profile's login as a token provider."""
-
-    def __init__(self, profile: str, login: Login) -> None:
-        if not login.targets:
-            raise ProfileError(f"profile {profile!r} has no step that yields a token")
-        self._profile = profile
-        self._target, self._pipeline = login.targets[0], login.pipeline
-
-    @property
-    def service_name(self) -> str:
-        return self._profile
-
-    def fetch_token(self) -> TokenData:
-        return self._pipeline.obtain([self._target])[self._target]
-
-    def refresh_token(self, current_token: TokenData) -> TokenData:
-        return self._pipeline.renew([self._target], stale={self._target: current_token})[self._target]
+    def send(self, *args: Any, **options: Any) -> Any:
+        """As `login.step.Wire` says."""
+        return self._wire().send(*args, **options)
 
 
 def load_profile(
@@ -320,13 +292,6 @@ def load_profile(
     source = find(None if config is None else os.fspath(config), environ, Path.cwd(), False)
     document = load_document(source.path)
     return Profile(profile(document, select(document, name, environ), overrides_vars=vars or {}), environ=environ)
-
-
-def _filled(value: Any, fill: Callable[[str], str]) -> Any:
-    """A query value with its templates filled in; a list is a repeated parameter."""
-    if isinstance(value, list):
-        return [_filled(item, fill) for item in value]
-    return fill(value) if isinstance(value, str) else value
 
 
 def token_directory(environ: Mapping[str, str]) -> Path:

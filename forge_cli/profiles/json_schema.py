@@ -368,10 +368,14 @@ class _Schema:
         }
 
     def _profile(self) -> Schema:
-        """One profile. What is whole by itself has no parent and is nobody's parent only."""
-        part = self._object(ProfileTable, False)
-        incomplete = {"anyOf": [{"required": ["extends"]}, _is("abstract", True)]}
-        return self._defined("Profile", lambda: {**part, "if": incomplete, "else": self._table(ProfileTable, True)})
+        """One profile: whole, or the part that it adds to its parent or leaves to its children."""
+
+        def made() -> Schema:
+            family = {"anyOf": [{"required": ["extends"]}, _is("abstract", True)]}
+            part, whole = self._table(ProfileTable, False), self._table(ProfileTable, True)
+            return {"type": "object", "anyOf": [whole, {}], "if": family, "then": part, "else": whole}
+
+        return self._defined("Profile", made)
 
     def _shared(self) -> Schema:
         """A shared login: its surroundings and its auth side by side."""
@@ -382,7 +386,7 @@ class _Schema:
             for name, cls in _types(get_args(Auth)).items():
                 table = self._object(cls, True)
                 cases.append((_is("type", name), {**table, "properties": {**around, **table["properties"]}}))
-            union = self._members(get_args(Auth), "type", True)
+            union = self._members(get_args(Auth), "type")
             union["properties"] |= around
             return {"description": "A shared login, [auth.NAME].", **union, **_cases(cases)}
 
@@ -496,7 +500,8 @@ class _Schema:
 
         def made() -> Schema:
             cases = [(_is("type", tag), self._table(cls, whole)) for tag, cls in _types(classes).items()]
-            return {**self._members(classes, "type", whole), **_cases(cases)}
+            untold = None if whole else self._members(classes, "type", whole, checked=True)
+            return {**self._members(classes, "type", whole), **_cases(cases, untold)}
 
         return self._defined(name if whole else f"{name}Part", made)
 
@@ -505,25 +510,28 @@ class _Schema:
 
         def made() -> Schema:
             classes = {name: STEPS.load(name) for name in STEPS}
-            members = self._members(list(classes.values()), "kind", whole)
+            members = self._members(classes.values(), "kind", whole)
             own = {"properties": {"kind": {"pattern": _OWN_CLASS}}, "required": ["kind"]}
             kind = {"description": "the kind of step", "default": "http", **_row(STEPS)}
             cases = [(_is("kind", name), self._table(cls, whole)) for name, cls in classes.items()]
             common = self._object(StepTable, whole)["properties"]
             anything = {"properties": {name: item for name, item in common.items() if name != "kind"}}
-            untold = self._table(classes["http"], whole) if whole else members
+            untold = self._table(classes["http"], True)
+            if not whole:
+                untold = self._members(classes.values(), "kind", whole, checked=True)
             keys = {"type": "object", "properties": {**members["properties"], "kind": kind}}
             return {"description": "A step of a login.", **keys, **_cases([*cases, (own, anything)], untold)}
 
         return self._defined("Step" if whole else "StepPart", made)
 
-    def _members(self, classes: Sequence[Any], tag: str, whole: bool) -> Schema:
-        """All keys that one of several tables may have."""
+    def _members(self, classes: Iterable[Any], tag: str, whole: bool = True, *, checked: bool = False) -> Schema:
+        """All keys that one of several tables may have; what they hold is left to each table unless `checked`."""
         found: dict[str, list[Schema]] = {}
         for cls in classes:
             for name, item in self._object(cls, whole)["properties"].items():
                 found.setdefault(name, []).append(item)
-        properties = {name: _either(items) for name, items in found.items()}
+        always: list[Schema] = [] if checked else [{}]
+        properties = {name: _either([*items, *always]) for name, items in found.items()}
         if tag == "type":
             properties[tag] = {"description": "which of them it is", "enum": list(_types(classes))}
         return {

@@ -14,10 +14,9 @@ from ..login.challenges import Challenges
 from ..login.definition import InjectTable
 from ..login.login import Login, ends, targets
 from ..login.scope import Scope
-from ..login.step import LoginStep, digest, needs, uses_jar
+from ..login.step import LoginStep, Wire, digest, needs, uses_jar
 from ..tokens.pipeline import Pipeline
 from .schema import PipelineAuth
-from .wire import Wire
 from .world import World
 
 _KEY_BYTES = 32

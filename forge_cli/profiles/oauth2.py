@@ -134,7 +134,8 @@ class _Steps:
                 self.steps[_ASSERTION] = self._assertion()
                 form["assertion"] = f"${{steps.{_ASSERTION}.token}}"
             case "token-exchange":
-                form |= {"subject_token": auth.subject_token, "subject_token_type": auth.subject_token_type or _ACCESS_TOKEN}
+                kind = auth.subject_token_type or _ACCESS_TOKEN
+                form |= {"subject_token": auth.subject_token, "subject_token_type": kind}
                 if auth.actor_token is not None:
                     form |= {"actor_token": auth.actor_token, "actor_token_type": _ACCESS_TOKEN}
             case "refresh-token":

@@ -381,6 +381,11 @@ class ProfileTable:
     auth: Auth | str = key("how to log in; a text names a shared login, [auth.NAME]", default_factory=NoAuth)
     tokens: TokensTable = key("where tokens are kept", default_factory=TokensTable)
 
+    @property
+    def limits(self) -> TimeoutTable:
+        """The time limits; a number in the file is the total."""
+        return self.timeout if isinstance(self.timeout, TimeoutTable) else TimeoutTable(total=self.timeout)
+
 
 @table
 class FileTable:

@@ -51,12 +51,6 @@ class Transport:
         limits = retry.failure_threshold, retry.recovery_timeout, retry.half_open_max_calls
         return CircuitBreaker(*limits, state=state, notice=self._notice)
 
-    @property
-    def timeout(self) -> TimeoutTable:
-        """The time limits; a number in the file is the total."""
-        timeout = self._settings.table.timeout
-        return timeout if isinstance(timeout, TimeoutTable) else TimeoutTable(total=timeout)
-
     def config(self) -> HttpClientConfig:
         """What all these requests have in common, as a client's config."""
         table = self._settings.table
@@ -67,8 +61,8 @@ class Transport:
             circuit_breaker=self.circuit_breaker,
             retry_budget=retry_budget(table.retry.max_retries),
             default_timeout=None,
-            connect_timeout=self.timeout.connect,
-            idle_timeout=self.timeout.idle,
+            connect_timeout=table.limits.connect,
+            idle_timeout=table.limits.idle,
             verify_ssl=verification(table.verify, folder),
             proxies=self._proxies(),
             client_cert=None

@@ -6,11 +6,12 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cache
+from pathlib import Path
 
 from ..client import HttpClient
 from ..config import HttpClientConfig
 from ..errors import AuthenticationException, HttpClientException
-from ..hooks import Answered, Foreign, Listener, StepEvent
+from ..events import Answered, Foreign, Listener, StepEvent
 from ..interfaces import AuthHookInterface, RetryStrategyInterface
 from ..login.definition import RequestTable
 from ..login.inject import certificate
@@ -18,8 +19,8 @@ from ..login.scope import Scope
 from ..login.sign import Signer
 from ..models import Deadline, HttpRequest, HttpResponse, PreparedRequest, RequestContext, TokenData
 from ..retry import SimpleAuthRetryStrategy
-from .schema import RetryTable
-from .transport import retry_strategy
+from .schema import RetryTable, SharedTable
+from .transport import of_shared, retry_strategy
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,21 @@ class Way:
     repeat: bool
     certificate: tuple[str, str | None, str | None] | None = None
     hook: AuthHookInterface | None = None
+
+
+def wire(
+    config: Callable[[], HttpClientConfig], retry: RetryTable, listener: Listener | None, nonce: Callable[[], int]
+) -> Wire:
+    """The wire of a profile's own login."""
+    return Wire(StepClients(config, retry, listener), listener, nonce)
+
+
+def shared_wire(
+    table: SharedTable, base_url: str, folder: Path, listener: Listener | None, nonce: Callable[[], int]
+) -> Wire:
+    """The wire of a shared login."""
+    config = of_shared(table, base_url, folder)
+    return wire(lambda: config, RetryTable(), listener, nonce)
 
 
 class StepClients:

@@ -95,7 +95,7 @@ class Pipeline:
         self.steps: dict[str, Step] = in_order(steps)
         self.storage = storage
         self._bound = bound_parents(self.steps)
-        self._kept = KeptTokens(storage, strict=strict, notice=notice)
+        self._kept = KeptTokens(storage, strict=strict, notice=notice, monotonic=monotonic)
         self._notice = notice
         self._now = now
         self._monotonic = monotonic

@@ -15,7 +15,7 @@ from forge_cli.cli.request import RequestOptions
 from forge_cli.cli.run import Run
 from forge_cli.config import HttpClientConfig
 from forge_cli.errors import ProfileError, RequestBuildException, UsageError
-from forge_cli.hooks import Foreign
+from forge_cli.events import Foreign
 from forge_cli.retry import ExponentialBackoffRetryStrategy
 
 PROFILE = """

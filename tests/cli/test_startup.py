@@ -46,6 +46,7 @@ def test_version_and_help_load_almost_nothing(words: list[str]) -> None:
         "forge_cli.cli",
         "forge_cli.cli.app",
         "forge_cli.cli.exit_codes",
+        "forge_cli.cli.group",
         "forge_cli.cli.output",
         "forge_cli.cli.output.text",
         "forge_cli.cli.run",

@@ -26,7 +26,7 @@ def _oidc(require: Require) -> Iterator[OpenIdProvider]:
     if not (OIDC / "node_modules" / "oidc-provider").is_dir():
         require.missing("oidc-provider is not installed: npm ci --prefix tests/integration/oidc")
     with running((node, "server.mjs"), cwd=OIDC) as started:
-        yield OpenIdProvider(started["issuer"], started["resource"])
+        yield OpenIdProvider(started["issuer"], started["resource"], started["opaque"], started["key"])
 
 
 @pytest.fixture

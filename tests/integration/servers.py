@@ -11,7 +11,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -68,10 +68,15 @@ def call(url: str, *, json_body: object = None, form: dict[str, str] | None = No
 
 @dataclass(frozen=True)
 class OpenIdProvider:
-    """`oidc-provider`: rotating refresh tokens, JWT access tokens. `post_client_id` authenticates in the form."""
+    """`oidc-provider`: rotating refresh tokens, JWT access tokens. `post_client_id` authenticates in the form.
+
+    `client_key` is the private key of `key-client`; access tokens for `opaque` can be introspected.
+    """
 
     issuer: str
     resource: str
+    opaque: str
+    client_key: str = field(repr=False)
     client_id: str = "basic-client"
     post_client_id: str = "post-client"
     client_secret: str = "provider-client-secret"
@@ -88,6 +93,13 @@ class OpenIdProvider:
     def access_token_ttl(self, seconds: int) -> None:
         """How long the access tokens from now on are good for."""
         call(f"{self.issuer}/test/settings", json_body={"access_token_ttl": seconds})
+
+    def active(self, token: str) -> bool:
+        """Whether the provider still takes a token (RFC 7662)."""
+        basic = f"{self.client_id}:{self.client_secret}"
+        status, answer = call(f"{self.issuer}/token/introspection", form={"token": token}, basic=basic)
+        assert status == 200, answer
+        return bool(answer["active"])
 
     def reset(self) -> None:
         """Set every count to zero, and lives to 60 s."""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import json
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -18,8 +16,9 @@ from forge_cli.tokens.providers import ClientCredentialsTokenProvider
 from forge_cli.tokens.storage.file import FileTokenStorage
 from tests.conftest import Forge
 from tests.crowd import SIZE, together
+from tests.integration.oidc.api import Api, claims
 from tests.integration.servers import OpenIdProvider
-from tests.server import Reply, Seen, Server
+from tests.server import Server
 
 ROUNDS = int(os.environ.get("FORGE_TEST_ROUNDS", "3"))
 """How often sixteen processes need the same new token; 20 and more by hand."""
@@ -50,31 +49,6 @@ url = "{issuer}/token"
 basic = ["{client_id}", "${{secrets.client}}"]
 form = {{ grant_type = "refresh_token", refresh_token = "${{self.refresh_token}}" }}
 """
-
-
-def claims(token: str) -> Any:
-    body = token.split(".")[1]
-    return json.loads(base64.urlsafe_b64decode(body + "=" * (-len(body) % 4)))
-
-
-class Api:
-    """An API that takes JWTs, but none that was used before `refuse_used` was called."""
-
-    def __init__(self, server: Server) -> None:
-        self.used: set[str] = set()
-        self.refused: set[str] = set()
-        self.url = server.url
-        server.reply("/users", self._answer, optional=True)
-
-    def _answer(self, seen: Seen) -> Reply:
-        token = seen.headers["Authorization"].removeprefix("Bearer ")
-        if token.count(".") != 2 or token in self.refused:
-            return Reply(401)
-        self.used.add(token)
-        return Reply(200, {"ok": True})
-
-    def refuse_used(self) -> None:
-        self.refused |= self.used
 
 
 class Family:

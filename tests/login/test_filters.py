@@ -370,6 +370,29 @@ def test_a_regex_takes_its_first_group_or_the_whole_match(value: Any, template: 
         assert filled(template, x=value, **more) == found
 
 
+@pytest.mark.parametrize(
+    ("value", "template", "found"),
+    [
+        (" a  b\tc ", "${x | split}", ["a", "b", "c"]),
+        ("", "${x | split}", []),
+        (b"a b", "${x | split}", ["a", "b"]),
+        ("a,b,", "${x | split(',')}", ["a", "b", ""]),
+        ("a, b", "${x | split(mark)}", ["a", "b"]),
+        ("a b", "${x | split(nothing)}", ProfileError),
+        ("a b", "${x | split('')}", TemplateError),
+        ([1], "${x | split}", ProfileError),
+    ],
+    ids=lambda value: str(value)[:30],
+)
+def test_a_text_is_split_into_a_list(value: Any, template: str, found: Any) -> None:
+    more = {"mark": ", ", "nothing": ""}
+    if isinstance(found, type):
+        with pytest.raises(found):
+            filled(template, x=value, **more)
+    else:
+        assert filled(template, x=value, **more) == found
+
+
 def test_where_a_filter_finds_nothing_the_error_says_which() -> None:
     with pytest.raises(UndefinedReference) as caught:
         filled("${x | pointer('/b')}", x={"a": 1})

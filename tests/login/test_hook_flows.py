@@ -61,9 +61,9 @@ class TestPlaces:
     @pytest.mark.parametrize("kind", ["json", "form"])
     @pytest.mark.parametrize("body", [{"content": b"raw"}, {"json_data": [1]}], ids=["raw", "an array"])
     def test_another_body_is_an_error_of_the_profile(self, server: Server, kind: str, body: dict[str, Any]) -> None:
-        with client(place(f'in = "{kind}", name = "key", value = "x"'), server) as http:
-            with pytest.raises(ProfileError, match="another one"):
-                http.post("/a", **body)
+        text = place(f'in = "{kind}", name = "key", value = "x"')
+        with client(text, server) as http, pytest.raises(ProfileError, match="another one"):
+            http.post("/a", **body)
         assert server.seen == []
 
     @pytest.mark.parametrize("kind", ["json", "form"])
@@ -340,3 +340,13 @@ def test_what_must_be_renewed_alive_is_logged_in_anew_once_it_has_ended(server: 
         for _ in range(3):
             http.get("/a")
     assert [seen.path for seen in server.seen if seen.path != "/a"] == ["/login", "/renew", "/login"]
+
+
+def test_what_is_refused_with_a_new_token_too_is_not_renewed_again(server: Server) -> None:
+    server.reply("/login", numbered("user"))
+    server.reply("/a", Reply(401))
+    sign = '[profiles.demo.auth.sign]\ntype = "template"\ninject = [{ in = "header", name = "N", value = "${nonce}" }]\n'
+    entry = '[[profiles.demo.auth.inject]]\nin = "header"\nname = "X"\nvalue = "${steps.user.token}"\n'
+    with client(f"{AUTH}{USER}{sign}{entry}", server) as http:
+        assert http.get("/a").status_code == 401
+    assert [seen.headers["X"] for seen in server.seen_at("/a")] == ["user-token-1", "user-token-2"]

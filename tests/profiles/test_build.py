@@ -15,7 +15,7 @@ from forge_cli.profiles.build import Profile, load_profile
 from forge_cli.profiles.login import digest_key
 from forge_cli.profiles.schema import RetryTable
 from forge_cli.profiles.transport import retry_strategy
-from forge_cli.profiles.wire import Way
+from forge_cli.profiles.wire import StepClients, Way
 from forge_cli.retry import ExponentialBackoffRetryStrategy, NoRetryStrategy, SimpleRetryStrategy
 from forge_cli.tokens.manager import TokenManager
 from forge_cli.tokens.storage.file import FileTokenStorage
@@ -124,7 +124,8 @@ class TestRetryStrategy:
 
     def test_a_circuit_breaker_is_the_clients_and_its_logins(self) -> None:
         profile = made('retry = { strategy = "circuit-breaker" }\n', "https://a.example")
-        with profile.client() as client, profile.step_clients(Way(0, False)) as login:
+        login_clients = StepClients(profile.transport().config, RetryTable(), None)
+        with profile.client() as client, login_clients(Way(0, False)) as login:
             assert client.config.circuit_breaker is login.config.circuit_breaker is profile.circuit_breaker is not None
         assert made("", "https://a.example").circuit_breaker is None
 
@@ -199,7 +200,7 @@ class TestStorage:
         profile.tokens.get_token()
         assert paths(api) == ["/device", "/app", "/user"]
         assert len(told) == 1
-        assert told[0].endswith("tokens are used now and lost when this command ends")
+        assert told[0].endswith("tokens are used now and lost when this process ends")
 
     def test_without_a_home_saving_is_an_error_where_it_is_the_purpose(self) -> None:
         with pytest.raises(StorageError):

@@ -44,7 +44,8 @@ def test_password_grant(server: Server) -> None:
 
 
 def test_token_exchange(server: Server) -> None:
-    keys = 'grant = "token-exchange"\nclient_id = "c"\nclient_secret = "s"\nsubject_token = "t"\nactor_token = "a"\naudience = "x"'
+    keys = 'grant = "token-exchange"\nclient_id = "c"\nclient_secret = "s"\nsubject_token = "t"'
+    keys += '\nactor_token = "a"\naudience = "x"'
     seen = asked(server, keys)
     kind = "urn:ietf:params:oauth:token-type:access_token"
     assert dict(seen.form) == {
@@ -86,7 +87,8 @@ def test_a_client_can_sign_with_its_secret(server: Server) -> None:
 
 def test_each_request_has_an_assertion_of_its_own(server: Server) -> None:
     server.reply("/token", Reply(body={**TOKEN, "refresh_token": "rt", "expires_in": 0}), Reply(body=TOKEN))
-    keys = 'grant = "password"\nusername = "u"\npassword = "p"\nclient_id = "c"\nclient_secret = "a-client-secret-of-32-bytes-or-more"'
+    keys = 'grant = "password"\nusername = "u"\npassword = "p"\nclient_id = "c"'
+    keys += '\nclient_secret = "a-client-secret-of-32-bytes-or-more"'
     profile = oauth(server, f'token_url = "/token"\nclient_auth = "client-secret-jwt"\n{keys}')
     profile.login.pipeline.obtain(["token"])
     profile.login.pipeline.obtain(["token"])

@@ -7,6 +7,7 @@ import pytest
 from forge_cli.profiles.build import load_profile
 from forge_cli.profiles.document import load_document
 from forge_cli.profiles.validate import describe, problems
+from tests.logins import numbered
 from tests.server import Reply, Seen, Server
 
 CORP = """
@@ -77,6 +78,58 @@ key = "key-1"
 
     assert sent(server.seen[0]) == ("Bearer bearer-1", key)
     assert sent(server.seen[1]) == (None, "key-1")
+
+
+TWO = """
+[profiles.one]
+base_url = "{url}"
+auth = {{ type = "composite", strategy = "all", parts = ["first", "second"] }}
+[auth.first]
+type = "pipeline"
+base_url = "{url}"
+inject = [{{ in = "header", name = "X-First", value = "${{steps.login.token}}" }}]
+[auth.first.steps.login]
+request = {{ method = "POST", url = "/first" }}
+extract = {{ token = "/token" }}
+expires = {{ ttl = "1h" }}
+{sign}
+[auth.second]
+type = "pipeline"
+base_url = "{url}"
+inject = [{{ in = "header", name = "X-Second", value = "${{steps.login.token}}" }}]
+[auth.second.steps.login]
+request = {{ method = "POST", url = "/second" }}
+extract = {{ token = "/token" }}
+expires = {{ ttl = "1h" }}
+"""
+SIGN = """
+[auth.first.sign]
+type = "template"
+inject = [{ in = "header", name = "X-Signed", value = "for ${steps.login.token}" }]
+"""
+
+
+@pytest.mark.parametrize("sign", ["", SIGN], ids=["injected", "signed"])
+@pytest.mark.parametrize("revoked", ["first-token-1", "second-token-1"])
+def test_of_several_logins_each_signs_and_renews_its_own(
+    tmp_path: Path, server: Server, own_home: Path, sign: str, revoked: str
+) -> None:
+    refused: set[str] = set()
+
+    def answer(seen: Seen) -> Reply:
+        sent = {seen.headers["X-First"], seen.headers["X-Second"]}
+        signed = not sign or seen.headers["X-Signed"] == f"for {seen.headers['X-First']}"
+        return Reply(200 if signed and None not in sent and not sent & refused else 401)
+
+    server.reply("/a", answer)
+    for name in ("first", "second"):
+        server.reply(f"/{name}", numbered(name))
+    path = written(tmp_path, TWO.format(url=server.url, sign=sign))
+    with load_profile("one", config=path, environ={"HOME": str(own_home)}).client() as client:
+        assert client.get("/a").status_code == 200
+        refused.add(revoked)
+        assert client.get("/a").status_code == 200
+    assert len(server.seen_at("/a")) == 3
 
 
 @pytest.mark.parametrize(

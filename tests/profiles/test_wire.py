@@ -9,7 +9,7 @@ import pytest
 from forge_cli.client import HttpClient
 from forge_cli.config import HttpClientConfig
 from forge_cli.errors import ConnectionException, HttpStatusException, MaxRetryException
-from forge_cli.hooks import StepEvent
+from forge_cli.events import StepEvent
 from forge_cli.login.definition import RequestTable
 from forge_cli.login.scope import Scope
 from forge_cli.models import HttpRequest, RequestContext

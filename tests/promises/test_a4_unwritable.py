@@ -35,7 +35,7 @@ sys.stdout.flush()
 os._exit(max(codes))
 """
 
-WARNING = "used now and lost when this command ends"
+WARNING = "used now and lost when this process ends"
 
 
 class Ended(NamedTuple):

@@ -24,7 +24,7 @@ from forge_cli import (
     TokenManager,
 )
 from forge_cli.errors import RedirectException
-from forge_cli.hooks import Redirecting
+from forge_cli.events import Redirecting
 from forge_cli.interfaces import TokenProviderInterface
 from forge_cli.models import TokenData
 from tests.server import Reply, Seen, Server

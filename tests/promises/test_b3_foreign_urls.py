@@ -15,7 +15,7 @@ from forge_cli import (
     MaxRetryException,
     RequestBuildException,
 )
-from forge_cli.hooks import Foreign
+from forge_cli.events import Foreign
 from forge_cli.transport.redirects import origin
 from tests.server import Reply, Server
 

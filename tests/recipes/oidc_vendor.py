@@ -360,7 +360,7 @@ class OidcVendor:
             found = jwt.decode(
                 form["client_assertion"],
                 RSAKey.import_key(self.client.key),
-                algorithms=["RS256", "PS256"],  # type: ignore[arg-type]
+                algorithms=["RS256", "PS256"],
             )
         except (JoseError, ValueError):
             return False

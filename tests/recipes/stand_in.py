@@ -109,26 +109,7 @@ def claims_of(token: str, key: rsa.RSAPublicKey) -> tuple[dict[str, Any], dict[s
     return json.loads(unpacked(parts[0])), json.loads(unpacked(parts[1]))
 
 
-def packed(data: bytes) -> str:
-    """Base64url without padding."""
-    return base64.urlsafe_b64encode(data).decode().rstrip("=")
-
-
-def jwt(claims: Mapping[str, Any], key: rsa.RSAPrivateKey, kid: str) -> str:
-    """A JWT signed by RS256."""
-    head = {"alg": "RS256", "typ": "JWT", "kid": kid}
-    text = ".".join(packed(json.dumps(part).encode()) for part in (head, claims))
-    return f"{text}.{packed(key.sign(text.encode(), padding.PKCS1v15(), hashes.SHA256()))}"
-
-
 def pem(key: rsa.RSAPrivateKey) -> str:
     """A private key as PKCS#8 in PEM."""
     how = (serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
     return key.private_bytes(*how).decode()
-
-
-def jwk(key: rsa.RSAPublicKey, kid: str) -> dict[str, str]:
-    """A public key as an issuer publishes it (RFC 7517)."""
-    numbers = key.public_numbers()
-    n, e = (packed(number.to_bytes((number.bit_length() + 7) // 8)) for number in (numbers.n, numbers.e))
-    return {"kty": "RSA", "use": "sig", "alg": "RS256", "kid": kid, "n": n, "e": e}

@@ -7,7 +7,7 @@ import base64
 from tests.conftest import Forge
 from tests.recipes.oidc_flows import SECRET, User
 from tests.recipes.oidc_vendor import Client, OidcVendor, Rules
-from tests.server import Reply, Seen, Server
+from tests.server import Reply, Seen
 
 
 class TestUser(User):
@@ -27,11 +27,10 @@ class TestUser(User):
     variables = {"api": "@", "github": "@"}  # noqa: RUF012  # never changed
     path = "/user"
     refreshes = False
-    revokes = False
 
-    def test_the_token_is_deleted_with_the_apps_own_credentials(
-        self, forge: Forge, server: Server, vendor: OidcVendor, env: dict[str, str]
-    ) -> None:
+    def test_it_can_be_given_back(self, forge: Forge, vendor: OidcVendor, env: dict[str, str]) -> None:
+        """By a DELETE with the app's own credentials."""
+
         def deleted(seen: Seen) -> Reply:
             wanted = base64.b64encode(f"{self.client.id}:{SECRET}".encode()).decode()
             assert seen.headers["Authorization"] == f"Basic {wanted}"
@@ -39,7 +38,7 @@ class TestUser(User):
             vendor.end_everything()
             return Reply(204)
 
-        server.reply(f"/applications/{self.client.id}/token", deleted, method="DELETE")
+        vendor.server.reply(f"/applications/{self.client.id}/token", deleted, method="DELETE")
         assert self.login(forge, env).exit_code == 0
         result = forge("token", "clear", "--revoke", "-p", "x", env=env)
         assert result.exit_code == 0, result.stderr

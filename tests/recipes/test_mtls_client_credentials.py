@@ -92,8 +92,8 @@ def authority(ca: trustme.CA) -> Iterator[Authority]:
     client_files(ca, "client-1")
     tls = context(ca)
     with Server(tls=tls) as server:
-        named = {"token_url": f"{server.url}/token", "client_id": "client-1", "scope": "read"}
-        path = written("mtls-client-credentials", api=server.url, **named)
+        url = f"{server.url}/token"
+        path = written("mtls-client-credentials", api=server.url, token_url=url, client_id="client-1", scope="read")
         ca.cert_pem.write_to_path(path.parent / "ca.pem")
         text = path.read_text()
         path.write_text(text.replace('base_url = "${vars.api}"', 'base_url = "${vars.api}"\nverify = "ca.pem"'))

@@ -7,7 +7,7 @@ import re
 import pytest
 
 from tests.conftest import Forge
-from tests.recipes.stand_in import bearer, form, shows_none, written
+from tests.recipes.stand_in import bearer, form, written
 from tests.server import Reply, Seen, Server
 
 KEY = "key-of-the-account-1"

@@ -205,6 +205,16 @@ class TestKeyInVault:
         assert forge("get", "/things").exit_code == 0
         assert calls(server.seen)[2:] == ["GET /things", "GET /things", "GET /v1/secret/data/app", "GET /things"]
 
+    def test_a_token_that_vault_revoked_is_made_anew_when_the_key_is_read(
+        self, forge: Forge, server: Server, vault: Vault
+    ) -> None:
+        vault.life = 30 * 86400
+        forge("get", "/things")
+        vault.revoke()
+        later(hours=2)
+        assert forge("get", "/things").exit_code == 0
+        assert calls(server.seen)[3:] == ["GET /v1/secret/data/app", *self.READ, "GET /things"]
+
     def test_a_wrong_secret_id_is_exit_7_and_not_shown(self, forge: Forge, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("SECRET_ID", "wrong-secret-id-9")
         refused(forge("get", "/things"), "wrong-secret-id-9")
@@ -247,6 +257,14 @@ class TestLeasedKeys:
         vault.leases.clear()
         assert forge("get", "/bucket").exit_code == 0
         assert calls(server.seen)[3:] == ["GET /bucket", self.LEASE, "GET /bucket"]
+
+    def test_a_token_that_vault_revoked_is_made_anew_with_its_lease(
+        self, forge: Forge, server: Server, vault: Vault
+    ) -> None:
+        forge("get", "/bucket")
+        vault.revoke()
+        assert forge("get", "/bucket").exit_code == 0
+        assert calls(server.seen)[3:] == ["GET /bucket", self.LEASE, LOGIN, self.LEASE, "GET /bucket"]
 
     def test_a_wrong_secret_id_is_exit_7_and_not_shown(self, forge: Forge, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("SECRET_ID", "wrong-secret-id-9")

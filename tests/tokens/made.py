@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 from forge_cli.errors import StorageError
@@ -128,6 +131,33 @@ class Broken(InMemoryTokenStorage):
             raise StorageError("cannot write tokens.toml: no space left on device")
 
 
+class Crowded(InMemoryTokenStorage):
+    """A storage that knows how many threads wait for each of its locks."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._waiting: Counter[str] = Counter()
+        self._changed = threading.Condition()
+
+    @contextmanager
+    def lock(self, key: str, timeout: float = 60.0) -> Iterator[None]:
+        self._count(key, 1)
+        with super().lock(key, timeout):
+            self._count(key, -1)
+            yield
+
+    def await_crowd(self, key: str, count: int = THREADS - 1) -> None:
+        """Return when so many threads wait for the lock of the key."""
+        with self._changed:
+            there = self._changed.wait_for(lambda: self._waiting[key] >= count, timeout=3)
+            assert there, f"{self._waiting[key]} threads wait for the lock of {key}, not {count}"
+
+    def _count(self, key: str, by: int) -> None:
+        with self._changed:
+            self._waiting[key] += by
+            self._changed.notify_all()
+
+
 class World:
     """A clock, a log, a storage, and pipelines over them."""
 
@@ -135,7 +165,7 @@ class World:
         self.clock = Clock()
         self.log: list[str] = []
         self.told: list[str] = []
-        self.storage: Any = InMemoryTokenStorage()
+        self.storage: Any = Crowded()
         self.made: dict[str, Made] = {}
 
     def step(self, name: str, needs: str = "", **options: Any) -> Made:
@@ -150,6 +180,11 @@ class World:
         self.step("app", "device", life=43200.0)
         self.step("user", "app", **user)
         return self.pipeline()
+
+    def crowd(self) -> None:
+        """From now on each step ends only once all other threads wait for its lock."""
+        for step in self.made.values():
+            step.hold = partial(self.storage.await_crowd, step.key)
 
     def took(self) -> list[str]:
         """What was logged since last asked, without the questions."""

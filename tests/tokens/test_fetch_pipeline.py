@@ -1,7 +1,8 @@
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 from unittest.mock import MagicMock, Mock
@@ -20,7 +21,7 @@ from forge_cli.tokens.manager import TokenManager
 from forge_cli.tokens.storage.file import FileTokenStorage
 from forge_cli.tokens.storage.memory import InMemoryTokenStorage
 from tests.server import Reply, Seen, Server
-from tests.tokens.made import THREADS, side_by_side
+from tests.tokens.made import THREADS, Crowded, side_by_side
 
 LONG_AGO = datetime.now() - timedelta(hours=1)
 LATER = datetime.now() + timedelta(hours=1)
@@ -35,6 +36,7 @@ class Fetcher(TokenFetcherInterface):
         self.failure: Exception | None = None
         self.told: list[tuple[Exception, Any]] = []
         self.token: str | None = None
+        self.hold: Callable[[], None] = lambda: None
 
     @property
     def name(self) -> str:
@@ -54,6 +56,7 @@ class Fetcher(TokenFetcherInterface):
 
     def fetch(self, context: Mapping[str, TokenData] | None = None) -> TokenData:
         self.given.append(None if context is None else sorted(context))
+        self.hold()
         if self.failure is not None:
             raise self.failure
         end = None if self._life is None else datetime.now() + timedelta(seconds=self._life)
@@ -231,7 +234,11 @@ def test_a_token_that_was_made_for_another_user_is_not_used(server: Server) -> N
     assert [login("ada"), login("ada"), login("grace")] == ["token-1", "token-1", "token-2"]
 
 
-def test_any_number_of_threads_run_each_step_once(chain: Chain) -> None:
+def test_any_number_of_threads_run_each_step_once() -> None:
+    storage = Crowded()
+    chain = Chain(storage)
+    for name in chain.pipeline.step_names:
+        chain.pipeline.get_step(name).hold = partial(storage.await_crowd, f"p:{name}")
     assert {token.access_token for token in side_by_side(chain.pipeline.execute)} == {"user-token-1"}
     assert chain.counts == (1, 1, 1, 1)
 

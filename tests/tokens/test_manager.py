@@ -21,7 +21,7 @@ from forge_cli.tokens.manager import TokenManager
 from forge_cli.tokens.storage.file import FileTokenStorage
 from forge_cli.tokens.storage.memory import InMemoryTokenStorage
 from tests.server import Reply, Seen, Server
-from tests.tokens.made import THREADS, side_by_side
+from tests.tokens.made import THREADS, Crowded, side_by_side
 
 KEY = "auth_token:orders"
 
@@ -33,6 +33,7 @@ class Provider(TokenProviderInterface):
         self.fetched = self.refreshed = 0
         self.failures: list[Exception] = []
         self.fingerprint: str | None = None
+        self.hold: Callable[[], None] = lambda: None
         self._life = life
         self._refresh = refresh
 
@@ -49,6 +50,7 @@ class Provider(TokenProviderInterface):
         return self._token()
 
     def _token(self) -> TokenData:
+        self.hold()
         if self.failures:
             raise self.failures.pop()
         number = self.fetched + self.refreshed
@@ -166,15 +168,18 @@ def test_a_process_that_starts_later_uses_the_token_in_the_file(provider: Provid
     ids=["get_token", "replace"],
 )
 def test_any_number_of_threads_fetch_once(provider: Provider, work: Callable[[TokenManager], TokenData]) -> None:
-    manager = TokenManager(provider)
+    storage = Crowded()
+    provider.hold = lambda: storage.await_crowd(KEY)
+    manager = TokenManager(provider, storage)
     tokens = side_by_side(lambda: work(manager).access_token)
     assert (set(tokens), provider.fetched) == ({"token-1"}, 1)
 
 
 def test_threads_that_were_all_refused_renew_once() -> None:
-    provider = Provider(refresh=True)
-    manager = TokenManager(provider)
+    provider, storage = Provider(refresh=True), Crowded()
+    manager = TokenManager(provider, storage)
     used = manager.get_token()
+    provider.hold = lambda: storage.await_crowd(KEY)
     tokens = side_by_side(lambda: manager.replace(used).access_token)
     assert set(tokens) == {"token-2"}
     assert (provider.fetched, provider.refreshed) == (1, 1)

@@ -19,6 +19,7 @@ from tests.tokens.made import THREADS, Made, World, side_by_side
 
 def test_any_number_of_threads_log_in_once(world: World) -> None:
     pipeline = world.three()
+    world.crowd()
     tokens = side_by_side(lambda: pipeline.obtain(["user"])["user"].access_token)
     assert set(tokens) == {"user-token-1"}
     assert sorted(world.took()) == ["login app", "login device", "login user"]
@@ -26,6 +27,7 @@ def test_any_number_of_threads_log_in_once(world: World) -> None:
 
 def test_threads_with_pipelines_of_their_own_log_in_once_too(world: World) -> None:
     world.three()
+    world.crowd()
     side_by_side(lambda: world.pipeline().obtain(["user"]))
     assert sorted(world.took()) == ["login app", "login device", "login user"]
 
@@ -34,6 +36,7 @@ def test_a_storm_of_refusals_renews_once(world: World) -> None:
     pipeline = world.three(renews=True)
     used = pipeline.identities(pipeline.obtain(["user"]))
     world.took()
+    world.crowd()
 
     def refused() -> str:
         pipeline.forget(["app"], used)
@@ -48,6 +51,7 @@ def test_threads_that_replace_one_token_renew_it_once(world: World) -> None:
     used = pipeline.obtain(["user"])["user"]
     world.took()
     world.clock.pass_(seconds=1)
+    world.crowd()
     tokens = side_by_side(lambda: pipeline.renew(["user"], stale={"user": used})["user"].access_token)
     assert set(tokens) == {"user-token-2"}
     assert world.took() == ["refresh user"]
@@ -113,8 +117,7 @@ def test_a_parent_that_was_renewed_while_the_lock_was_waited_for_is_taken(world:
     with world.storage.lock("key:user"):
         late = threading.Thread(target=lambda: pipeline.obtain(["user"]), daemon=True)
         late.start()
-        while world.log != ["ask user"]:  # by now its parents are settled
-            threading.Event().wait(0.001)
+        world.storage.await_crowd("key:user", 1)  # by now its parents are settled
         world.storage.set("key:app", newer)
     late.join(5)
     assert world.storage.get("key:user").meta["parents"]["app"] == identity(newer)
@@ -208,8 +211,7 @@ def test_a_parent_that_was_deleted_while_the_lock_was_waited_for_is_obtained_ane
     with world.storage.lock("key:user"):
         late = threading.Thread(target=lambda: pipeline.obtain(["user"]), daemon=True)
         late.start()
-        while world.log != ["ask user"]:  # by now its parents are settled
-            threading.Event().wait(0.001)
+        world.storage.await_crowd("key:user", 1)  # by now its parents are settled
         world.storage.delete("key:app")
     late.join(5)
     assert world.took() == ["login app", "login user"]

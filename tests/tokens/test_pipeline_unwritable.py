@@ -16,7 +16,7 @@ def test_the_token_is_used_and_one_warning_given(world: World) -> None:
     assert pipeline.obtain(["user"])["user"].access_token == "user-token-1"
     assert world.took() == ["login device", "login app", "login user"]
     assert world.told == [
-        "cannot write tokens.toml: no space left on device: the new token is used now and lost when this command ends"
+        "cannot write tokens.toml: no space left on device: the new token is used now and lost when this process ends"
     ]
 
 
@@ -61,7 +61,7 @@ def test_a_spent_refresh_token_that_is_lost_is_named(world: World) -> None:
     assert pipeline.obtain(["user"])["user"].access_token == "user-token-2"
     assert world.took() == ["refresh user"]
     assert [text.partition("device: ")[2] for text in world.told] == [
-        "the new token and its refresh token are used now and lost when this command ends"
+        "the new token and its refresh token are used now and lost when this process ends"
     ]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from ...hooks import Foreign, Received, Redirecting, Retrying, RetryStopped, Sending, StepEvent
+from ...events import Foreign, Received, Redirecting, Retrying, RetryStopped, Sending, StepEvent
 from ...models import PreparedRequest
 from ...redact import REDACTOR, sensitive
 from .heads import request_head, response_head

@@ -35,6 +35,11 @@ class Stream(Protocol):
     def isatty(self) -> bool: ...
 
 
+def unsafe(text: str) -> bool:
+    """Whether there is something in it that `visible` would show otherwise."""
+    return _UNSAFE.search(text) is not None
+
+
 def visible(text: str) -> str:
     """The text with control characters, bidi controls and lone surrogates shown as escapes.
 

@@ -9,7 +9,7 @@ import os
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
@@ -82,18 +82,21 @@ class DjangoCacheTokenStorage(TokenStorageInterface):
     def exists(self, key: str) -> bool:
         return self.get(key) is not None
 
-    @contextmanager
-    def lock(self, key: str, timeout: float = 60.0) -> Iterator[None]:
-        begun = time.monotonic()
-        with super().lock(key, timeout):
-            left = max(0.0, timeout - (time.monotonic() - begun))
-            with self._leases.hold(key, _Mark(self._alias, f"{self._prefix}.lock", key), left):
-                yield
+    def lock(self, key: str, timeout: float = 60.0) -> AbstractContextManager[None]:
+        return self._locked(key, timeout)
 
     def reserve(self, key: str) -> None:
         """As the interface says, by asking the cache for what is there. A write might push out another entry."""
         self.get(key)
         self._leases.check(key)
+
+    @contextmanager
+    def _locked(self, key: str, timeout: float) -> Iterator[None]:
+        begun = time.monotonic()
+        with super().lock(key, timeout):
+            left = max(0.0, timeout - (time.monotonic() - begun))
+            with self._leases.hold(key, _Mark(self._alias, f"{self._prefix}.lock", key), left):
+                yield
 
     def _life(self, token: TokenData) -> int | None:
         """Seconds to the end of a token that nothing can renew; None for ever."""

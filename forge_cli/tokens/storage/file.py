@@ -112,8 +112,19 @@ class FileTokenStorage(TokenStorageInterface):
         pairs = ((key, self.get(key)) for key in list(self._document().entries))
         return [(key, token) for key, token in pairs if token is not None]
 
+    def lock(self, key: str, timeout: float = 60.0) -> AbstractContextManager[None]:
+        return self._locked(key, timeout)
+
+    def reserve(self, key: str) -> None:
+        """As the interface says; the room is kept for this thread's next `set` of the key, or the end of its lock."""
+        self._free(key)
+        with self._file_lock():
+            with files.opened(self.path, notice=self._tell) as file:
+                size = 0 if file is None else file.size
+            self._rooms()[key] = files.reserve(self.path, size + _ROOM, notice=self._tell)
+
     @contextmanager
-    def lock(self, key: str, timeout: float = 60.0) -> Iterator[None]:
+    def _locked(self, key: str, timeout: float) -> Iterator[None]:
         digest = hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()[:16]
         path = self.path.parent / ".locks" / f"{self.path.stem}.{digest}.lock"
         with ExitStack() as stack:
@@ -126,14 +137,6 @@ class FileTokenStorage(TokenStorageInterface):
                 stack.enter_context(super().lock(key, timeout))
             stack.callback(self._free, key)
             yield
-
-    def reserve(self, key: str) -> None:
-        """As the interface says; the room is kept for this thread's next `set` of the key, or the end of its lock."""
-        self._free(key)
-        with self._file_lock():
-            with files.opened(self.path, notice=self._tell) as file:
-                size = 0 if file is None else file.size
-            self._rooms()[key] = files.reserve(self.path, size + _ROOM, notice=self._tell)
 
     def _rooms(self) -> dict[str, files.PendingWrite]:
         rooms: dict[str, files.PendingWrite] = self._thread.__dict__.setdefault("rooms", {})

@@ -8,7 +8,7 @@ import os
 import re
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -105,20 +105,23 @@ class RedisTokenStorage(TokenStorageInterface):
             names = [_raw(name) for name in self._client.scan_iter(match=_literal(start) + b"*", count=1000)]
         return sorted({name.removeprefix(start).decode("utf-8", "surrogatepass") for name in names})
 
-    @contextmanager
-    def lock(self, key: str, timeout: float = 60.0) -> Iterator[None]:
-        begun = time.monotonic()
-        # The threads of this process wait for each other here, which costs the server nothing.
-        with super().lock(key, timeout):
-            left = max(0.0, timeout - (time.monotonic() - begun))
-            with self._leases.hold(key, _Mark(self._client, f"{self._prefix}.lock:{key}"), left):
-                yield
+    def lock(self, key: str, timeout: float = 60.0) -> AbstractContextManager[None]:
+        return self._locked(key, timeout)
 
     def reserve(self, key: str) -> None:
         """As the interface says: a server that is full, or takes no writes, refuses the probe."""
         with _reported("write"):
             self._client.set(_raw(f"{self._prefix}.probe"), "", px=_PROBE_LIFE)
         self._leases.check(key)
+
+    @contextmanager
+    def _locked(self, key: str, timeout: float) -> Iterator[None]:
+        begun = time.monotonic()
+        # The threads of this process wait for each other here, which costs the server nothing.
+        with super().lock(key, timeout):
+            left = max(0.0, timeout - (time.monotonic() - begun))
+            with self._leases.hold(key, _Mark(self._client, f"{self._prefix}.lock:{key}"), left):
+                yield
 
     def _name(self, key: str) -> bytes:
         return _raw(f"{self._prefix}:{key}")

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from forge_cli.cli.output.notices import Notices
-from forge_cli.hooks import Foreign, Received, Redirecting, Retrying, RetryStopped, Sending, StepEvent
+from forge_cli.events import Foreign, Received, Redirecting, Retrying, RetryStopped, Sending, StepEvent
 from forge_cli.models import Headers, PreparedRequest
 
 SECRET = Headers({"Authorization": "Bearer abcd-1"})

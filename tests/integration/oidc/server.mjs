@@ -1,5 +1,10 @@
-// The OpenID provider that forge is tested against: client credentials with JWT access tokens, and refresh tokens that
-// rotate, where using one twice revokes the whole family. It prints one line of JSON when it listens.
+// The OpenID provider that forge is tested against: every login it knows, with pages for whoever logs in, JWT access
+// tokens, and refresh tokens that rotate, where using one twice revokes the whole family. It prints one line of JSON
+// when it listens.
+//
+// Clients: basic-client and post-client have a secret, public-client has none, key-client signs with the key of that
+// line, par-client (with a secret) has to push its authorization requests, strict-client (public) has to say at the
+// token endpoint, too, what its token is for.
 //
 //   POST /test/refresh-token {scope}         a first refresh token, without a browser: {"refresh_token"}
 //   POST /test/settings {access_token_ttl}   seconds
@@ -11,6 +16,7 @@ import { createServer } from 'node:http';
 import Provider from 'oidc-provider';
 
 const RESOURCE = 'urn:forge:test:api';
+const OPAQUE = 'urn:forge:test:opaque'; // its access tokens can be introspected
 const SCOPE = 'openid offline_access read write';
 const settings = { access_token_ttl: 60 };
 let counts;
@@ -19,42 +25,66 @@ function reset() {
   counts = { token: 0, grants: {}, errors: {} };
 }
 
-function client(id, method) {
+const DEVICE = 'urn:ietf:params:oauth:grant-type:device_code';
+const PERSON = ['authorization_code', 'refresh_token', DEVICE];
+
+function client(id, method, more = {}) {
   return {
     client_id: id,
-    client_secret: 'provider-client-secret',
+    client_name: id,
     token_endpoint_auth_method: method,
-    grant_types: ['client_credentials', 'authorization_code', 'refresh_token'],
+    grant_types: ['client_credentials', ...PERSON],
     redirect_uris: ['http://127.0.0.1/callback'],
     application_type: 'native',
     scope: SCOPE,
+    ...more,
   };
+}
+
+const secret = { client_secret: 'provider-client-secret' };
+const pair = generateKeyPairSync('rsa', { modulusLength: 2048 });
+
+function clients() {
+  const jwk = { ...pair.publicKey.export({ format: 'jwk' }), kid: 'client', use: 'sig', alg: 'RS256' };
+  return [
+    client('basic-client', 'client_secret_basic', secret),
+    client('post-client', 'client_secret_post', secret),
+    client('public-client', 'none', { grant_types: PERSON }),
+    client('strict-client', 'none', { grant_types: PERSON }),
+    client('key-client', 'private_key_jwt', { jwks: { keys: [jwk] } }),
+    client('par-client', 'client_secret_basic', { ...secret, require_pushed_authorization_requests: true }),
+  ];
 }
 
 function configuration() {
   const life = () => settings.access_token_ttl;
   const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
   return {
-    clients: [client('basic-client', 'client_secret_basic'), client('post-client', 'client_secret_post')],
+    clients: clients(),
     jwks: { keys: [{ ...privateKey.export({ format: 'jwk' }), kid: 'test', use: 'sig', alg: 'RS256' }] },
     cookies: { keys: ['not-a-real-cookie-key'] },
     scopes: SCOPE.split(' '),
     rotateRefreshToken: true,
     findAccount: (ctx, id) => ({ accountId: id, claims: async () => ({ sub: id }) }),
-    ttl: { RefreshToken: 86400, Grant: 86400, AccessToken: life, ClientCredentials: life, IdToken: 60 },
+    ttl: {
+      RefreshToken: 86400, Grant: 86400, AccessToken: life, ClientCredentials: life, IdToken: 60,
+      DeviceCode: 600, Interaction: 600, Session: 600,
+    },
     features: {
-      devInteractions: { enabled: false },
+      devInteractions: { enabled: true },
       clientCredentials: { enabled: true },
+      deviceFlow: { enabled: true },
       introspection: { enabled: true },
+      pushedAuthorizationRequests: { enabled: true },
       revocation: { enabled: true },
       resourceIndicators: {
         enabled: true,
-        defaultResource: () => RESOURCE,
-        useGrantedResource: () => true,
-        getResourceServerInfo: () => ({
+        defaultResource: (ctx) => (ctx.oidc.client.clientId === 'strict-client' ? undefined : RESOURCE),
+        useGrantedResource: (ctx) => ctx.oidc.client.clientId !== 'strict-client',
+        getResourceServerInfo: (ctx, resource) => ({
           scope: 'read write',
-          audience: RESOURCE,
-          accessTokenFormat: 'jwt',
+          audience: resource,
+          accessTokenFormat: resource === OPAQUE ? 'opaque' : 'jwt',
           jwt: { sign: { alg: 'RS256' } },
         }),
       },
@@ -105,6 +135,8 @@ function count(provider) {
 reset();
 const server = createServer();
 server.listen(0, '127.0.0.1', () => {
+  // What the provider has to say would be taken for the line.
+  console.info = console.error;
   const issuer = `http://127.0.0.1:${server.address().port}`;
   const provider = new Provider(issuer, configuration());
   const answer = provider.callback();
@@ -118,7 +150,8 @@ server.listen(0, '127.0.0.1', () => {
     if (request.url === '/token') counts.token += 1;
     answer(request, response);
   });
-  console.log(JSON.stringify({ issuer, resource: RESOURCE }));
+  const key = pair.privateKey.export({ type: 'pkcs8', format: 'pem' });
+  console.log(JSON.stringify({ issuer, resource: RESOURCE, opaque: OPAQUE, key }));
 });
 // The tests hold the other end of standard input: when they are gone, so is this.
 process.stdin.resume().on('end', () => process.exit(0));

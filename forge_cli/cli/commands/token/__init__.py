@@ -4,15 +4,23 @@ from __future__ import annotations
 
 import click
 
-from .execute import exec_
-from .explain import explain
-from .renew import login, refresh
-from .show import show
-from .status import status
-from .stored import clear, list_
+from ...group import Entry, LazyGroup
+
+_HERE = "forge_cli.cli.commands.token"
+
+COMMANDS = {
+    "show": Entry(f"{_HERE}.show:show", "Show what is stored; --raw, --header and --env renew first."),
+    "refresh": Entry(f"{_HERE}.renew:refresh", "Renew tokens now, with the refresh token where there is one."),
+    "login": Entry(f"{_HERE}.renew:login", "Log in now: with a browser, a code or what you type."),
+    "status": Entry(f"{_HERE}.status:status", "Say whether a request could be authenticated without a person."),
+    "list": Entry(f"{_HERE}.stored:list_", "List every stored token, of all profiles."),
+    "clear": Entry(f"{_HERE}.stored:clear", "Forget tokens, and with --revoke give them back to the server."),
+    "exec": Entry(f"{_HERE}.execute:exec_", "Run a command with the token in its environment."),
+    "explain": Entry(f"{_HERE}.explain:explain", "Show the login as a tree; --trace runs it."),
+}
 
 
-@click.group(short_help="Show, renew, use and forget tokens.")
+@click.group(cls=LazyGroup, entries=COMMANDS, short_help="Show, renew, use and forget tokens.")
 def token() -> None:
     """Show, renew, use and forget tokens.
 
@@ -23,7 +31,3 @@ def token() -> None:
       forge token exec -- ./deploy.sh       $FORGE_TOKEN in its environment
       forge token login                     log in with a browser, a code or a password
     """
-
-
-for command in (show, refresh, login, status, list_, clear, exec_, explain):
-    token.add_command(command)

@@ -1,0 +1,67 @@
+"""What a client tells a listener while it works."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from .models import Headers, HttpResponse, PreparedRequest
+
+
+class Sending(NamedTuple):
+    """A request is about to go out."""
+
+    prepared: PreparedRequest
+
+
+class Received(NamedTuple):
+    """The head of an answer has come; its body may not be read yet."""
+
+    status: int
+    reason: str
+    headers: Headers
+    http_version: str
+
+
+class Retrying(NamedTuple):
+    """An attempt failed and will be repeated in `delay` seconds."""
+
+    reason: str
+    attempt: int
+    max_retries: int
+    delay: float
+
+
+class RetryStopped(NamedTuple):
+    """An attempt that would have been repeated is not; `reason` says why."""
+
+    reason: str
+
+
+class Redirecting(NamedTuple):
+    """A redirect is followed. `stripped` is True when credentials stay behind."""
+
+    status: int
+    url: str
+    stripped: bool
+
+
+class Foreign(NamedTuple):
+    """The URL is not of the client's origins: sent without default headers and credentials."""
+
+    url: str
+
+
+class StepEvent(NamedTuple):
+    """What follows belongs to this login step; None: to the request again."""
+
+    step: str | None
+
+
+class Answered(NamedTuple):
+    """A step's request was answered, and its body is there."""
+
+    response: HttpResponse
+
+
+Listener = Callable[[Any], None]
