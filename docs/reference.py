@@ -17,9 +17,12 @@ import click
 from forge_cli.cli.app import COMMANDS, forge
 from forge_cli.cli.exit_codes import MEANINGS
 from forge_cli.login import definition
-from forge_cli.login.filters import FILTERS
+from forge_cli.login.filters import FILTERS, KEY_FILTERS, Moment
+from forge_cli.login.sign import SIGNERS
 from forge_cli.login.steps import STEPS
-from forge_cli.profiles import schema
+from forge_cli.login.template import Reference, parse
+from forge_cli.profiles import recipe, schema
+from forge_cli.profiles.document import load_document
 
 DOCS = Path(__file__).parent
 _REGION = re.compile(r"(<!-- (?P<name>[\w-]+): written by docs/reference\.py -->\n).*?(<!-- end -->)", re.DOTALL)
@@ -46,6 +49,52 @@ _WORDS = {
     "step": "step",
 }
 """The label of an `Annotated` type hint -> what a reader of the page is told."""
+_VALUES: Mapping[Reference, Any] = {
+    ("now",): Moment(1445412480.25),
+    ("vars", "user"): "Ada",
+    ("vars", "app"): "\u00e9-1",
+    ("vars", "id"): 7,
+    ("secrets", "key"): "key-1",
+    ("steps", "login", "token"): '{"id": 7, "name": "Ada"}',
+}
+"""What the references of the examples stand for."""
+_EXAMPLES = {
+    "b64": "${vars.app | b64}",
+    "b64url": "${vars.app | b64url}",
+    "b64d": "${'w6ktMQ' | b64d | text}",
+    "hex": "${vars.app | hex}",
+    "hexd": "${'416461' | hexd | text}",
+    "upper": "${vars.user | upper}",
+    "lower": "${vars.user | lower}",
+    "trim": "${' Ada ' | trim}",
+    "split": "${'read write' | split | json}",
+    "urlencode": "${vars.app | urlencode}",
+    "json": "${vars.user | json}",
+    "sha1": "${vars.user | sha1 | hex}",
+    "sha256": "${vars.user | sha256 | b64}",
+    "sha384": "${vars.user | sha384 | b64}",
+    "sha512": "${vars.user | sha512 | b64url}",
+    "md5": "${vars.user | md5 | hex}",
+    "hmac_sha1": "${vars.user | hmac_sha1(secrets.key) | b64}",
+    "hmac_sha256": "${vars.user | hmac_sha256(secrets.key) | b64}",
+    "hmac_sha512": "${vars.user | hmac_sha512('key-1') | b64url}",
+    "sign_rs256": "${vars.user | sign_rs256(secrets.key) | b64}",
+    "sign_es256": "${vars.user | sign_es256(secrets.key) | b64url}",
+    "sign_ed25519": "${vars.user | sign_ed25519(secrets.key) | b64}",
+    "der": "${vars.user | sign_es256(secrets.key) | der | b64}",
+    "unix": "${now + 60 | unix}",
+    "unix_ms": "${now | unix_ms}",
+    "iso": "${now - 60 | iso}",
+    "rfc2822": "${now | rfc2822}",
+    "http_date": "${now | http_date}",
+    "cert_thumbprint": "${secrets.certificate | cert_thumbprint('sha256') | hex}",
+    "pem_fingerprint": "${secrets.key | pem_fingerprint('sha256') | b64}",
+    "pointer": "${steps.login.token | pointer('/id')}",
+    "regex": '${steps.login.token | regex(\'"name": "([^"]+)\')}',
+    "bytes": "${vars.id | bytes | hex}",
+    "text": "${'QWRh' | b64d | text}",
+}
+"""One template for each filter; what it comes to is reckoned by the filter itself."""
 _SIMPLE = {str: "text", bool: "true or false", int: "whole number", float: "number", Any: "any value"}
 
 
@@ -53,7 +102,7 @@ def pages() -> dict[Path, str]:
     """Every page that is written here, wholly or in part, as it should be."""
     found = {DOCS / "cli.md": command_line()}
     parts = regions()
-    for name in ("profiles.md", "scripting.md"):
+    for name in ("profiles.md", "logins.md", "scripting.md"):
         text = (DOCS / name).read_text(encoding="utf-8")
         found[DOCS / name] = _REGION.sub(lambda match: f"{match[1]}\n{parts[match['name']]}\n\n{match[3]}", text)
     return found
@@ -61,11 +110,94 @@ def pages() -> dict[Path, str]:
 
 def regions() -> dict[str, str]:
     """What stands between markers, by their names."""
-    return {name: _table_of(cls) for name, cls in tables().items()} | {
+    heads = {cls.__name__: cls for cls in (recipe.RecipeTable, recipe.AskTable)}
+    return {name: _table_of(cls) for name, cls in (tables() | heads).items()} | {
         "exit-codes": _grid(("code", "meaning"), [(str(code.value), text) for code, text in MEANINGS.items()]),
-        "filters": _grid(("filter", "what it makes"), [(_filter(name), kind.help) for name, kind in FILTERS.items()]),
+        "filters": _grid(("filter", "what it makes", "example", "result"), map(_filter_row, FILTERS)),
+        "recipes": _grid(("recipe", "for", "login", "shows", "test"), map(_recipe_row, recipes())),
         "storages": ", ".join(f"`{name}`" for name in schema.STORAGE_KEYS),
     }
+
+
+def _filter_row(name: str) -> tuple[str, str, str, str]:
+    example = _EXAMPLES[name]
+    # What depends on a key is different for everybody.
+    keyed = any(f"| {filter}" in example for filter in KEY_FILTERS)
+    result = "" if keyed else f"`{result_of(example)}`"
+    return _filter(name), FILTERS[name].help, f"`{example}`", result
+
+
+def result_of(template: str) -> str:
+    """What an example comes to."""
+    return parse(template).text(_VALUES.__getitem__)
+
+
+def recipes() -> list[Path]:
+    """The recipes that come with forge."""
+    return sorted(recipe.BUILT_IN.glob("*.toml"))
+
+
+_SHOWN = {
+    "issuer": "discovery",
+    "par_url": "pushed request",
+    "pushed": "pushed request",
+    "client_cert": "client certificate",
+    "cookies": "cookie jar",
+    "regex": "text by regular expression",
+    "xml": "XML",
+    "param": "header parameter",
+    "where": "one of a list",
+    "success": "success by status, body or cookie",
+    "clock": "the server's clock",
+    "when": "a step that is not always run",
+    "unbound": "outlives what bought it",
+    "side_effect": "never run again unasked",
+    "scope": "",
+    "refresh": "refresh",
+    "renew": "renewed while it lives",
+    "revoke": "revocation",
+    "invalidate": "its own sign of an ended token",
+    "sign": "signed requests",
+    "methods": "only for some methods",
+    "zero": "0 means never",
+    "default": "",
+}
+"""Key -> what a recipe that has it shows."""
+
+
+def _recipe_row(path: Path) -> tuple[str, str, str, str, str]:
+    head = recipe.recipe(path.stem, path, built_in=True).head
+    profile = load_document(path).data["profile"]
+    auth = profile.get("auth", {})
+    kinds = [f"{name} ({step.get('kind', 'http')})" for name, step in auth.get("steps", {}).items()]
+    login = ", ".join(kinds) or " ".join(filter(None, (auth["type"], auth.get("grant")))).replace("pipeline", "no step")
+    keys = list(dict.fromkeys(_keys(auth)))
+    shows = list(dict.fromkeys(_SHOWN[key] for key in keys if _SHOWN.get(key)))
+    shows += ["a challenge of the server"] if "${challenge." in str(auth) else []
+    return f"`{path.stem}`", head.title, login, ", ".join(shows), f"`{_test_of(path.stem)}`"
+
+
+def _keys(node: Any) -> Iterator[str]:
+    """The keys of a tree of tables."""
+    if isinstance(node, Mapping):
+        for name, inner in node.items():
+            yield name
+            yield from _keys(inner)
+    elif isinstance(node, list):
+        for inner in node:
+            yield from _keys(inner)
+
+
+def _test_of(name: str) -> str:
+    """The test that plays the vendor of a recipe."""
+    folder = DOCS.parent / "tests" / "recipes"
+    own = folder / f"test_{name.replace('-', '_')}.py"
+    speak = [path for path in sorted(folder.glob("test_*.py")) if re.search(rf"[\"'/]{name}[\"'.]", _text(path))]
+    return next((path.name for path in (own, *speak) if path.is_file()), "")
+
+
+def _text(path: Path) -> str:
+    return path.read_text(encoding="utf-8")
 
 
 def _filter(name: str) -> str:
@@ -76,9 +208,9 @@ def _filter(name: str) -> str:
 
 def tables() -> dict[str, type[Any]]:
     """Every table of the profile format, by the name of its class."""
-    steps = [STEPS.load(name) for name in STEPS]
+    rows = [registry.load(name) for registry in (STEPS, SIGNERS) for name in registry]
     classes = [value for module in (schema, definition) for value in vars(module).values()]
-    return {cls.__name__: cls for cls in [*classes, *steps] if dataclasses.is_dataclass(cls) and isinstance(cls, type)}
+    return {cls.__name__: cls for cls in [*classes, *rows] if dataclasses.is_dataclass(cls) and isinstance(cls, type)}
 
 
 def _table_of(cls: type[Any]) -> str:

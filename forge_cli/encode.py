@@ -13,8 +13,9 @@ from urllib.parse import quote, quote_plus
 
 from . import __version__
 from .auth import basic
+from .curl import iter_params
 from .errors import RequestBuildException
-from .models import TOKEN, Headers, HttpRequest, Part, PreparedRequest, iter_params
+from .models import TOKEN, Headers, HttpRequest, Part, PreparedRequest
 from .transport.redirects import address
 
 USER_AGENT = f"forge/{__version__}"

@@ -13,8 +13,6 @@ from datetime import UTC, datetime, timedelta
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
-from .curl import iter_params as iter_params
-from .curl import to_curl
 from .errors import (
     AuthenticationException,
     RequestBuildException,
@@ -25,10 +23,12 @@ from .frozen import FrozenDict as FrozenDict
 from .frozen import Headers as Headers
 from .frozen import frozen, hashable, plain
 from .redact import MASK, REDACTOR, repr_mapping
+from .registry import Registry
 
 if TYPE_CHECKING:
     from .interfaces import RetryStrategyInterface
 
+_EXPORT = Registry("export", {"curl": "forge_cli.curl:to_curl"})
 # RFC 9110, section 5.6.2
 TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
@@ -105,6 +105,7 @@ class HttpRequest:
 
     def to_curl(self, *, redact: bool = False) -> str:
         """The request as one line of curl, with its values; `redact` masks those that look secret."""
+        to_curl: Callable[..., str] = _EXPORT.load("curl")
         return REDACTOR.text(to_curl(self, mask=True)) if redact else to_curl(self)
 
     def __repr__(self) -> str:

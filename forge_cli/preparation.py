@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from .config import HttpClientConfig
+from .curl import iter_params
 from .encode import build_url, encode
 from .errors import AuthenticationException, ForgeError, HttpClientException, RequestBuildException
 from .interfaces import AuthHookInterface, has_own
-from .models import HttpRequest, PreparedRequest, RequestContext, iter_params
+from .models import HttpRequest, PreparedRequest, RequestContext
 from .redact import REDACTOR, sensitive
 from .transport.redirects import origin
 

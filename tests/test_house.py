@@ -91,7 +91,7 @@ def loaded(entry: Entry) -> click.Command:
 
 
 @pytest.mark.parametrize(
-    ("group", "name", "entry"), command_tables(), ids=lambda part: part if isinstance(part, str) else ""
+    ("group", "name", "entry"), list(command_tables()), ids=str
 )
 def test_a_command_says_of_itself_what_the_table_says(group: str, name: str, entry: Entry) -> None:
     command = loaded(entry)

@@ -37,7 +37,8 @@ from forge_cli import (
     TokenData,
     UnauthorizedException,
 )
-from forge_cli.models import Deadline, FrozenDict, Headers, aware, decode_text, expires_after, iter_params, local
+from forge_cli.curl import iter_params
+from forge_cli.models import Deadline, FrozenDict, Headers, aware, decode_text, expires_after, local
 from tests.clock import Clock
 
 ROOT = Path(__file__).parents[1]

@@ -4,6 +4,6 @@ from __future__ import annotations
 
 from .command import PartLike, render
 from .request import iter_params, to_curl
-from .words import Slot, Slots, quote
+from .words import Slot, Slots, quote, word
 
-__all__ = ["PartLike", "Slot", "Slots", "iter_params", "quote", "render", "to_curl"]
+__all__ = ["PartLike", "Slot", "Slots", "iter_params", "quote", "render", "to_curl", "word"]

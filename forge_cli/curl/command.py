@@ -68,7 +68,7 @@ def render(
     """
     command = _Command(slots or Slots())
     if parts and not _fit_for_curl(parts):
-        boundary, body = _multipart(parts)
+        boundary, body = multipart(parts)
         headers = [pair for pair in headers if pair[0].lower() != "content-type"]
         headers, parts = [*headers, ("Content-Type", f"multipart/form-data; boundary={boundary}")], ()
     if method == "POST" and follow and body_path is None and not parts:
@@ -228,7 +228,7 @@ def _fit_for_curl(parts: Sequence[PartLike]) -> bool:
     return len(fed) < 2 and not any("=" in part.name or not part.name or "\0" in part.name for part in parts)
 
 
-def _multipart(parts: Sequence[PartLike]) -> tuple[str, bytes]:
+def multipart(parts: Sequence[PartLike]) -> tuple[str, bytes]:
     """A boundary and a body as in RFC 7578, for parts that curl's own options cannot express."""
     if any(part.path is not None for part in parts):
         raise RequestBuildException(

@@ -52,7 +52,8 @@ def table(cls: type[T]) -> type[T]:
     made = dataclass(init=False, repr=False, eq=False, kw_only=True)(cls)
     for name, method in _METHODS.items():
         setattr(made, name, method)
-    _KEYS[made] = fields(made)
+    known: Any = made
+    _KEYS[known] = fields(known)
     return made
 
 

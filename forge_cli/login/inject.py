@@ -9,8 +9,9 @@ from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from ..auth import basic
+from ..curl import iter_params
 from ..errors import ProfileError
-from ..models import HttpRequest, iter_params
+from ..models import HttpRequest
 from ..redact import REDACTOR
 from .definition import CertificateTable, InjectTable
 from .scope import Scope

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..errors import AuthenticationException
 from ..models import Deadline, TokenData
@@ -15,11 +15,13 @@ from ..tokens.pipeline import Pipeline
 from .challenge import Challenge
 from .challenges import Challenges
 from .definition import InjectTable, InvalidateTable
-from .jar import Jar
 from .scope import Scope
 from .sign import Signer
-from .step import LoginStep, plain
+from .step import LoginStep, plain, stored_jar
 from .template import references
+
+if TYPE_CHECKING:
+    from .jar import Jar
 
 
 @dataclass(frozen=True)
@@ -65,7 +67,7 @@ class Login:
         """A cookie jar as it is stored with these tokens."""
         step = self.jar_step(name)
         token = None if step is None else tokens.get(step)
-        return Jar() if token is None else Jar.of(token.meta.get("jars", {}).get(name, ()))
+        return stored_jar(() if token is None else token.meta.get("jars", {}).get(name, ()))
 
     def needed(self, entries: Iterable[InjectTable], *, signed: bool) -> tuple[str, ...]:
         """The steps whose outputs these entries refer to, and with `signed` those that the signature does."""

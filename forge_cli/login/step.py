@@ -9,19 +9,24 @@ import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cache
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from ..errors import HttpClientException, MaxRetryException, NeedsPerson, StepFailed
 from ..models import Deadline, HttpRequest, HttpResponse, TokenData, random_uuid
+from ..registry import Registry
 from ..tokens.step import Cache, forgotten
 from .definition import ConditionTable, InvalidateTable, RefreshTable, RequestTable, StepTable
 from .expiry import duration
-from .jar import Jar
 from .predicate import answer_matches, condition_holds
 from .scope import Scope, outputs_of
 from .template import Reference, UndefinedReference, references, required
 from .work import Person, Result, StepKind, Work
 
+if TYPE_CHECKING:
+    from .jar import Jar
+
+_JARS = Registry("cookie jar", {"jar": "forge_cli.login.jar:Jar"})
+"""Loaded when there are cookies: most logins have none."""
 _STANDARD = ("token", "token_type", "refresh_token", "scope")
 
 
@@ -215,7 +220,7 @@ class LoginStep:
         now = self._now()
         jars = {}
         for token in (*given.values(), *(() if current is None else (current,))):
-            jars.update({name: Jar.of(plain) for name, plain in token.meta.get("jars", {}).items()})
+            jars.update({name: stored_jar(kept) for name, kept in token.meta.get("jars", {}).items()})
         scope = dataclasses.replace(
             self._scope,
             steps={name: outputs_of(token) for name, token in given.items()},
@@ -276,6 +281,12 @@ def json_of(response: HttpResponse) -> Any:
         return json.loads(response.text)
     except RecursionError:
         raise ValueError("nested too deeply") from None
+
+
+def stored_jar(cookies: Iterable[Mapping[str, Any]]) -> Jar:
+    """A cookie jar as it is stored with a token."""
+    jar: Jar = _JARS.load("jar").of(cookies)
+    return jar
 
 
 def clock_of(tokens: Iterable[TokenData]) -> float:

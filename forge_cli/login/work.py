@@ -6,14 +6,16 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from ..errors import NeedsPerson
 from ..models import Deadline, HttpRequest, HttpResponse
 from .definition import RequestTable
 from .expiry import End
-from .jar import Jar
 from .scope import Scope
+
+if TYPE_CHECKING:
+    from .jar import Jar
 
 # No header can carry these (RFC 9110, section 5.5), and no shell variable a NUL.
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ...registry import Registry
 from ..definition import (
     ClockTable,
     Extract,
@@ -13,9 +14,17 @@ from ..definition import (
     key,
     table,
 )
-from ..exchange import exchange
-from ..renewal import renewed, revoked
 from ..work import Result, Work
+
+_RUNS = Registry(
+    "way to run a step",
+    {
+        "exchange": "forge_cli.login.exchange:exchange",
+        "renewed": "forge_cli.login.renewal:renewed",
+        "revoked": "forge_cli.login.renewal:revoked",
+    },
+)
+"""Loaded when there is something to send, and not to read a profile."""
 
 
 @table
@@ -31,7 +40,7 @@ class HttpStep(StepTable):
 
     def run(self, work: Work) -> Result:
         """Log in. StepFailed when the answer is a refusal or lacks an output."""
-        return exchange(
+        result: Result = _RUNS.load("exchange")(
             self.request,
             work,
             extract=self.extract,
@@ -40,11 +49,13 @@ class HttpStep(StepTable):
             refresh_end=None if self.refresh is None else self.refresh.until,
             clock=self.clock,
         )
+        return result
 
     def renew(self, work: Work) -> Result | None:
         """Renew the token that `work.scope.own` holds; None when that was refused and a login should follow."""
-        return renewed(self, work)
+        result: Result | None = _RUNS.load("renewed")(self, work)
+        return result
 
     def give_back(self, work: Work) -> None:
         """Revoke the token that `work.scope.own` holds. StepFailed when the server does not."""
-        revoked(self, work)
+        _RUNS.load("revoked")(self, work)

@@ -6,9 +6,9 @@ import re
 
 import click
 
-from ....curl import quote
+from ....curl import iter_params, quote
 from ....errors import UsageError
-from ....models import Deadline, HttpRequest, RequestContext, TokenData, iter_params
+from ....models import Deadline, HttpRequest, RequestContext, TokenData
 from ....profiles.build import Profile
 from ....tokens.storage.file import FileTokenStorage
 from ...context import Context
