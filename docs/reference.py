@@ -149,18 +149,17 @@ _SHOWN = {
     "where": "one of a list",
     "success": "success by status, body or cookie",
     "clock": "the server's clock",
-    "when": "a step that is not always run",
     "unbound": "outlives what bought it",
     "side_effect": "never run again unasked",
-    "scope": "",
     "refresh": "refresh",
+    "private_key": "a signed assertion",
     "renew": "renewed while it lives",
     "revoke": "revocation",
     "invalidate": "its own sign of an ended token",
     "sign": "signed requests",
+    "verify": "an ID token that is verified",
     "methods": "only for some methods",
     "zero": "0 means never",
-    "default": "",
 }
 """Key -> what a recipe that has it shows."""
 
@@ -172,8 +171,11 @@ def _recipe_row(path: Path) -> tuple[str, str, str, str, str]:
     kinds = [f"{name} ({step.get('kind', 'http')})" for name, step in auth.get("steps", {}).items()]
     login = ", ".join(kinds) or " ".join(filter(None, (auth["type"], auth.get("grant")))).replace("pipeline", "no step")
     keys = list(dict.fromkeys(_keys(auth)))
-    shows = list(dict.fromkeys(_SHOWN[key] for key in keys if _SHOWN.get(key)))
+    shows = list(dict.fromkeys(_SHOWN[key] for key in keys if key in _SHOWN))
     shows += ["a challenge of the server"] if "${challenge." in str(auth) else []
+    if any("when" in step for step in auth.get("steps", {}).values()):
+        shows.append("a step that is not always run")
+    shows = shows or [head.summary]
     return f"`{path.stem}`", head.title, login, ", ".join(shows), f"`{_test_of(path.stem)}`"
 
 

@@ -205,8 +205,9 @@ class CompositeAuthHook(AuthHookInterface):
         return prepared
 
     def recover(self, response: HttpResponse, context: RequestContext) -> bool:
-        # Every one of them: an answer does not say whose credential it refuses.
-        return any([_recovered(hook, response, context) for hook in self._used(context)])
+        # Every one of them is asked: an answer does not say whose credential it refuses.
+        recovered = [_recovered(hook, response, context) for hook in self._used(context)]
+        return any(recovered)
 
     def is_auth_error(self, response: HttpResponse) -> bool:
         return any(hook.is_auth_error(response) for hook in self._hooks)

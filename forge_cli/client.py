@@ -361,7 +361,7 @@ class HttpClient(HttpClientInterface, HttpSessionInterface):
             self._listener(Sending(draft.prepared))
         answer = self._opened().send(draft.prepared, deadline, present_cert=draft.ours)
         if self._listener is not None:
-            self._listener(Received(answer.status, answer.reason, answer.headers, answer.http_version))
+            self._listener(Received(answer.status, answer.reason, answer.headers, answer.http_version, answer.timing))
         return StreamedResponse(answer, draft.request, history)
 
     def _refuses(self, response: StreamedResponse) -> bool:

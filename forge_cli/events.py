@@ -3,9 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from .models import Headers, HttpResponse, PreparedRequest
+
+
+@dataclass(slots=True)
+class Timing:
+    """When one exchange came how far, in monotonic seconds; None: not at all, as on a connection that was open.
+
+    `peer` is the address that it was connected to, `tls` the protocol and cipher, `certificate` the server's,
+    as `ssl.SSLSocket.getpeercert` gives it; empty when it was not verified.
+    """
+
+    started: float
+    resolved: float | None = None
+    connected: float | None = None
+    secured: float | None = None
+    answered: float | None = None
+    peer: str | None = None
+    tls: str | None = None
+    certificate: dict[str, Any] | None = None
 
 
 class Sending(NamedTuple):
@@ -21,6 +40,7 @@ class Received(NamedTuple):
     reason: str
     headers: Headers
     http_version: str
+    timing: Timing | None = None
 
 
 class Retrying(NamedTuple):

@@ -36,9 +36,9 @@ _TOKEN_LIKE = re.compile(
 _PLACEHOLDER = re.compile(r"<(token:[A-Za-z0-9_-]+|redacted)>")
 # Standard names that hold one of the words above and no secret.
 _HARMLESS = frozenset({"token_type", "token-type", "x-csrf-token-required", "token_endpoint", "subject_token_type"})
-_FIELD = re.compile(
-    r"""(?P<key>(?P<quote>["']?)(?P<name>[A-Za-z0-9_.-]{2,64})(?P=quote)\s*[:=]\s*)"""
-    r"""(?P<value>"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|[^\s,;&"'}\]]+)"""
+_KEY = re.compile(r"""(?P<quote>["']?)(?P<name>[A-Za-z0-9_.-]{2,64})(?P=quote)(?P<sign>\s*[:=]\s*)""")
+_VALUE = re.compile(
+    r"""(?P<edge>["'])(?:(?!(?P=edge))[^\\]|\\.)*(?P=edge)|(?P<escaped>\\")(?:[^"\\]|\\[^"])*\\"|["']?[^\s,;&"'}\]]+"""
 )
 
 
@@ -116,7 +116,7 @@ class Redactor:
 
     def body(self, text: str) -> str:
         """The text of a body: known secrets, values of token-like fields, and what looks like a token replaced."""
-        return _TOKEN_LIKE.sub(MASK, _FIELD.sub(_mask_field, self.text(text)))
+        return _TOKEN_LIKE.sub(MASK, _mask_fields(self.text(text)))
 
     def header(self, name: str, value: str) -> str:
         """One header's value: masked by name, else by known values. A scheme word stays."""
@@ -184,14 +184,38 @@ def _spellings(value: str) -> set[str]:
     return forms
 
 
-def _mask_field(match: re.Match[str]) -> str:
-    name, value = match["name"], match["value"]
-    if not sensitive(name) or value.startswith(("{", "[")) or value in {"null", "true", "false"}:
-        return match[0]
-    if name.lower() == "code" and _ERROR_CODE.fullmatch(value.strip("\"'")):
-        return match[0]
-    edge = value[0] if value[0] in "\"'" else ""
-    return f"{match['key']}{edge}{MASK}{edge}"
+def _mask_fields(text: str) -> str:
+    """The text with the values of sensitive names masked, also of names within the value of a harmless one."""
+    shown: list[str] = []
+    done = at = inside = 0
+    quoted = False
+    while (key := _KEY.search(text, at)) is not None:
+        at, sign = key.end(), key["sign"]
+        # Within a value a name needs more than a colon: `scope=token:read` is a value, not a field.
+        if key.start() < inside and "=" not in sign and (quoted or not sign[-1].isspace()):
+            continue
+        secret = sensitive(key["name"])
+        if not secret and at <= inside:
+            continue
+        value = _VALUE.match(text, at)
+        if value is None:
+            continue
+        if not secret:
+            # The search goes on within it; an unquoted one after a space is prose.
+            quoted = value["edge"] is not None
+            inside = value.end() if quoted or not sign[-1].isspace() else at
+        elif _hides(key["name"], value[0]):
+            edge = value["edge"] or value["escaped"] or ""
+            shown += text[done:at], edge, MASK, edge
+            done = at = value.end()
+    return "".join(shown) + text[done:]
+
+
+def _hides(name: str, value: str) -> bool:
+    """Whether what stands at a sensitive name is the secret itself."""
+    if value.startswith(("{", "[")) or value in {"null", "true", "false"}:
+        return False
+    return name.lower() != "code" or _ERROR_CODE.fullmatch(value.strip("\"'")) is None
 
 
 def _mask_pair(match: re.Match[str]) -> str:

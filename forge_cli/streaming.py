@@ -8,6 +8,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from .errors import HttpClientException, IncompleteResponseException
+from .events import Timing
 from .models import Headers, HttpRequest, HttpResponse
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ class StreamedResponse:
         self.request = request
         self.history = history
         self.attempts = 1
+        self.timing: Timing = answer.timing
         self._answer = answer
         self._head: list[bytes] = []
         self._rest: Iterator[bytes] | None = None

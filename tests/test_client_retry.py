@@ -159,12 +159,16 @@ class TestAttempts:
         assert "user-token-1" not in str(exception.response_body)
 
     def test_a_request_may_have_its_own_strategy(self, server: Server) -> None:
-        server.reply("/x", Reply(503), Reply(200))
+        server.reply("/x", Reply(503), Reply(503), Reply(200))
         run = told(server, NoRetryStrategy())
         assert run.client.get("/x").status_code == 503
-        assert run.client.get("/x", retry_strategy=SimpleRetryStrategy(retryable_status_codes={503})).status_code == 200
+        own = SimpleRetryStrategy(delay=7, retryable_status_codes={503})
+        assert run.client.get("/x", retry_strategy=own).status_code == 200
+        assert run.clock.slept == [7]
         server.reply("/y", Reply(503))
-        assert told(server).client.get("/y", retry_strategy=NoRetryStrategy()).status_code == 503
+        run = told(server)
+        assert run.client.get("/y", retry_strategy=NoRetryStrategy()).status_code == 503
+        assert run.clock.slept == []
 
     def test_any_object_with_the_members_will_do(self, server: Server) -> None:
         server.reply("/x", BROKEN, Reply(503))

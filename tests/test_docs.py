@@ -3,28 +3,36 @@
 from __future__ import annotations
 
 import itertools
+import json
 import os
 import re
 import subprocess
 import sys
 import threading
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import jsonschema
 import pytest
+import tomli_w
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
 
 from docs import api, picture, reference
 from forge_cli.demo.api import USERS
 from forge_cli.demo.stage import Stage, stage
+from forge_cli.login.filters import FILTERS
+from forge_cli.login.template import parse
+from forge_cli.profiles.json_schema import schema
 from forge_cli.profiles.load import load_document
-from forge_cli.profiles.validate import problems
+from forge_cli.profiles.validate import describe, problems
 from forge_cli.testing import Answer, Reply, ScriptedServer, TokenEndpoint
-from tests.conftest import Forge
+from tests.conftest import Forge, Require
 
 ROOT = Path(__file__).parents[1]
-PAGES = ("README.md", "docs/quickstart.md", "docs/scripting.md", "docs/profiles.md")
+PAGES = ("README.md", "docs/quickstart.md", "docs/scripting.md", "docs/profiles.md", "docs/logins.md")
 LIBRARY = ("docs/library.md", "docs/extending.md")
 _BLOCK = re.compile(r"^```(?P<kind>\w+)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
 
@@ -77,11 +85,92 @@ def test_the_docs_have_commands() -> None:
     assert len(commands()) > 20
 
 
-@pytest.mark.parametrize("text", blocks("toml", *PAGES), ids=lambda text: str(text.count("\n")))
+def completed(text: str) -> str:
+    """A profile of the docs with what its page takes for granted: a base URL, and the names that it refers to."""
+    data = tomllib.loads(text)
+    for profile in data.get("profiles", {}).values():
+        if "extends" in profile or profile.get("abstract"):
+            continue
+        profile.setdefault("base_url", "https://api.example.com")
+        if isinstance(auth := profile.get("auth", {}), dict) and "steps" in auth:
+            auth.setdefault("type", "pipeline")
+        said = tomli_w.dumps(auth) if isinstance(auth, dict) else ""
+        if missing := dict.fromkeys(set(re.findall(r"vars\.([\w-]+)", said)) - set(profile.get("vars", {})), "a"):
+            profile["vars"] = {**profile.get("vars", {}), **missing}
+        names = set(re.findall(r"secrets\.([\w-]+)", said)) - set(profile.get("secrets", {}))
+        if names and not any("extends" in other for other in data["profiles"].values()):
+            profile["secrets"] = {**profile.get("secrets", {}), **{name: {"env": "A"} for name in names}}
+    return tomli_w.dumps(data)
+
+
+@pytest.mark.parametrize("text", blocks("toml", *PAGES), ids=lambda text: text.splitlines()[0])
 def test_a_profile_of_the_docs_has_no_problems(tmp_path: Path, text: str) -> None:
     path = tmp_path / "profiles.toml"
-    path.write_text(text, encoding="utf-8")
-    assert problems(load_document(path)) == []
+    path.write_text(completed(text), encoding="utf-8")
+    document = load_document(path)
+    assert [describe(document, problem) for problem in problems(document)] == []
+    errors = jsonschema.Draft202012Validator(schema()).iter_errors(document.data)
+    assert [f"{error.json_path}: {error.message}" for error in errors] == []
+
+
+def test_the_login_of_the_logins_page_works_as_curl_and_as_a_profile(
+    server: ScriptedServer, forge: Forge, profile_file: Callable[[str], Path], require: Require
+) -> None:
+    require("curl", "apt-get install curl")
+    curl, shell = blocks("bash", "docs/logins.md")
+    [text] = blocks("toml", "docs/logins.md")
+    server.reply(
+        "/v1/devices", lambda seen: Reply(200 if seen.json() == {"id": "desk-1"} else 400, {"token": "device-1"})
+    )
+    good = {"user": "ada", "password": "secret-1"}
+    entered = Reply(200, {"access": "user-1", "expires_in": 900})
+    server.reply(
+        "/v1/login",
+        lambda seen: entered if dict(seen.form) == good and seen.headers["X-Device"] == "device-1" else Reply(401),
+        method="POST",
+    )
+    sent = {"X-Device": "device-1", "Authorization": "Bearer user-1"}
+    server.reply(
+        "/v1/orders",
+        lambda seen: Reply(
+            200 if all(seen.headers[name] == value for name, value in sent.items()) else 401, ["order-1"]
+        ),
+    )
+    shown = [
+        subprocess.run(["sh", "-c", line], capture_output=True, text=True, check=True).stdout
+        for line in curl.replace("https://api.example.com", server.url).splitlines()
+    ]
+    assert [json.loads(line) for line in shown] == [
+        {"token": "device-1"},
+        {"access": "user-1", "expires_in": 900},
+        ["order-1"],
+    ]
+    profile_file(text.replace("https://api.example.com", server.url))
+    export, *lines = shell.splitlines()
+    name, _, value = export.removeprefix("export ").partition("=")
+    before = len(server.seen)
+    results = [forge(*line.split()[1:], env={name: value}) for line in lines]
+    assert [result.exit_code for result in results] == [0, 0, 0, 0], [result.stderr for result in results]
+    assert json.loads(results[-1].stdout) == ["order-1"]
+    # Two to log in and one for each `get`.
+    assert len(server.seen) - before == 4
+
+
+def test_every_filter_has_an_example_and_every_example_with_a_key_pair_has_a_result() -> None:
+    assert set(reference._EXAMPLES) == set(FILTERS)
+    key = rsa.generate_private_key(65537, 2048)
+    pem = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    ).decode()
+    values: dict[tuple[str, ...], str] = {("vars", "user"): "Ada", ("secrets", "key"): pem}
+    for name in ("sign_rs256", "pem_fingerprint"):
+        assert parse(reference._EXAMPLES[name]).text(values.__getitem__)
+
+
+def test_every_recipe_has_a_test_that_the_page_names() -> None:
+    rows = [line.split(" | ") for line in reference.regions()["recipes"].splitlines()[2:]]
+    assert len(rows) == len(reference.recipes()) > 30
+    assert [row[0] for row in rows if not (ROOT / "tests" / "recipes" / row[-1].strip("`| ")).is_file()] == []
 
 
 @pytest.mark.parametrize("text", blocks("python", *PAGES), ids=lambda text: text.splitlines()[0])

@@ -202,6 +202,11 @@ class TestBodies:
             ('{"token": true, "secret": false}', '{"token": true, "secret": false}'),
             ('{"tokens": {"a": 1}}', '{"tokens": {"a": 1}}'),
             ('{"tokens": [1, 2]}', '{"tokens": [1, 2]}'),
+            ('{"access_token": "abc', '{"access_token": ***'),
+            ("token='abc", "token=***"),
+            ('{"password": ""}', '{"password": "***"}'),
+            ("password=", "password="),
+            ('{"ssn":"1","password" : "hunter2"}', '{"ssn":"1","password" : "***"}'),
         ],
         ids=[
             "json",
@@ -219,10 +224,79 @@ class TestBodies:
             "booleans",
             "a table",
             "a list",
+            "cut off",
+            "cut off, single quotes",
+            "empty",
+            "nothing",
+            "spaces",
         ],
     )
     def test_fields_that_usually_hold_secrets_are_masked(self, text: str, shown: str) -> None:
         assert Redactor().body(text) == shown
+
+    @pytest.mark.parametrize(
+        ("text", "shown"),
+        [
+            ("cannot sign in: password=hidden-word-1", "cannot sign in: password=***"),
+            ("cannot sign in: password = hidden-word-1", "cannot sign in: password = ***"),
+            ("cannot sign in: password: hidden-word-1", "cannot sign in: password: ***"),
+            ("cannot sign in: password:hidden-word-1", "cannot sign in: password:***"),
+            ("cannot sign in:password: hidden-word-1", "cannot sign in:password: ***"),
+            ("error=login=password=hidden-word-1&x=1", "error=login=password=***&x=1"),
+            ("see: https://h/x?token=abc&state=1", "see: https://h/x?token=***&state=1"),
+            ('{"error": "wrong password=hidden-word-1 given"}', '{"error": "wrong password=*** given"}'),
+            ("{'error': 'wrong password=hidden-word-1 given'}", "{'error': 'wrong password=*** given'}"),
+            ('{"error": "password=\'two words\' given"}', '{"error": "password=\'***\' given"}'),
+            (r'{"error": "password=\"two \n words\" given"}', r'{"error": "password=\"***\" given"}'),
+            (
+                '{"next": "https://h/x?api_key=abc#f", "password": "x"}',
+                '{"next": "https://h/x?api_key=***", "password": "***"}',
+            ),
+            ('{"a": "b", "c": "d", "token": "x"}', '{"a": "b", "c": "d", "token": "***"}'),
+        ],
+    )
+    def test_so_are_those_within_the_value_of_another_field(self, text: str, shown: str) -> None:
+        assert Redactor().body(text) == shown
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "scope=token:read&state=1",
+            '{"scope": "token:read secret:write"}',
+            '{"error": "invalid token: expired"}',
+            "grant_type=urn:ietf:params:oauth:grant-type:token-exchange",
+            '{"error": "code=PASSWORD_WRONG"}',
+            "error: code=PASSWORD_WRONG",
+        ],
+    )
+    def test_what_only_looks_like_a_field_stays(self, text: str) -> None:
+        assert Redactor().body(text) == text
+
+    @pytest.mark.parametrize(
+        "piece",
+        [
+            "aa=",
+            "aa: ",
+            "aa:'bb=\"",
+            "token=",
+            'token="',
+            "token=\\",
+            'token=\\"',
+            "a.",
+            "aa ",
+            " ",
+            '"',
+            "eyJ",
+            "a1/",
+            "a" * 64,
+        ],
+    )
+    def test_no_text_takes_long(self, piece: str) -> None:
+        text = piece * (60_000 // len(piece))
+        begun = time.process_time()
+        Redactor().body(f"password={text}")
+        Redactor().body(f"aa: {text}")
+        assert time.process_time() - begun < 2
 
     @pytest.mark.parametrize(
         ("value", "shown"),

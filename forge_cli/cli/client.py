@@ -34,8 +34,12 @@ def build_client(
     listener: Listener | None,
     hook: Callable[[Profile], AuthHookInterface] | None = None,
     text: Callable[[Profile], Callable[[str], str]] | None = None,
+    at_home: Callable[[Profile], None] | None = None,
 ) -> HttpClient:
-    """The client for a request to this URL: by the profile, where there is one, and by the options."""
+    """The client for a request to this URL: by the profile, where there is one, and by the options.
+
+    `at_home` is told the profile whose API the request is for.
+    """
     if options.user is not None and options.bearer is not None:
         raise UsageError("--user and --bearer cannot go together", hint="choose one")
     profile = _profile(context, url, listener)
@@ -57,6 +61,8 @@ def build_client(
             if listener is not None and config.base_url and not explicit:
                 listener(Foreign(url))
             config = _for_strangers(config)
+        elif at_home is not None:
+            at_home(profile)
     if explicit:
         config = replace(config, auth_hook=None)
     return HttpClient(replace(config, **_overrides(context, config, retry, options)), listener=listener)

@@ -40,6 +40,7 @@ class ExitCode(IntEnum):
     LOCAL_IO = 9
     BROKEN_RESPONSE = 10
     CIRCUIT_OPEN = 11
+    UNEXPECTED = 12
     TIMEOUT = 28
     INTERRUPTED = 130
     PIPE_CLOSED = 141
@@ -59,6 +60,7 @@ MEANINGS: dict[ExitCode, str] = {
     ExitCode.LOCAL_IO: "local I/O: token store, lock, disk",
     ExitCode.BROKEN_RESPONSE: "the response is broken: cut short, badly encoded, too large",
     ExitCode.CIRCUIT_OPEN: "not sent: the server failed too often of late (circuit breaker)",
+    ExitCode.UNEXPECTED: "an --expect did not hold",
     ExitCode.TIMEOUT: "a time limit passed",
     ExitCode.INTERRUPTED: "interrupted (Ctrl-C)",
     ExitCode.PIPE_CLOSED: "the reader closed the pipe",

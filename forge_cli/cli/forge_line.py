@@ -73,7 +73,9 @@ class _Line:
 
     def _quoted(self, text: str) -> str:
         if "\0" in text:
-            raise UsageError("a value in it holds NUL, which no argument can", hint="put the body into a file: -d @FILE")
+            raise UsageError(
+                "a value in it holds NUL, which no argument can", hint="put the body into a file: -d @FILE"
+            )
         return word(self.imported.slots.split(text))
 
     def _option(self, name: str, value: str | None) -> None:

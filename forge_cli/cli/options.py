@@ -10,6 +10,8 @@ from typing import Any, Concatenate, ParamSpec
 import click
 
 from .context import Context
+from .output import FORMATS
+from .output.shown import PRETTY
 from .run import Run, bundle, global_options, remembered
 
 __all__ = [
@@ -18,6 +20,7 @@ __all__ = [
     "bundle",
     "export_options",
     "global_options",
+    "output_options",
     "pass_context",
     "request_options",
     "silent",
@@ -72,6 +75,10 @@ def pass_context(command: Callable[Concatenate[Context, P], int]) -> Callable[P,
 
 _RETRY_HELP = "How often a failed request is repeated (FORGE_RETRY; default 3, or as the profile says)."
 
+_VERBOSE_HELP = "Heads on stderr; -vv also the login's, TLS and times."
+_PRINT_HELP = "What goes to stdout: request Head and Body, answer's head and body, metadata."
+_EXPECT_HELP = "Exit 12 unless the answer is so: status==200, header:NAME~=text, body:/id==1, elapsed<2s."
+
 request_options = bundle(
     click.option("-H", "--header", "headers", multiple=True, metavar="'K: V'", help="A header; `K:` leaves one out."),
     click.option(
@@ -113,6 +120,23 @@ request_options = bundle(
     click.option("--no-auth", is_flag=True, help="Send no credential of the profile."),
 )
 """What a request is made of and how it is sent; `RequestOptions` holds the values."""
+
+output_options = bundle(
+    click.option("-o", "--output", metavar="FILE", help="Write the body to a file, when it is complete."),
+    click.option("-v", "--verbose", count=True, help=_VERBOSE_HELP),
+    click.option("--print", "parts", metavar="HBhbm", help=_PRINT_HELP),
+    click.option("--headers", "headers_only", is_flag=True, help="The answer's head; the same as --print h."),
+    click.option("-b", "--body", "body_only", is_flag=True, help="The answer's body; the same as --print b."),
+    click.option("--meta", "meta_only", is_flag=True, help="Connection and times; the same as --print m."),
+    click.option("--pretty", type=click.Choice(PRETTY), help="Lay the body out, colour it, both or neither."),
+    click.option("--format", type=click.Choice(list(FORMATS)), help="What the body is turned into."),
+    click.option("--select", metavar="EXPR", help="Print this part of a JSON body (JMESPath); a text as it is."),
+    click.option("--stream", is_flag=True, help="Show each line when it is there, however many come."),
+    click.option("--expect", multiple=True, metavar="EXPR", help=_EXPECT_HELP),
+    click.option("--har", metavar="FILE", help="Write the exchange as HAR 1.2, secrets masked."),
+    click.option("--no-check-status", is_flag=True, help="Exit 0 also for 3xx, 4xx and 5xx."),
+)
+"""What of an exchange goes where, and what it is checked for; `OutputOptions` holds most of the values."""
 
 export_options = bundle(
     click.option(

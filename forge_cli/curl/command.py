@@ -9,7 +9,8 @@ from typing import Protocol
 from urllib.parse import unquote_plus
 
 from ..errors import RequestBuildException
-from .words import Slots, printf, word
+from . import powershell
+from .words import Slot, Slots, printf, word
 
 # RFC 9110, section 5.6.2
 TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
@@ -58,13 +59,14 @@ def render(
     compressed: bool = False,
     multiline: bool = False,
     complete: bool = True,
+    shell: str = "posix",
 ) -> str:
     """The request as a curl command.
 
     `complete` says that `headers` is all that will be sent: curl's own defaults are switched off, and
     what curl must write itself (lengths, the boundary) is left out. `max_time` is in seconds; an empty
-    `proxy` means none; a `body_path` of ``-`` is standard input. RequestBuildException for what no
-    request can hold.
+    `proxy` means none; a `body_path` of ``-`` is standard input. `shell` is ``posix`` or ``powershell``, which has
+    no lines to continue. RequestBuildException for what no request can hold.
     """
     command = _Command(slots or Slots())
     if parts and not _fit_for_curl(parts):
@@ -92,7 +94,7 @@ def render(
     command.option("--noproxy" if proxy == "" else "--proxy", "*" if proxy == "" else proxy)
     command.option("--max-time", None if max_time is None else _seconds(max_time))
     command.address(url, as_is=complete)
-    return command.text(multiline)
+    return command.for_powershell() if shell == "powershell" else command.text(multiline)
 
 
 class _Command:
@@ -100,24 +102,25 @@ class _Command:
 
     def __init__(self, slots: Slots) -> None:
         self.slots = slots
-        self.groups = ["curl"]
+        # Each an option or an operand: words as they are, and values that are still to be quoted.
+        self.groups: list[list[str | list[str | Slot]]] = []
         self.stdin: bytes | None = None
 
     def flag(self, name: str, wanted: bool) -> None:
         if wanted:
-            self.groups.append(name)
+            self.groups.append([name])
 
     def option(self, name: str, value: str | None) -> None:
         if value is not None:
             if "\0" in value:
                 raise RequestBuildException(f"the value of curl's {name} holds NUL, which no argument can")
-            self.groups.append(f"{name} {word(self.slots.split(value))}")
+            self.groups.append([name, self.slots.split(value)])
 
     def method(self, method: str, has_body: bool, follow: bool) -> None:
         if TOKEN.fullmatch(method) is None:
             raise RequestBuildException(f"{method!r} is not a method", hint="letters, digits and !#$%&'*+.^_`|~- only")
         if method == "HEAD" and not has_body:
-            self.groups.append("-I")
+            self.groups.append(["-I"])
         elif not (method == "POST" and follow):
             # With -X curl would repeat a POST after a redirect that asks for a GET; its body says POST as well.
             self.option("-X", method)
@@ -179,12 +182,19 @@ class _Command:
             url = "?".join([path, "&".join(kept)] if kept else [path])
         self.flag("--globoff", re.search(r"[\[\]{}]", url + fragment) is not None or self.slots.present(url))
         self.flag("--path-as-is", as_is and re.search(r"/(\.|%2e){1,2}(/|$)", path, re.IGNORECASE) is not None)
-        address = word(self.slots.split(url + hash_ + fragment))
-        self.groups.append(f"--url {address}" if url.startswith("-") else address)
+        address = self.slots.split(url + hash_ + fragment)
+        self.groups.append(["--url", address] if url.startswith("-") else [address])
 
     def text(self, multiline: bool) -> str:
-        command = (" \\\n  " if multiline else " ").join(self.groups)
+        groups = (" ".join(each if isinstance(each, str) else word(each) for each in group) for group in self.groups)
+        command = (" \\\n  " if multiline else " ").join(["curl", *groups])
         return command if self.stdin is None else f"{printf(self.stdin, self.slots)} | {command}"
+
+    def for_powershell(self) -> str:
+        if self.stdin is not None:
+            # What goes through a pipe of PowerShell is text, and gets another encoding and a line end.
+            raise RequestBuildException("PowerShell cannot hand this body to curl", hint="put it into a file: -d @FILE")
+        return powershell.command(self.groups)
 
 
 def argument(data: bytes) -> str | None:

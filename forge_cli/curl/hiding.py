@@ -7,11 +7,13 @@ import re
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
+from itertools import count
 from typing import Any, NamedTuple
 from urllib.parse import unquote_plus
 
 from ..redact import REDACTOR, sensitive
 from .imported import Body, Field, Form, Imported, Json, Multipart, Raw
+from .words import Slots
 
 _JWT = re.compile(r"eyJ[\w-]{8,}\.[\w-]+\.[\w-]*")
 # A text in which a variable stands may still have a secret beside it.
@@ -25,19 +27,36 @@ class Variable(NamedTuple):
     place: str
 
 
-def without_secrets(imported: Imported, prefix: str) -> tuple[Imported, tuple[Variable, ...]]:
-    """The request with marks for its secrets, and the variables that are to have them, named after `prefix`."""
-    hiding = _Hiding(imported, prefix)
-    return hiding.result(), tuple(hiding.variables)
+class Variables:
+    """The variables of the requests of one text: two values never have one name."""
+
+    def __init__(self) -> None:
+        self.found: list[Variable] = []
+        self._marks: dict[tuple[str, str], str] = {}
+
+    def mark(self, name: str, value: str, place: str, slots: Slots) -> str:
+        """A mark that stands for the value. The same value under the same name is one variable."""
+        if (name, value) not in self._marks:
+            REDACTOR.add(value)
+            taken = {variable.name for variable in self.found}
+            names = (name if number == 1 else f"{name}_{number}" for number in count(1))
+            free = next(each for each in names if each not in taken)
+            self.found.append(Variable(free, place))
+            self._marks[name, value] = slots.mark(f"${free}")
+        return self._marks[name, value]
+
+
+def without_secrets(imported: Imported, prefix: str, variables: Variables) -> Imported:
+    """The request with marks for its secrets; `variables` gets those that are to have them, named after `prefix`."""
+    return _Hiding(imported, prefix, variables).result()
 
 
 class _Hiding:
-    def __init__(self, imported: Imported, prefix: str) -> None:
+    def __init__(self, imported: Imported, prefix: str, variables: Variables) -> None:
         self.imported = imported
         self.slots = imported.slots
         self.prefix = prefix
-        self.variables: list[Variable] = []
-        self._marks: dict[tuple[str, str], str] = {}
+        self.variables = variables
 
     def result(self) -> Imported:
         one = self.imported
@@ -57,16 +76,7 @@ class _Hiding:
         if not value or (literal != value and len(literal.strip()) < _SHORT):
             return value
         word = re.sub("[^A-Z0-9]+", "_", word.upper()).strip("_") or "SECRET"
-        if (word, value) not in self._marks:
-            REDACTOR.add(value)
-            taken = {variable.name for variable in self.variables}
-            name = f"{self.prefix}_{word}"
-            number = 2
-            while name in taken:
-                name, number = f"{self.prefix}_{word}_{number}", number + 1
-            self.variables.append(Variable(name, place))
-            self._marks[word, value] = self.slots.mark(f"${name}")
-        return self._marks[word, value]
+        return self.variables.mark(f"{self.prefix}_{word}", value, place, self.slots)
 
     def _header(self, name: str, value: str) -> str:
         if name.lower() == "cookie":

@@ -327,7 +327,9 @@ class _Request:
         if TOKEN.fullmatch(method) is None:
             raise UsageError("curl's -X is no method", hint="a word such as GET or POST")
         headers = self._headers(body)
-        body = _classified(body, headers, self.slots)
+        body = _classified(body, headers)
+        if isinstance(body, Raw) and ("Content-Type", FORM) in headers and body.content[:1] in (b"{", b"["):
+            self.notes.append("the body looks like JSON, and curl's -d sends it as a form; --json sends it as JSON")
         aws = self.values.get("aws-sigv4")
         auth = "aws-sigv4" if aws is not None else "digest" if "digest" in self.on else "basic"
         number = partial(self._number, url)
@@ -530,7 +532,7 @@ def _form_word(text: str, at: int, ends: str, *, start: int | None = None) -> tu
     return text[begin:end], end
 
 
-def _classified(body: Body | None, headers: Sequence[tuple[str, str]], slots: Slots) -> Body | None:
+def _classified(body: Body | None, headers: Sequence[tuple[str, str]]) -> Body | None:
     """A raw body as the form or the JSON that it is, where nothing is lost by it."""
     if not isinstance(body, Raw):
         return body
@@ -541,7 +543,7 @@ def _classified(body: Body | None, headers: Sequence[tuple[str, str]], slots: Sl
         return body
     if kinds == [JSON] and _is_json(text):
         return Json(text)
-    if kinds == [FORM] and text:
+    if kinds == [FORM] and all("=" in pair for pair in text.split("&")) and not _is_json(text):
         pairs = parse_qsl(text, keep_blank_values=True, errors="strict") if _well_encoded(text) else []
         if pairs and "&".join(f"{quote_plus(n)}={quote_plus(v)}" for n, v in pairs) == _normal(text):
             return Form(tuple(Field(name, value) for name, value in pairs))

@@ -13,8 +13,8 @@ _SAFE = re.compile(r"[A-Za-z0-9_@%+:,./-][A-Za-z0-9_@%+=:,./-]*")
 _PLAIN = re.compile(r'[^"$`\\!]*')
 # What a terminal would obey or swallow when the command is printed or pasted:
 # C0 but tab and newline, DEL, C1, bidi controls.
-_UNSEEN = re.compile("([\x01-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]+)")
-_VARIABLE = re.compile(r"\$([A-Za-z_][A-Za-z0-9_]*)")
+UNSEEN = re.compile("([\x01-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]+)")
+VARIABLE = re.compile(r"\$([A-Za-z_][A-Za-z0-9_]*)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,12 +81,12 @@ def _literal(text: str) -> str:
 
 def _expression(slot: Slot, followed: bool) -> str:
     # Without braces the shell would read on: "$NAMEx", and in zsh also "$NAME:h" and "$NAME[1]".
-    variable = _VARIABLE.fullmatch(slot.expression) if followed else None
+    variable = VARIABLE.fullmatch(slot.expression) if followed else None
     return f"${{{variable[1]}}}" if variable else slot.expression
 
 
 def _without_unseen(text: str) -> Iterator[str | Slot]:
-    for index, piece in enumerate(_UNSEEN.split(text)):
+    for index, piece in enumerate(UNSEEN.split(text)):
         if index % 2:
             octal = "".join(f"\\{byte:03o}" for byte in piece.encode())
             yield Slot(f"$(printf '{octal}')")

@@ -26,6 +26,10 @@ Predicate = Annotated[Any, "predicate"]
 """What a value is tested with: a plain value, a list (any of), or a table of matches, in, not, exists."""
 Signature = Annotated[Any, "signature"]
 """A table whose `type` is a row of the table of signers."""
+Algorithm = Literal[
+    "HS256", "HS384", "HS512", "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"
+]  # fmt: skip
+"""How a JWT is signed (RFC 7518, RFC 8037)."""
 Argv = Annotated[tuple[str, ...], "argv"]
 """A program and its arguments, run without a shell. No templates: other users can read a command line."""
 Variable = Annotated[str, "variable"]

@@ -115,7 +115,7 @@ def _enter(blocks: list[_Block], table: str, key: str, value: Any, comment: str 
 
 
 def _says(block: _Block, value: Any) -> bool:
-    return parsed("\n".join(block.lines)) == value
+    return bool(parsed("\n".join(block.lines)) == value)
 
 
 def _with_value(line: str, value: Any) -> str:

@@ -19,14 +19,14 @@ from ..login.definition import (
     UntilTable,
     VerifyTable,
 )
+from ..login.sign import SIGNERS, Signer
 from ..login.steps import STEPS
 from ..login.steps.http import HttpStep
 from ..login.template import parse
 from .schema import OAuth2Auth, PipelineAuth
 
 TOKEN = "token"
-_METADATA, _CLIENT, _ASSERTION, _BROWSER = "metadata", "client", "assertion", "browser"
-_JWT_BEARER = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+_METADATA, _ASSERTION, _BROWSER = "metadata", "assertion", "browser"
 _METADATA_LIFE = 86400.0
 _ASSERTION_LIFE = 300.0
 _RENEWABLE = ("password", "authorization-code", "device-code", "token-exchange", "refresh-token")
@@ -103,6 +103,7 @@ class _Client(NamedTuple):
 
     form: Mapping[str, str] = {}
     basic: tuple[str, ...] | None = None
+    sign: Signer | None = None
 
 
 class _Steps:
@@ -142,8 +143,7 @@ class _Steps:
                 form["refresh_token"] = auth.refresh_token
             case "device-code":
                 form["device_code"] = "${self.device_code}"
-        if auth.grant not in ("authorization-code", "device-code"):
-            form |= self._asked()
+        form |= self._resource() if auth.grant in ("authorization-code", "device-code") else self._asked()
         request = self._token_request({**form, **auth.params}, client)
         self.steps[TOKEN] = (
             self._device(request) if auth.grant == "device-code" else self._token("http", request=request)
@@ -177,15 +177,17 @@ class _Steps:
     def _browser(self) -> Any:
         auth = self.auth
         params: dict[str, Any] = {"client_id": auth.client_id, **self._asked(), **auth.authorization_params}
-        pushed = None
-        if auth.par_url is not None:
-            pushed = self._request(auth.par_url, {}, self._client())
+        pushed_to, push_if = auth.par_url, "true"
+        if pushed_to is None and auth.issuer is not None:
+            pushed_to = _from_metadata("pushed_authorization_request_endpoint")
+            push_if = _from_metadata("push_required")
         return STEPS.load("browser")(
             kind="browser",
             url=auth.authorization_url or _from_metadata("authorization_endpoint"),
             params=params,
             redirect_uri=auth.redirect_uri,
-            pushed=pushed,
+            pushed=None if pushed_to is None else self._request(pushed_to, {}, self._client()),
+            push_if=push_if,
             issuer=auth.issuer,
             iss_required=False if auth.issuer is None else _from_metadata("iss_required"),
         )
@@ -194,12 +196,14 @@ class _Steps:
         """The assertion (RFC 7523, section 3)."""
         auth = self.auth
         claims = {"aud": self._audience(), **(auth.assertion or {})}
-        return self._signed(auth.alg or "RS256", auth.private_key or "", claims)
-
-    def _signed(self, alg: str, secret: str, claims: Mapping[str, Any]) -> Any:
-        headers = {} if self.auth.key_id is None else {"kid": self.auth.key_id}
         return STEPS.load("jwt")(
-            kind="jwt", alg=alg, key=secret, headers=headers, claims=claims, lifetime=_ASSERTION_LIFE, cache="none"
+            kind="jwt",
+            alg=auth.alg or "RS256",
+            key=auth.private_key or "",
+            headers=self._key_id(),
+            claims=claims,
+            lifetime=_ASSERTION_LIFE,
+            cache="none",
         )
 
     def _client(self) -> _Client:
@@ -214,11 +218,23 @@ class _Steps:
                 return _Client({**name, "client_secret": secret})
             case "private-key-jwt" | "client-secret-jwt":
                 key, usual = (secret, "HS256") if way == "client-secret-jwt" else (auth.private_key or "", "RS256")
-                who = {"iss": auth.client_id, "sub": auth.client_id, "aud": self._audience(), "jti": "${uuid}"}
-                self.steps.setdefault(_CLIENT, self._signed(auth.alg or usual, key, who))
-                proof = {"client_assertion_type": _JWT_BEARER, "client_assertion": f"${{steps.{_CLIENT}.token}}"}
-                return _Client({**name, **proof})
+                return _Client(name, sign=self._proof(auth.alg or usual, key))
         return _Client(name)
+
+    def _proof(self, alg: str, secret: str) -> Signer:
+        """The client's own assertion (RFC 7523, section 2.2)."""
+        made: Signer = SIGNERS.load("client-assertion")(
+            type="client-assertion",
+            client_id=self.auth.client_id,
+            audience=self._audience(),
+            alg=alg,
+            headers=self._key_id(),
+            key=secret,
+        )
+        return made
+
+    def _key_id(self) -> Mapping[str, str]:
+        return {} if self.auth.key_id is None else {"kid": self.auth.key_id}
 
     def _audience(self) -> str:
         """The token endpoint, as the audience of what is signed for it."""
@@ -229,8 +245,12 @@ class _Steps:
     def _asked(self) -> dict[str, Any]:
         """What is asked for."""
         auth = self.auth
-        optional = {"scope": auth.scope, "audience": auth.audience, "resource": auth.resource}
-        return {name: value for name, value in optional.items() if value is not None}
+        optional = {"scope": auth.scope, "audience": auth.audience}
+        return {name: value for name, value in optional.items() if value is not None} | self._resource()
+
+    def _resource(self) -> dict[str, Any]:
+        """Where the token is for, which each request has to name (RFC 8707, section 2.2)."""
+        return {} if self.auth.resource is None else {"resource": self.auth.resource}
 
     def _token_request(self, form: Mapping[str, Any], client: _Client) -> RequestTable:
         return self._request(self.token_url, form, client)
@@ -242,11 +262,12 @@ class _Steps:
             headers={"Accept": "application/json"},
             form={**form, **client.form},
             basic=client.basic,
+            sign=client.sign,
         )
 
     def _refresh(self, client: _Client) -> RefreshTable:
         """RFC 6749, section 6. Keycloak says when the refresh token ends, and 0 when it does not."""
-        form = {"grant_type": "refresh_token", "refresh_token": "${self.refresh_token}"}
+        form = {"grant_type": "refresh_token", "refresh_token": "${self.refresh_token}", **self._resource()}
         return RefreshTable(
             request=self._token_request(form, client),
             until=UntilTable(in_="/refresh_expires_in", zero="never"),
@@ -269,15 +290,15 @@ class _Steps:
             found[name] = ExtractTable(pointer=f"/{name}", optional=True)
         # An ID token that nobody could verify is not handed on.
         scopes = (parse(self.auth.scope).literal or "") if self.auth.scope else ""
-        if _METADATA in self.steps and _BROWSER in self.steps and "openid" in scopes.split():
+        if _METADATA in self.steps and self.auth.client_id is not None and "openid" in scopes.split():
             found["id_token"] = ExtractTable(
                 pointer="/id_token",
                 optional=True,
                 verify=VerifyTable(
                     jwks=_from_metadata("jwks_uri"),
                     issuer=self.auth.issuer or "",
-                    audience=self.auth.client_id or "",
-                    nonce=f"${{steps.{_BROWSER}.nonce}}",
+                    audience=self.auth.client_id,
+                    nonce=f"${{steps.{_BROWSER}.nonce}}" if _BROWSER in self.steps else None,
                 ),
             )
         return found
@@ -293,12 +314,17 @@ _ENDPOINTS = (
 )
 
 
+_ANNOUNCED = {
+    "iss_required": "authorization_response_iss_parameter_supported",
+    "push_required": "require_pushed_authorization_requests",
+}
+
+
 def _metadata(issuer: str) -> HttpStep:
     """What the issuer says of itself (OpenID Connect Discovery; RFC 8414): its own name must be the one configured."""
     extract: dict[str, Any] = {"token": "/issuer", "token_endpoint": "/token_endpoint"}
     extract |= {name: ExtractTable(pointer=f"/{name}", optional=True) for name in _ENDPOINTS}
-    announced = "/authorization_response_iss_parameter_supported"
-    extract["iss_required"] = ExtractTable(pointer=announced, default=False)
+    extract |= {name: ExtractTable(pointer=f"/{key}", default=False) for name, key in _ANNOUNCED.items()}
     return HttpStep(
         request=RequestTable(
             url=f"{issuer.rstrip('/')}/.well-known/openid-configuration", headers={"Accept": "application/json"}

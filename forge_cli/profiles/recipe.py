@@ -137,7 +137,7 @@ class Recipe:
         usual = {each: ask.default for each, ask in self.head.asks.items() if ask.into == "vars"}
         variables = {**{each: value for each, value in usual.items() if value is not None}, **variables}
         places = self._each(places)
-        asked = {each: ask.text for each, ask in self.head.asks.items()}
+        asked = {each: _one_line(ask.text) for each, ask in self.head.asks.items()}
         text = filled(self.text, name, {"vars": variables, "secrets": places}, asked)
         wanted = {**self.profile}
         for table_name, values in (("vars", variables), ("secrets", places)):
@@ -152,8 +152,8 @@ class Recipe:
         if found := check(probe, name)[1]:
             lines = [self._described(problem) for problem in found]
             raise ProfileError(f"recipe {self.name!r} makes no valid profile of this", problems=lines)
-        said = f"# {self.head.title}, from the recipe {self.name}.\n# {self.head.docs}\n"
-        return said + text
+        title, docs = _one_line(self.head.title), _one_line(self.head.docs)
+        return f"# {title}, from the recipe {_one_line(self.name)}.\n# {docs}\n{text}"
 
     def _each(self, places: Mapping[str, Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
         """The places by secret. A file keeps the place inside it that the recipe names for the secret."""
@@ -187,8 +187,10 @@ def find(word: str, folder: Path | None, cwd: Path) -> Recipe:
         return recipe(path.stem, path, built_in=False)
     known = {name: (path, built_in) for name, path, built_in in recipes(folder)}
     if word not in known:
+        begun = [name for name in known if word and name.startswith(word)]
+        others = f"(there are: {', '.join(begun)})" if begun else unknown(word, known)
         raise ProfileError(
-            f"no recipe {word!r} {unknown(word, known)}",
+            f"no recipe {word!r} {others}",
             hint="`forge profile add --list` has them; a file is ./FILE.toml",
         )
     path, built_in = known[word]
@@ -246,6 +248,11 @@ def _table_of(tree: Any, name: str) -> Mapping[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
+def _one_line(text: str) -> str:
+    """The text as it may stand in a comment."""
+    return "".join(char if char.isprintable() else " " for char in text)
+
+
 def _shouted(name: str) -> str:
     return re.sub(r"[^A-Z0-9]", "_", name.upper())
 
@@ -259,5 +266,5 @@ def trouble(ask: AskTable, answer: str) -> str | None:
     if "${" in answer:
         return "holds ${, and templates are not filled in here: write the value itself"
     if ask.matches is not None and re.search(ask.matches, answer) is None:
-        return f"does not look like that: it must match {ask.matches}"
+        return f"does not fit the pattern {ask.matches}"
     return None

@@ -7,6 +7,7 @@ from dataclasses import field
 from typing import Annotated, Any, Literal
 
 from ..login.definition import (
+    Algorithm,
     Argv,
     Duration,
     InjectTable,
@@ -280,7 +281,7 @@ class OAuth2Auth(AuthTable):
     )
     private_key: TemplateText | None = key("private-key-jwt, jwt-bearer: the key (PEM or JWK)", default=None)
     key_id: TemplateText | None = key("private-key-jwt, jwt-bearer: the `kid` of the key", default=None)
-    alg: str | None = key("private-key-jwt, client-secret-jwt, jwt-bearer: the algorithm", default=None)
+    alg: Algorithm | None = key("private-key-jwt, client-secret-jwt, jwt-bearer: the algorithm", default=None)
     username: TemplateText | None = key("password: the user name", default=None)
     password: TemplateText | None = key("password: the password", default=None)
     assertion: Mapping[str, Tree] | None = key("jwt-bearer: the claims of the assertion (RFC 7523)", default=None)
@@ -376,6 +377,7 @@ class ProfileTable:
     correlation_id: str | None = key("a header that gets a new id for each request", default=None)
     timeout: TimeoutTable | Duration = key("time limits; a number is the total", default_factory=TimeoutTable)
     max_body: Size = key("the largest answer kept in memory", default=100 * 1024 * 1024)
+    expect: tuple[str, ...] = key("what every answer has to be, as --expect says it", default=())
     secrets: Mapping[str, Secret] = key("where each secret is", default_factory=dict)
     retry: RetryTable = key("when to send again", default_factory=RetryTable)
     auth: Auth | str = key("how to log in; a text names a shared login, [auth.NAME]", default_factory=NoAuth)

@@ -12,6 +12,7 @@ from urllib3.exceptions import HTTPError
 from urllib3.response import BaseHTTPResponse
 
 from ..errors import IncompleteResponseException
+from ..events import Timing
 from ..models import Headers
 from .deadline import limited
 from .decode import decoded
@@ -23,14 +24,26 @@ _CHUNK = 65536
 
 
 class Answer:
-    """Status, headers and an unread body. `started` is the monotonic time at which sending began.
+    """Status, headers and an unread body. `started` is the monotonic time at which sending began, `timing` what came
+    after it.
 
     Repeated header fields are kept. The body is read once, within the limits of the request.
     """
 
-    __slots__ = ("_attempt", "_received", "_response", "headers", "http_version", "reason", "started", "status", "url")
+    __slots__ = (
+        "_attempt",
+        "_received",
+        "_response",
+        "headers",
+        "http_version",
+        "reason",
+        "started",
+        "status",
+        "timing",
+        "url",
+    )
 
-    def __init__(self, response: requests.Response, url: str, started: float, attempt: Attempt) -> None:
+    def __init__(self, response: requests.Response, url: str, timing: Timing, attempt: Attempt) -> None:
         raw: Any = response.raw
         self._response = response
         self._attempt = attempt
@@ -42,7 +55,8 @@ class Answer:
         self.headers = Headers((name, _text(value)) for name, value in fields.items())
         self.url = url
         self.http_version = "HTTP/1.0" if getattr(raw, "version", 11) == 10 else "HTTP/1.1"
-        self.started = started
+        self.started = timing.started
+        self.timing = timing
 
     @property
     def encoding(self) -> str | None:

@@ -9,6 +9,7 @@ import re
 import socket
 import ssl
 import threading
+import time
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -18,6 +19,7 @@ from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConn
 from urllib3.util import SKIP_HEADER
 from urllib3.util.connection import allowed_gai_family
 
+from ..events import Timing
 from ..models import Deadline
 from .head import Response
 
@@ -45,6 +47,7 @@ class _Exchange(threading.local):
 
     limits = Limits()
     sent = True
+    timing = Timing(0.0)
 
 
 EXCHANGE = _Exchange()
@@ -105,6 +108,10 @@ class TimedTlsSocket(_TimedSocket, ssl.SSLSocket):
     def do_handshake(self, block: bool = False) -> None:
         self.settimeout(allowance())
         super().do_handshake(block)
+        timing = EXCHANGE.timing
+        timing.secured = time.monotonic()
+        timing.tls = " ".join(filter(None, (self.version(), (self.cipher() or ("",))[0])))
+        timing.certificate = self.getpeercert()
 
     def send(self, *args: Any, **kwargs: Any) -> int:
         try:
@@ -233,6 +240,8 @@ def _is_literal(host: str) -> bool:
 def _connect(host: str, port: int, options: Any) -> socket.socket:
     """A socket connected to one of the host's addresses, within the thread's limits."""
     addresses = resolve(host.strip("[]"), port, allowance())
+    timing = EXCHANGE.timing
+    timing.resolved = time.monotonic()
     failure: OSError = OSError("the name has no address")
     for later, (family, kind, protocol, _, where) in zip(range(len(addresses) - 1, -1, -1), addresses, strict=True):
         sock = _TimedSocket(family, kind, protocol)
@@ -247,6 +256,8 @@ def _connect(host: str, port: int, options: Any) -> socket.socket:
             failure = exc
             sock.close()
         else:
+            timing.connected = time.monotonic()
+            timing.peer = f"[{where[0]}]:{where[1]}" if ":" in where[0] else f"{where[0]}:{where[1]}"
             return sock
     try:
         raise failure

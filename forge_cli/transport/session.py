@@ -14,6 +14,7 @@ from requests.adapters import HTTPAdapter
 from requests.cookies import RequestsCookieJar
 
 from ..errors import ForgeError, HttpClientException
+from ..events import Timing
 from ..models import Deadline, PreparedRequest
 from . import environment, tls
 from .adapter import Adapter, Jar, NoJar, ThreadSession, authorities
@@ -123,7 +124,7 @@ class Transport:
             # Also where nothing is followed, the library's own session works out the next request of a redirect.
             request.hooks = getattr(session, "hooks", None) or {}
             request._cookies = RequestsCookieJar()  # type: ignore[attr-defined]  # what its preparation sets
-        started = time.monotonic()
+        timing = EXCHANGE.timing = Timing(time.monotonic())
         EXCHANGE.sent = True  # until a connection that knows better says otherwise
         attempt = Attempt(route.where, route.proxy is not None, deadline, *self._timeout, sent=True)
         if deadline is not None and deadline.remaining() <= 0:
@@ -138,7 +139,8 @@ class Transport:
             raise failure(exc, attempt._replace(sent=EXCHANGE.sent)) from None
         finally:
             close_body(request)
-        return Answer(response, prepared.url, started, attempt)
+        timing.answered = time.monotonic()
+        return Answer(response, prepared.url, timing, attempt)
 
     def widen(self, size: int) -> None:
         """Keep up to `size` connections of each host from now on. An injected session is left alone."""

@@ -1,8 +1,9 @@
-"""Logins of a person at a certified OpenID provider: the real program, a real browser, and who sits in front of both."""
+"""Logins of a person at a certified OpenID provider: the real program, a real browser, and who sits before both."""
 
 from __future__ import annotations
 
 import os
+import re
 import select
 import subprocess
 import sys
@@ -41,6 +42,7 @@ client_id = "{client}"
 scope = "{scope}"
 {more}
 """
+KEY = 'client_auth = "private-key-jwt"\nprivate_key = "${secrets.key}"\nkey_id = "client"'
 # offline_access is for those who are asked for their consent (OpenID Connect Core 1.0, section 11).
 CONSENT = 'authorization_params = { prompt = "consent" }'
 
@@ -65,6 +67,12 @@ class Login:
             assert ready, "nothing was opened"
             text += os.read(self._opened, 4096)
         return text.decode().strip()
+
+    def shown(self, pattern: str) -> str:
+        """What the terminal shows at the group of a pattern, once it is there."""
+        self.child.expect(pattern)
+        assert isinstance(self.child.match, re.Match)
+        return str(self.child.match.group(1))
 
     def ended(self) -> Ended:
         self.child.expect(pexpect.EOF)
@@ -249,16 +257,16 @@ def test_who_says_no_is_exit_7(user: User, login: Start) -> None:
     [
         ("basic-client", 'client_secret = "${secrets.client}"'),
         ("post-client", 'client_secret = "${secrets.client}"\nclient_auth = "post"'),
-        ("key-client", 'client_auth = "private-key-jwt"\nprivate_key = "${secrets.key}"\nkey_id = "client"'),
+        ("key-client", KEY),
         ("par-client", 'client_secret = "${secrets.client}"\npar_url = "@ISSUER@/request"'),
-        ("par-client", 'client_secret = "${secrets.client}"'),
+        ("key-client", f'{KEY}\npar_url = "@ISSUER@/request"'),
     ],
-    ids=["secret in Basic", "secret in the form", "private key", "pushed", "pushed as the issuer requires"],
+    ids=["secret in Basic", "secret in the form", "private key", "pushed", "pushed with a private key"],
 )
 def test_a_client_proves_who_it_is_in_each_request(user: User, login: Start, client: str, more: str) -> None:
     user.has(f"{more.replace('@ISSUER@', user.oidc.issuer)}\n{CONSENT}", client=client)
     address = logged_in(user, login)
-    assert ("request_uri" in parameters(address)) == (client == "par-client")
+    assert ("request_uri" in parameters(address)) == ("par_url" in more)
     before = user.token().refresh_token
     assert renewed(user).refresh_token != before
     assert user.forge("token", "clear", "--revoke").exit_code == 0
@@ -284,13 +292,14 @@ def test_what_is_given_back_is_no_longer_good(user: User, login: Start) -> None:
     assert [user.oidc.active(secret) for secret in secrets] == [False, False]
 
 
-def test_a_code_on_another_device(user: User, login: Start) -> None:
-    user.has("", client="public-client", grant="device-code")
+@pytest.mark.parametrize(
+    ("client", "more"), [("public-client", ""), ("key-client", KEY)], ids=["public", "private key"]
+)
+def test_a_code_on_another_device(user: User, login: Start, client: str, more: str) -> None:
+    user.has(more, client=client, grant="device-code")
     running = login()
-    running.child.expect(r"(http\S+/device)\r\n")
-    address = running.child.match.group(1)
-    running.child.expect(r"(\w{4}-\w{4})")
-    code = running.child.match.group(1)
+    address = running.shown(r"(http\S+/device)\r\n")
+    code = running.shown(r"(\w{4}-\w{4})")
     # What opens by itself has the code in it, and on another device it is typed.
     assert parameters(running.address()) == {"user_code": code}
     user.page.open(address)

@@ -70,7 +70,10 @@ class TestPlaces:
     def test_what_the_caller_states_stays(self, server: Server, kind: str) -> None:
         server.reply("/a", Reply())
         with client(place(f'in = "{kind}", name = "key", value = "x"'), server) as http:
-            http.post("/a", **({"json_data": {"key": "own"}} if kind == "json" else {"data": {"key": "own"}}))
+            if kind == "json":
+                http.post("/a", json_data={"key": "own"})
+            else:
+                http.post("/a", data={"key": "own"})
         assert b"own" in server.seen[0].body
 
     def test_a_base_url_from_a_step_is_where_requests_go(self, server: Server) -> None:
@@ -174,6 +177,33 @@ class TestJars:
             response = http.get("/page")
         assert (response.status_code, response.url) == (200, f"{server.url}/page")
         assert [seen.method for seen in server.seen_at("/login/")] == ["GET", "POST", "POST"]
+
+    def test_a_redirect_to_the_login_that_cannot_be_cured_is_the_answer(self, server: Server) -> None:
+        self.site(server)
+        with client(JAR, server) as http:
+            http.get("/page")
+            self.live.clear()
+            refused = http.get("/page")
+            unrepeatable = http.post("/page", content=iter([b"x"]))
+        assert [response.status_code for response in (refused, unrepeatable)] == [302, 302]
+        assert [seen.method for seen in server.seen_at("/login/")] == ["GET", "POST", "POST"]
+
+    def test_the_later_of_two_steps_hands_on_the_jar(self, server: Server) -> None:
+        self.site(server)
+        server.reply("/home", Reply(200, headers={"Set-Cookie": "seen=1; Path=/"}))
+        # It names the last step before it, and shares the jar with the one before that too.
+        home = """[profiles.demo.auth.steps.home]
+request = { url = "/home", cookies = "web" }
+extract = { token = { cookie = "seen" } }
+needs = ["session"]
+"""
+        with client(
+            JAR.replace("[[profiles.demo.auth.inject]]", home + "[[profiles.demo.auth.inject]]", 1), server
+        ) as http:
+            http.get("/page")
+        assert set((server.seen_at("/home")[0].headers["Cookie"] or "").split("; ")) == {
+            "sessionid=session-2", "csrftoken=csrf-2"
+        }  # fmt: skip
 
     def test_cookies_that_the_api_sets_are_kept_with_the_session(self, server: Server) -> None:
         self.site(server)
@@ -345,7 +375,9 @@ def test_what_must_be_renewed_alive_is_logged_in_anew_once_it_has_ended(server: 
 def test_what_is_refused_with_a_new_token_too_is_not_renewed_again(server: Server) -> None:
     server.reply("/login", numbered("user"))
     server.reply("/a", Reply(401))
-    sign = '[profiles.demo.auth.sign]\ntype = "template"\ninject = [{ in = "header", name = "N", value = "${nonce}" }]\n'
+    sign = (
+        '[profiles.demo.auth.sign]\ntype = "template"\ninject = [{ in = "header", name = "N", value = "${nonce}" }]\n'
+    )
     entry = '[[profiles.demo.auth.inject]]\nin = "header"\nname = "X"\nvalue = "${steps.user.token}"\n'
     with client(f"{AUTH}{USER}{sign}{entry}", server) as http:
         assert http.get("/a").status_code == 401

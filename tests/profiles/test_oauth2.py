@@ -12,6 +12,7 @@ from forge_cli.profiles.build import Profile
 from forge_cli.profiles.document import load_document
 from forge_cli.profiles.validate import describe, problems
 from tests.logins import made
+from tests.people import Somebody, parameters, visit
 from tests.server import Reply, Seen, Server
 
 TOKEN = {"access_token": "access-1", "token_type": "Bearer", "expires_in": 3600}
@@ -71,11 +72,11 @@ def test_a_given_refresh_token_is_used_once_and_then_the_newest(server: Server) 
     assert [dict(seen.form)["refresh_token"] for seen in server.seen_at("/token")] == ["rt-1", "rt-2"]
 
 
-def test_a_client_can_sign_with_its_secret(server: Server) -> None:
+@pytest.mark.parametrize("client_auth", ["client-secret-jwt", "private-key-jwt"])
+def test_a_client_can_sign_instead_of_showing_its_secret(server: Server, client_auth: str) -> None:
     secret = "a-client-secret-of-32-bytes-or-more"
-    keys = (
-        f'grant = "client-credentials"\nclient_id = "c"\nclient_secret = "{secret}"\nclient_auth = "client-secret-jwt"'
-    )
+    held = {"client-secret-jwt": "client_secret", "private-key-jwt": 'alg = "HS256"\nprivate_key'}[client_auth]
+    keys = f'grant = "client-credentials"\nclient_id = "c"\n{held} = "{secret}"\nclient_auth = "{client_auth}"'
     form = dict(asked(server, keys).form)
     found = claims(form["client_assertion"])
     assert form["client_assertion_type"] == "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
@@ -132,6 +133,59 @@ class TestMetadata:
         login.pipeline.obtain(["token"])
         assert login.revoke("token")
         assert dict(server.seen_at("/revoke")[0].form) == {"token": "rt-1", "client_id": "c"}
+
+    @pytest.mark.parametrize("required", [True, False, None])
+    def test_the_authorization_request_is_pushed_where_the_issuer_requires_it(
+        self, server: Server, required: bool | None
+    ) -> None:
+        said = {} if required is None else {"require_pushed_authorization_requests": required}
+        endpoints = {"authorization_endpoint": "/authorize", "pushed_authorization_request_endpoint": "/par"}
+        self.answer(server, **{name: f"{server.url}{path}" for name, path in endpoints.items()}, **said)
+        server.reply("/par", Reply(201, {"request_uri": "urn:request:1", "expires_in": 60}), optional=True)
+        server.reply("/token", Reply(body=TOKEN))
+
+        def browser(url: str) -> None:
+            asked = dict(server.seen_at("/par")[0].form) if required else parameters(url)
+            visit(f"{asked['redirect_uri']}?code=code-1&state={asked['state']}")
+
+        person = Somebody(browser)
+        keys = f'type = "oauth2"\ngrant = "authorization-code"\nissuer = "{server.url}"\nclient_id = "c"'
+        profile = made(f"[profiles.demo.auth]\n{keys}\n", server.url, person=person)
+        profile.login.pipeline.obtain(["token"])
+        person.done()
+        assert ("request_uri" in parameters(person.opened[0])) is (required is True)
+
+
+def logged_in(server: Server, keys: str) -> None:
+    """A login by a browser, whose authorization request was pushed, and one renewal."""
+    server.reply("/par", Reply(201, {"request_uri": "urn:request:1", "expires_in": 60}))
+    server.reply("/token", Reply(body={**TOKEN, "refresh_token": "rt", "expires_in": 0}), Reply(body=TOKEN))
+
+    def browser(url: str) -> None:
+        asked = dict(server.seen_at("/par")[0].form)
+        visit(f"{asked['redirect_uri']}?code=code-1&state={asked['state']}")
+
+    person = Somebody(browser)
+    endpoints = 'token_url = "/token"\nauthorization_url = "/authorize"\npar_url = "/par"'
+    text = (
+        f'[profiles.demo.auth]\ntype = "oauth2"\ngrant = "authorization-code"\nclient_id = "c"\n{endpoints}\n{keys}\n'
+    )
+    profile = made(text, server.url, person=person)
+    for _ in range(2):
+        profile.login.pipeline.obtain(["token"])
+    person.done()
+
+
+@pytest.mark.parametrize("resources", [["https://a.example/"], ["https://a.example/", "https://b.example/"]])
+def test_every_request_names_the_resource(server: Server, resources: list[str]) -> None:
+    logged_in(server, f"resource = {json.dumps(resources if len(resources) > 1 else resources[0])}")
+    found = [[value for name, value in seen.form if name == "resource"] for seen in server.seen]
+    assert found == [resources] * 3
+
+
+def test_what_is_pushed_and_what_is_exchanged_have_an_assertion_of_their_own(server: Server) -> None:
+    logged_in(server, 'client_auth = "client-secret-jwt"\nclient_secret = "a-client-secret-of-32-bytes-or-more"')
+    assert len({claims(dict(seen.form)["client_assertion"])["jti"] for seen in server.seen}) == 3
 
 
 def test_when_the_refresh_token_has_ended_it_is_a_login(server: Server) -> None:

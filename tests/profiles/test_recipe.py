@@ -78,6 +78,15 @@ def test_one_file_fills_several_secrets(tmp_path: Path) -> None:
     assert text.startswith("# Demo, from the recipe demo.\n# https://docs.example.com/login\n[profiles.x]\n")
 
 
+def test_what_a_recipe_says_of_itself_stays_a_comment(tmp_path: Path) -> None:
+    lines = r'title = "x\ny = 1"'
+    text = own(tmp_path, DEMO.replace('title = "Demo"', lines).replace('"App id"', r'"App\nz = 1"')).made(
+        "x", {"app_id": "1"}, {}
+    )
+    assert text.startswith("# x y = 1, from the recipe demo.\n")
+    assert 'app_id = "1"  # App z = 1\n' in text
+
+
 def test_a_secret_without_a_place_is_in_a_variable_named_after_the_profile(tmp_path: Path) -> None:
     text = DEMO.replace('fills = ["key", "email"]\n', "").replace("key_file", "the-key")
     assert own(tmp_path, text).place("the-key", "my.api") == {"env": "MY_API_THE_KEY"}
@@ -138,13 +147,13 @@ def test_an_unknown_recipe_gets_the_nearest_name(tmp_path: Path) -> None:
     own(tmp_path, DEMO)
     with pytest.raises(ProfileError, match=r"no recipe 'dmeo' \(nearest: demo\)"):
         find("dmeo", tmp_path, tmp_path)
-    with pytest.raises(ProfileError, match="no such recipe: .*/x.toml"):
+    with pytest.raises(ProfileError, match=r"no such recipe: .*/x\.toml"):
         find("./x.toml", tmp_path, tmp_path)
 
 
 @pytest.mark.parametrize(
     ("answer", "said"),
-    [("12", None), ("", "is empty"), ("a", "must match"), ("1\x1b", "character"), ("${vars.x}", "templates")],
+    [("12", None), ("", "is empty"), ("a", "does not fit"), ("1\x1b", "character"), ("${vars.x}", "templates")],
 )
 def test_answers_are_looked_at(tmp_path: Path, answer: str, said: str | None) -> None:
     found = trouble(own(tmp_path, DEMO).head.asks["app_id"], answer)

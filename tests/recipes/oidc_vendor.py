@@ -23,6 +23,7 @@ from tests.server import Reply, Seen, Server
 
 FORM = "application/x-www-form-urlencoded"
 DEVICE = "urn:ietf:params:oauth:grant-type:device_code"
+JWT_BEARER = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 ASSERTION = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 
 Check = Callable[[str, Mapping[str, str]], "tuple[str, str] | None"]
@@ -30,11 +31,11 @@ Check = Callable[[str, Mapping[str, str]], "tuple[str, str] | None"]
 
 @dataclass(frozen=True)
 class Client:
-    """A registered client. `auth` is the one way in which it may prove who it is."""
+    """A registered client. `auth` is the one way in which it may prove who it is; "grant": by what it asks with."""
 
     id: str = "client-1"
     secret: str = ""
-    auth: Literal["basic", "post", "none", "key"] = "none"
+    auth: Literal["basic", "post", "none", "key", "grant"] = "none"
     grants: tuple[str, ...] = ("authorization_code", "refresh_token")
     redirects: tuple[str, ...] = ("http://127.0.0.1/callback",)
     any_port: bool = True
@@ -253,6 +254,8 @@ class OidcVendor:
                 return self._renewed(form)
             case _ if grant == DEVICE:
                 return self._polls(form)
+            case _ if grant == JWT_BEARER:
+                return self._issued(_Login(form), refreshable=False)
         raise _Refused("unsupported_grant_type", grant)
 
     def _exchanged(self, form: Mapping[str, str]) -> Reply:
@@ -338,39 +341,50 @@ class OidcVendor:
             "post": "client_secret" in form,
             "key": "client_assertion" in form,
         }
-        if [way for way, there in used.items() if there] != [way for way in [client.auth] if way != "none"]:
+        if [way for way, there in used.items() if there] != [
+            way for way in [client.auth] if way not in ("none", "grant")
+        ]:
             raise _Refused("invalid_client", f"this client proves itself by: {client.auth}", 401)
         if client.auth == "basic":
             name, _, secret = base64.b64decode(basic.removeprefix("Basic ")).decode().partition(":")
             good = (unquote_plus(name), unquote_plus(secret)) == (client.id, client.secret)
             good = good and form.get("client_id", client.id) == client.id
         elif client.auth == "key":
-            good = self._signed(form)
+            good = form.get("client_assertion_type") == ASSERTION and self._signed(form["client_assertion"])
+        elif client.auth == "grant":
+            if not self._asserted(form.get("assertion", "")):
+                raise _Refused("invalid_grant", "the assertion is not good")
+            good = True
         else:
             good = form.get("client_id") == client.id and form.get("client_secret", "") == client.secret
         if not good:
             raise _Refused("invalid_client", "client authentication failed", 401)
 
-    def _signed(self, form: Mapping[str, str]) -> bool:
-        """RFC 7523, section 3."""
-        assert self.client.key is not None
-        if form.get("client_assertion_type") != ASSERTION:
-            return False
-        try:
-            found = jwt.decode(
-                form["client_assertion"],
-                RSAKey.import_key(self.client.key),
-                algorithms=["RS256", "PS256"],
-            )
-        except (JoseError, ValueError):
-            return False
-        claims, now = found.claims, time.time()
-        who = claims.get("iss") == claims.get("sub") == self.client.id
-        fresh = now - 60 <= claims.get("iat", 0) <= now + 60 and now < claims.get("exp", 0) <= now + 3600
-        named = all(found.header.get(name) == value for name, value in self.client.headers.items())
+    def _signed(self, assertion: str) -> bool:
+        """RFC 7523, section 3: each is good once."""
+        claims = self._claims(assertion)
         once = claims.get("jti") not in self._used and bool(claims.get("jti"))
         self._used.add(str(claims.get("jti")))
-        return who and fresh and named and once and claims.get("aud") == self.server.url + self.rules.token
+        named = claims.get("iss") == claims.get("sub") == self.client.id
+        return named and once and claims.get("aud") == self.server.url + self.rules.token
+
+    def _asserted(self, assertion: str) -> bool:
+        """RFC 7523, section 2.1: for a user, to where one logs in, and young."""
+        claims = self._claims(assertion)
+        young = claims.get("exp", 0) <= time.time() + 180
+        return claims.get("iss") == self.client.id and young and claims.get("aud") == self.server.url
+
+    def _claims(self, assertion: str) -> dict[str, Any]:
+        """What the client's key signed; nothing when it is not good at this moment."""
+        assert self.client.key is not None
+        try:
+            found = jwt.decode(assertion, RSAKey.import_key(self.client.key), algorithms=["RS256", "PS256"])
+        except (JoseError, ValueError):
+            return {}
+        claims, now = dict(found.claims), time.time()
+        fresh = now - 60 <= claims.get("iat", 0) <= now + 60 and now < claims.get("exp", 0) <= now + 3600
+        named = all(found.header.get(name) == value for name, value in self.client.headers.items())
+        return claims if fresh and named else {}
 
     def _issued(self, login: _Login, *, refreshable: bool) -> Reply:
         access = self._new("access")
@@ -420,6 +434,7 @@ def _form(seen: Seen) -> dict[str, str]:
     if seen.method != "POST" or (seen.headers.get("Content-Type") or "").partition(";")[0] != FORM:
         raise _Refused("invalid_request", "POST a form", 400)
     fields = dict(seen.form)
-    if len(fields) < len(seen.form) or seen.query or not all(fields.values()):
-        raise _Refused("invalid_request", "a parameter twice, empty, or in the URL", 400)
-    return fields
+    if len(fields) < len(seen.form) or seen.query:
+        raise _Refused("invalid_request", "a parameter twice, or in the URL", 400)
+    # A parameter without a value counts as left out (RFC 6749, section 3.2).
+    return {name: value for name, value in fields.items() if value}

@@ -1,4 +1,4 @@
-"""AWS with an assumed role: signed requests for credentials of three parts in XML, with and without a second factor.
+"""AWS with an assumed role: credentials of three parts in XML, for keys, for a second factor or for a web identity.
 
 What arrives is signed once more by AWS's own library, and the two are compared.
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 from botocore.auth import SigV4Auth
@@ -34,10 +35,10 @@ class Aws:
         self.code = "123456"
         self.secrets: dict[str, tuple[str, str]] = {}
         self.issued = 0
+        self.identity = ""
         self._signed = signed
         server.reply("/", self.sts, method="POST")
         server.reply("/prod/pets", self.pets, optional=True)
-        written("aws-sts-assume-role", api=f"{server.url}/prod", sts=server.url, region="eu-west-1", role_arn=ROLE)
 
     def good(self, seen: Seen, credentials: Credentials, service: str, region: str) -> bool:
         """Whether AWS's library gives what arrived the same signature."""
@@ -56,6 +57,8 @@ class Aws:
         return bool(request.headers["Authorization"] == given)
 
     def sts(self, seen: Seen) -> Reply:
+        if (form(seen) or {}).get("Action") == "AssumeRoleWithWebIdentity":
+            return self.web_identity(seen)
         known = Credentials("LONGTERM1", "long-term-secret-1")
         if not self.good(seen, known, "sts", "us-east-1"):
             return self.error(403, "SignatureDoesNotMatch", seen.headers["Authorization"])
@@ -67,16 +70,28 @@ class Aws:
         if given != {"SerialNumber": self.device, "TokenCode": self.code if self.device else None}:
             return self.error(403, "AccessDenied", given)
         self.code = "spent"
+        return self.issue("AssumeRole")
+
+    def web_identity(self, seen: Seen) -> Reply:
+        fields = form(seen) or {}
+        wanted = {"Version": "2011-06-15", "RoleArn": ROLE, "RoleSessionName": "forge", "DurationSeconds": "3600"}
+        if seen.headers["Authorization"] or fields.pop("WebIdentityToken", "") != self.identity:
+            return self.error(400, "InvalidIdentityToken", seen.body.decode())
+        if fields != {**wanted, "Action": "AssumeRoleWithWebIdentity"}:
+            return self.error(400, "ValidationError", fields)
+        return self.issue("AssumeRoleWithWebIdentity")
+
+    def issue(self, action: str) -> Reply:
         self.issued += 1
         n = self.issued
         self.secrets[f"session/token+{n}=="] = (f"TEMPORARY{n}", f"temporary/secret+{n}")
         end = datetime.fromtimestamp(time.time() + self.life, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         return self.xml(
             200,
-            f'<AssumeRoleResponse xmlns="{NAMESPACE}"><AssumeRoleResult><AssumedRoleUser><Arn>x</Arn></AssumedRoleUser>'
+            f'<{action}Response xmlns="{NAMESPACE}"><{action}Result><AssumedRoleUser><Arn>x</Arn></AssumedRoleUser>'
             f"<Credentials><AccessKeyId>TEMPORARY{n}</AccessKeyId><SecretAccessKey>temporary/secret+{n}</SecretAccessKey>"
             f"<SessionToken>session/token+{n}==</SessionToken><Expiration>{end}</Expiration></Credentials>"
-            "</AssumeRoleResult><ResponseMetadata><RequestId>1</RequestId></ResponseMetadata></AssumeRoleResponse>",
+            f"</{action}Result><ResponseMetadata><RequestId>1</RequestId></ResponseMetadata></{action}Response>",
         )
 
     def pets(self, seen: Seen) -> Reply:
@@ -104,6 +119,7 @@ def aws(server: Server, monkeypatch: pytest.MonkeyPatch) -> Aws:
         then = datetime.strptime(moment, "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
         monkeypatch.setattr("botocore.auth.get_current_datetime", lambda: then)
 
+    written("aws-sts-assume-role", api=f"{server.url}/prod", sts=server.url, region="eu-west-1", role_arn=ROLE)
     return Aws(server, signed)
 
 
@@ -154,6 +170,14 @@ class TestMfa:
         assert self.run(forge, None, "get", "/pets")[0] == 0
         assert lines(aws.server.seen) == ["POST /", "GET /prod/pets", "GET /prod/pets"]
 
+    def test_a_session_that_has_ended_needs_another_code(self, forge: Forge, aws: Aws) -> None:
+        aws.life = -1
+        assert self.run(forge, "123456", "get", "/pets")[0] == 0
+        aws.code = "654321"
+        assert self.run(forge, None, "get", "/pets")[0] == 7
+        assert self.run(forge, "654321", "get", "/pets")[0] == 0
+        assert (aws.issued, len(aws.server.seen_at("/prod/pets"))) == (2, 2)
+
     def test_without_a_terminal_it_says_what_to_do(self, forge: Forge, aws: Aws) -> None:
         code, err = self.run(forge, None, "get", "/pets")
         assert (code, "forge token login" in err) == (7, True)
@@ -167,3 +191,41 @@ class TestMfa:
 
     def test_without_the_device_the_role_is_refused(self, forge: Forge, aws: Aws) -> None:
         assert forge("get", "/pets", env=ENV).exit_code == 7
+
+
+class TestWebIdentity:
+    @pytest.fixture(autouse=True)
+    def identity(self, aws: Aws, own_home: Path) -> Path:
+        """The file with the token, which whoever issues it replaces."""
+        file = own_home / "identity"
+        url, place = aws.server.url, {"identity": {"file": str(file)}}
+        written("aws-sts-web-identity", places=place, api=f"{url}/prod", sts=url, region="eu-west-1", role_arn=ROLE)
+        aws.identity = "web-identity-1"
+        file.write_text("web-identity-1\n")
+        return file
+
+    def test_one_assumed_role_serves_two_commands(self, forge: Forge, aws: Aws) -> None:
+        for _ in range(2):
+            result = forge("get", "/pets")
+            assert result.exit_code == 0, result.stderr
+        assert lines(aws.server.seen) == ["POST /", "GET /prod/pets", "GET /prod/pets"]
+
+    @pytest.mark.parametrize("ended", [True, False], ids=["ended", "refused"])
+    def test_another_role_is_assumed_with_the_token_of_that_time(
+        self, forge: Forge, aws: Aws, identity: Path, ended: bool
+    ) -> None:
+        aws.life = -1 if ended else 3600
+        assert forge("get", "/pets").exit_code == 0
+        aws.secrets.clear()
+        aws.identity = "web-identity-2"
+        identity.write_text("web-identity-2\n")
+        assert forge("get", "/pets").exit_code == 0
+        assert aws.issued == 2
+        # What is known to have ended is not tried.
+        assert len(aws.server.seen_at("/prod/pets")) == (2 if ended else 3)
+
+    def test_a_wrong_token_is_exit_7_and_is_not_shown(self, forge: Forge, aws: Aws, identity: Path) -> None:
+        identity.write_text("a-wrong-identity")
+        result = forge("get", "/pets", "-v")
+        assert (result.exit_code, "InvalidIdentityToken" in result.stderr) == (7, True)
+        assert shows_none(result, "a-wrong-identity")

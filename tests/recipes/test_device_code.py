@@ -119,6 +119,9 @@ def test_a_person_enters_the_code_once_for_many_commands(forge: Forge, vendor: V
         assert forge("get", "/me").exit_code == 0
     assert len(vendor.server.seen_at(vendor.token_path)) == 3
     assert lines(vendor.server.seen)[-3:] == ["GET /api/me"] * 3
+    if vendor.name == "github":
+        asked = [(seen.headers["Accept"], seen.headers["X-GitHub-Api-Version"]) for seen in vendor.server.seen[-3:]]
+        assert asked == [("application/vnd.github+json", "2022-11-28")] * 3
 
 
 def test_slow_down_makes_every_further_wait_longer(vendor: Vendor) -> None:

@@ -83,6 +83,7 @@ def test_the_first_call_buys_a_token_and_the_next_uses_it(forge: Forge, server: 
 def test_the_token_outlives_the_assertion_that_bought_it(forge: Forge, server: Server, github: GitHub) -> None:
     forge("get", "/installation/repositories")
     later(minutes=30)  # the assertion had nine
+    assert "renewing" not in forge("token", "status").stdout
     assert forge("get", "/installation/repositories").exit_code == 0
     assert calls(server.seen).count(BUY) == 1
 

@@ -70,8 +70,7 @@ def test_one_login_serves_two_commands(forge: Forge, keycloak: Keycloak) -> None
 
 
 def test_the_exchanged_token_lives_on_when_that_of_the_user_has_ended(forge: Forge, keycloak: Keycloak) -> None:
-    keycloak.user_life = 1
-    keycloak.service_life = 3600
+    keycloak.user_life = 0
     forge("get", "/orders", env=ENV)
     keycloak.user.revoke()
     assert forge("get", "/orders", env=ENV).exit_code == 0

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 
+from forge_cli.files import config_dir
 from tests.conftest import Forge
 from tests.recipes.stand_in import Tokens, claims_of, form, lines, pem, refused, shows_none, written
 from tests.server import Reply, Seen, Server
@@ -26,6 +27,7 @@ class Issuer(Tokens):
         self.lifetime = 300
         self.named = server.url
         self.seen: set[str] = set()
+        self.busy = 0
         server.reply(METADATA, self.metadata, method="GET", optional=True)
         server.reply("/token", self.token, method="POST", optional=True)
         server.reply("/items", self.api, optional=True)
@@ -42,6 +44,9 @@ class Issuer(Tokens):
         trouble = self.trouble(assertion)
         if trouble is not None:
             return refused("invalid_client", 401, f"{trouble}: {assertion}")
+        if self.busy:
+            self.busy -= 1
+            return Reply(503)
         return Reply(200, {"access_token": self.new(), "token_type": "Bearer", "expires_in": self.lifetime})
 
     def trouble(self, assertion: str) -> str | None:
@@ -90,6 +95,14 @@ def test_every_token_request_has_an_assertion_of_its_own_and_the_metadata_stay(f
     for _ in range(3):
         assert forge("get", "/items").exit_code == 0
     assert (issuer.issued, len(issuer.seen), len(issuer.server.seen_at(METADATA))) == (3, 3, 1)
+
+
+def test_a_retry_of_the_token_request_has_an_assertion_of_its_own_too(forge: Forge, issuer: Issuer) -> None:
+    path = config_dir() / "profiles.toml"
+    path.write_text(path.read_text() + "\n[profiles.api.retry]\nbase_delay = 0\n")
+    issuer.busy = 1
+    result = forge("get", "/items")
+    assert (result.exit_code, len(issuer.seen)) == (0, 2), result.stderr
 
 
 def test_a_token_that_is_revoked_is_replaced_after_the_refusal(forge: Forge, issuer: Issuer) -> None:

@@ -62,6 +62,8 @@ def test_one_login_serves_two_commands(forge: Forge, instance: ServiceNow) -> No
     for _ in range(2):
         assert forge("get", PATH, env=ENV).exit_code == 0
     assert lines(instance.server.seen) == ["POST /oauth_token.do", f"GET {PATH}", f"GET {PATH}"]
+    # It has XML too.
+    assert [seen.headers["Accept"] for seen in instance.server.seen_at(PATH)] == ["application/json"] * 2
 
 
 def test_the_same_token_again_ends_when_the_instance_says(forge: Forge, instance: ServiceNow) -> None:

@@ -32,6 +32,8 @@ class Snowflake:
 
     def api(self, seen: Seen) -> Reply:
         token = bearer(seen) or ""
+        if seen.headers["Accept"] != "application/json":
+            return Reply(406)
         trouble = self.trouble(seen, token)
         if trouble is not None:
             return Reply(401, {"code": "390144", "message": f"JWT token is invalid: {trouble}: {token}"})

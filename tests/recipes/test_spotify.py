@@ -41,6 +41,8 @@ class Spotify(Tokens):
         # Registered without a port; localhost is not allowed.
         if asked.get("client_id") != "app-1" or (where.hostname, where.path) != ("127.0.0.1", "/callback"):
             return Reply(400, "INVALID_CLIENT: Invalid redirect URI")
+        if asked.get("scope") != "user-read-private user-read-email":
+            return Reply(400, "INVALID_SCOPE")
         if asked.get("response_type") != "code" or asked.get("code_challenge_method") != "S256":
             return Reply(400, "response_type must be code")
         code = f"spotify-code-{len(self.codes) + 1}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -154,3 +155,12 @@ def test_without_a_terminal_nothing_is_asked(forge: Forge, withings: Withings) -
     result = forge("post", "/measure", "--form", "action=getmeas", env=ENV)
     assert (result.exit_code, withings.server.seen) == (7, [])
     assert "forge token login" in result.stderr
+
+
+def test_the_callback_is_the_one_that_is_registered(forge: Forge, withings: Withings, tmp_path: Path) -> None:
+    options = ("--var", "redirect_uri=http://127.0.0.1/health")
+    result = forge("token", "login", *options, tty=True, env={**ENV, "BROWSER": browser(tmp_path)})
+    assert result.exit_code == 0, result.stderr
+    [page] = withings.server.seen_at("/oauth2_user/authorize2")
+    assert re.fullmatch(r"http://127\.0\.0\.1:\d+/health", dict(page.query)["redirect_uri"])
+    assert withings.issued == 1

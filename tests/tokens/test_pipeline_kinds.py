@@ -109,8 +109,13 @@ class TestSideEffect:
             pipeline.obtain(["key"])
         assert "forge token login" in str(caught.value.hint)
         asked: list[str] = []
+
+        def refuse(name: str) -> bool:
+            asked.append(name)
+            return False
+
         with pytest.raises(NeedsPerson):
-            pipeline.obtain(["key"], allow=lambda name: asked.append(name) is not None)
+            pipeline.obtain(["key"], allow=refuse)
         world.took()
         assert pipeline.obtain(["key"], allow=lambda name: name == "key")["key"].access_token == "key-token-2"
         assert (asked, world.took()) == (["key"], ["login key"])

@@ -59,21 +59,8 @@ def test_threads_that_replace_one_token_renew_it_once(world: World) -> None:
 
 def test_those_who_wait_for_a_dead_server_share_one_failure(world: World) -> None:
     world.step("user")
-    waiting = threading.Semaphore(0)
-
-    class Counting(InMemoryTokenStorage):
-        def lock(self, key: str, timeout: float = 60.0) -> Any:
-            waiting.release()
-            return super().lock(key, timeout)
-
-    world.storage = Counting()
+    world.crowd()
     pipeline = world.pipeline()
-
-    def hold() -> None:
-        for _ in range(THREADS):
-            waiting.acquire(timeout=5)
-
-    world.made["user"].hold = hold
     world.made["user"].answers = [ConnectionException("connection refused") for _ in range(THREADS)]
     errors = side_by_side(lambda: pipeline.obtain(["user"]))
     assert {type(error) for error in errors} == {ConnectionException}

@@ -12,13 +12,14 @@ from urllib.parse import unquote, unquote_plus
 import click
 
 from ...client import HttpClient
-from ...curl import Slots, quote, render
+from ...curl import Slots, powershell, quote, render
 from ...encode import FileBody
 from ...errors import UsageError
 from ...login.placeholder import REDACTED, ExportHook
 from ...models import Headers, HttpRequest, PreparedRequest
 from ...profiles.build import Profile
 from ...redact import MASK, REDACTOR, sensitive
+from ...registry import Registry
 from ..client import build_client
 from ..context import Context
 from ..options import export_options, global_options, pass_context, request_options, silent
@@ -32,27 +33,61 @@ Print a request as a cURL command, and send nothing.
 \b
   forge curl GET /users
   forge curl POST /users name=Ada --as literal
+  forge curl --import "curl -d a=1 https://api.example.com/users"
+  pbpaste | forge curl --import - --as-profile example
 \b
 The command holds no secret: tokens are `$(forge token show …)`. `--as env` writes
 $FORGE_TOKEN for somebody without forge, `--as literal` the values themselves.
+\b
+--import goes the other way: a command that a browser or an API's documentation gives
+becomes the forge command, or a profile. Its secrets become variables of the environment.
 """
+
+IMPORTS = Registry("reader of commands", {"curl": "forge_cli.cli.commands.curl_import:import_command"})
+"""What reads a command is loaded for `--import` alone."""
 
 
 @click.command(help=_HELP)
-@click.argument("method")
-@click.argument("url")
+@click.argument("method", required=False)
+@click.argument("url", required=False)
 @click.argument("items", nargs=-1, metavar="[ITEM]...")
+@click.option("--import", "imported", metavar="COMMAND|-", help="Print the forge command for a cURL command instead.")
+@click.option("--as-profile", metavar="NAME", help="With --import: write a profile of this name.")
+@click.option("--shell", type=click.Choice(["posix", "powershell"]), help="Which shell the command is for.")
 @export_options
 @request_options
 @silent
 @global_options
 @pass_context
 def curl(
-    context: Context, /, method: str, url: str, items: tuple[str, ...], style: str | None, reveal: bool, **settings: Any
+    context: Context,
+    /,
+    method: str | None,
+    url: str | None,
+    items: tuple[str, ...],
+    imported: str | None,
+    as_profile: str | None,
+    shell: str | None,
+    style: str | None,
+    reveal: bool,
+    **settings: Any,
 ) -> int:
     """Print a request as a cURL command, and send nothing."""
+    if imported is not None:
+        if method is not None or style or shell or reveal or any(settings.values()):
+            raise UsageError(
+                "--import goes with --as-profile and nothing else", hint="quote the command, or give it by `--import -`"
+            )
+        result: int = IMPORTS.load("curl")(context, imported, as_profile)
+        return result
+    if as_profile is not None:
+        raise UsageError("--as-profile goes with --import", hint="`forge profile init` writes other profiles")
+    for name, value in (("METHOD", method), ("URL", url)):
+        if value is None:
+            raise click.UsageError(f"Missing argument '{name}'.", click.get_current_context())
     other = settings.pop("method_option")
-    return export(context, method, url, items, RequestOptions(method=other, **settings), style, reveal=reveal)
+    options = RequestOptions(method=other, **settings)
+    return export(context, method or "", url or "", items, options, style, reveal=reveal, shell=shell or "posix")
 
 
 def export(
@@ -64,6 +99,7 @@ def export(
     style: str | None,
     *,
     reveal: bool,
+    shell: str = "posix",
 ) -> int:
     """Print the command for this request."""
     if reveal and style not in (None, "literal"):
@@ -72,9 +108,9 @@ def export(
         client = build_client(context, url, options, None)
         message = build_request(context, method, url, tuple(items), options, client.config.default_headers)
         prepared = client.prepare(credential(context, message, options))
-        command = _rendered(client, prepared, options, Slots(), None, str)
+        command = _rendered(client, prepared, options, Slots(), None, str, shell)
     else:
-        command = _Export(context, style or "forge").command(method, url, tuple(items), options)
+        command = _Export(context, style or "forge", shell).command(method, url, tuple(items), options)
     context.stdout.write(f"{command}\n")
     if style is None and not reveal and context.stdout.isatty():
         context.notice("--as forge (this), --as env ($FORGE_TOKEN) or --as literal (with the token in it)")
@@ -87,6 +123,7 @@ class _Export:
 
     context: Context
     style: str
+    shell: str = "posix"
 
     def __post_init__(self) -> None:
         self._slots = Slots()
@@ -98,7 +135,9 @@ class _Export:
         client = build_client(self.context, url, options, None, self._export_hook, self._text)
         message = build_request(self.context, method, url, items, options, client.config.default_headers)
         message, user = self._explicit(message, options)
-        command = _rendered(client, self._hidden(client.prepare(message)), options, self._slots, user, self._proxy)
+        command = _rendered(
+            client, self._hidden(client.prepare(message)), options, self._slots, user, self._proxy, self.shell
+        )
         for place in dict.fromkeys(self._missing):
             self.context.warn(f"{place}: {REDACTED} stands for a value that only --as literal can show")
         return command
@@ -126,7 +165,9 @@ class _Export:
 
     def _header(self, name: str) -> str | None:
         """The expression for a header's whole value."""
-        return None if self.style == "env" else f"$({self._forge} token show {self._flags} --header {quote(name)})"
+        if self.style == "env":
+            return None
+        return f"$({self._forge} token show {self._flags} --header {self._quote(name)})"
 
     @property
     def _forge(self) -> str:
@@ -140,7 +181,10 @@ class _Export:
             words += ["--config", str(context.source.path.absolute())]
         for name, value in context.variables.items():
             words += ["--var", f"{name}={value}"]
-        return " ".join(quote(word) for word in words)
+        return " ".join(map(self._quote, words))
+
+    def _quote(self, text: str) -> str:
+        return powershell.quote(text) if self.shell == "powershell" else quote(text)
 
     def _explicit(self, message: HttpRequest, options: RequestOptions) -> tuple[HttpRequest, str | None]:
         """What `-u` and `--bearer` say, as shell words."""
@@ -161,6 +205,9 @@ class _Export:
             return self._slots.mark(f"${text[4:]}")
         if text.startswith("@"):
             path = os.path.expanduser(text[1:])
+            if self.shell == "powershell":
+                content = f"(Get-Content -Raw -LiteralPath {self._quote(path)})"
+                return self._slots.mark(f"$({content}.TrimEnd())")
             return self._slots.mark(f"$(cat {quote(os.path.join('.', path) if path.startswith('-') else path)})")
         return self._redacted(option)
 
@@ -226,6 +273,7 @@ def _rendered(
     slots: Slots,
     user: str | None,
     shown_proxy: Callable[[str], str],
+    shell: str,
 ) -> str:
     config, body = client.config, prepared.body
     path = body.path if isinstance(body, FileBody) else None
@@ -254,4 +302,5 @@ def _rendered(
         key=certificate[1],
         proxy=None if proxy is None else shown_proxy(proxy),
         max_time=config.max_elapsed,
+        shell=shell,
     )

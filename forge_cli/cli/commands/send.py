@@ -2,23 +2,33 @@
 
 from __future__ import annotations
 
+import shutil
+import time
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from dataclasses import fields
 from typing import Any
 
 import click
 
 from ...client import HttpClient, StreamedResponse
-from ...errors import UsageError
+from ...errors import ForgeError, UsageError
+from ...events import Listener
 from ...login.placeholder import OfflineHook
 from ...models import HttpRequest
+from ...profiles.build import Profile
 from ...redact import REDACTOR
 from ..client import build_client
 from ..context import Context
 from ..exit_codes import ExitCode, status_code
-from ..options import bundle, export_options, global_options, pass_context, request_options, silent
-from ..output.body import copy, output_file, show
+from ..expect import Expectation, Facts, expectation
+from ..options import bundle, export_options, global_options, output_options, pass_context, request_options, silent
+from ..output.body import Body, Output, show_request, show_response
+from ..output.files import output_file
+from ..output.har import Recorder, archived
 from ..output.heads import request_head
 from ..output.notices import Notices
+from ..output.shown import OutputOptions, Shown, decide
 from ..output.text import color_wanted, visible
 from ..request import RequestOptions, build_request, credential
 from .curl import export
@@ -31,10 +41,7 @@ ITEMs: Header:value  name==query  field=text  field:=json  field@file  @body-fil
 URL is a path below the profile's base_url, or absolute.
 """
 
-output_options = bundle(
-    click.option("-o", "--output", metavar="FILE", help="Write the body to a file, when it is complete."),
-    click.option("-v", "--verbose", count=True, help="Show request and response heads on stderr; -vv the login's too."),
-    click.option("--no-check-status", is_flag=True, help="Exit 0 also for 3xx, 4xx and 5xx."),
+_instead = bundle(
     click.option("--offline", is_flag=True, help="Print the request; open no connection."),
     click.option("--curl", "as_curl", is_flag=True, help="Print the request as a cURL command; send nothing."),
 )
@@ -43,6 +50,7 @@ _sending = bundle(
     click.argument("items", nargs=-1, metavar="[ITEM]..."),
     request_options,
     output_options,
+    _instead,
     export_options,
     silent,
     global_options,
@@ -82,32 +90,81 @@ def request(context: Context, /, method: str, url: str, items: tuple[str, ...], 
 
 def run(context: Context, method: str, url: str, items: tuple[str, ...], settings: dict[str, Any]) -> int:
     """Carry out one send command."""
-    chosen = {
-        name: settings.pop(name)
-        for name in ("output", "verbose", "no_check_status", "offline", "as_curl", "style", "reveal")
-    }
+    offline, as_curl = settings.pop("offline"), settings.pop("as_curl")
+    style, reveal = settings.pop("style"), settings.pop("reveal")
+    checks = [expectation(text) for text in settings.pop("expect")]
+    har, no_check_status = settings.pop("har"), settings.pop("no_check_status")
+    chosen = OutputOptions(**{item.name: settings.pop(item.name) for item in fields(OutputOptions)})
     options = request_options_of(settings)
-    if chosen["as_curl"]:
-        return export(context, method, url, items, options, chosen["style"], reveal=chosen["reveal"])
-    if chosen["style"] or chosen["reveal"]:
+    if as_curl:
+        return export(context, method, url, items, options, style, reveal=reveal)
+    if style or reveal:
         raise UsageError("--as and --reveal go with --curl", hint="add --curl, or leave them out")
+    shown = decide(chosen, context.stdout, context.environ, shutil.get_terminal_size().columns)
     color = color_wanted(context.stderr, context.environ)
-    listener = Notices(context.notice, context.tell, verbose=chosen["verbose"], color=color)
-    hook = (lambda profile: OfflineHook(profile.login)) if chosen["offline"] else None
+    notices = Notices(context.notice, context.tell, verbose=chosen.verbose, color=color)
+    recorder = Recorder()
+    hook = (lambda profile: OfflineHook(profile.login)) if offline else None
     with ExitStack() as stack:
-        client = stack.enter_context(build_client(context, url, options, listener, hook))
+        client = stack.enter_context(
+            build_client(context, url, options, _both(recorder, notices), hook, at_home=_expected(checks))
+        )
         message = build_request(context, method, url, items, options, client.config.default_headers)
         message = credential(context, message, options)
-        if chosen["offline"]:
+        if offline:
             return _print(context, client, message)
-        file = stack.enter_context(output_file(chosen["output"])) if chosen["output"] else None
-        response = client.send(message)
+        if har is not None:
+            stack.enter_context(archived(har, recorder))
+        output = _output(context, chosen, stack)
+        try:
+            response = client.send(message)
+        except ForgeError:
+            _show_request(recorder, shown, output)
+            raise
         stack.callback(response.close)
-        if file is not None:
-            copy(response, file)
-        else:
-            _write(context, response, verbose=bool(chosen["verbose"]))
-    return 0 if chosen["no_check_status"] else _verdict(context, response, listener)
+        _show_request(recorder, shown, output)
+        needed = har is not None or any(check.reads_body for check in checks)
+        body = Body(response, limit=shown.limit, keep=client.config.max_body if needed else None)
+        show_response(response, body, recorder.prepared, shown, output, context.notice)
+        if needed or chosen.verbose > 1 or any(check.subject == "elapsed" for check in checks):
+            body.rest()
+            notices.ended(response.timing, body.ended or time.monotonic())
+        if recorder.last is not None:
+            recorder.last.body, recorder.last.ended = body.content, body.ended
+        return _verdict(context, response, notices, body, checks, check_status=not no_check_status)
+
+
+def _both(*listeners: Listener) -> Listener:
+    def tell(event: Any) -> None:
+        for listener in listeners:
+            listener(event)
+
+    return tell
+
+
+def _expected(checks: list[Expectation]) -> Callable[[Profile], None]:
+    """Adds what a profile expects of every answer to the checks."""
+
+    def add(profile: Profile) -> None:
+        place = f"`expect` of profile {profile.name!r}:"
+        checks.extend(expectation(text, place) for text in profile.settings.table.expect)
+
+    return add
+
+
+def _output(context: Context, options: OutputOptions, stack: ExitStack) -> Output:
+    """Where the answer goes. A file is made before anything is sent."""
+    if options.output is not None:
+        return Output(None, stack.enter_context(output_file(options.output)))
+    if context.stdout.isatty():
+        return Output(context.stdout, None)
+    context.stdout.flush()
+    return Output(None, context.stdout.buffer)
+
+
+def _show_request(recorder: Recorder, shown: Shown, output: Output) -> None:
+    if recorder.prepared is not None:
+        show_request(recorder.prepared, shown, output)
 
 
 def request_options_of(settings: dict[str, Any]) -> RequestOptions:
@@ -116,22 +173,32 @@ def request_options_of(settings: dict[str, Any]) -> RequestOptions:
     return RequestOptions(method=method, **settings)
 
 
-def _write(context: Context, response: StreamedResponse, *, verbose: bool) -> None:
-    stdout = context.stdout
-    if stdout.isatty():
-        said = show(response, stdout, color=color_wanted(stdout, context.environ), head=not verbose)
-        if said is not None:
-            context.notice(said)
-    else:
-        stdout.flush()
-        copy(response, stdout.buffer)
-
-
-def _verdict(context: Context, response: StreamedResponse, listener: Notices) -> int:
+def _verdict(
+    context: Context,
+    response: StreamedResponse,
+    notices: Notices,
+    body: Body,
+    checks: Sequence[Expectation],
+    *,
+    check_status: bool,
+) -> int:
     """The exit code of the final response, and what should be said about anything but success."""
+    facts = Facts(
+        response.status_code,
+        response.headers,
+        body.content,
+        response.encoding,
+        (body.ended or time.monotonic()) - response.timing.started,
+    )
+    failures = [failure for check in checks if (failure := check.failure(facts)) is not None]
+    for failure in failures:
+        context.error(failure)
+    unexpected = ExitCode.UNEXPECTED if failures else ExitCode.SUCCESS
+    if not check_status or any(check.subject == "status" for check in checks):
+        return unexpected
     code = status_code(response.status_code)
     if code == ExitCode.SUCCESS:
-        return code
+        return unexpected
     text = f"{response.status_code} {response.reason}".rstrip()
     location = response.headers.get("Location")
     if code == ExitCode.REDIRECT and location:
@@ -139,7 +206,7 @@ def _verdict(context: Context, response: StreamedResponse, listener: Notices) ->
     elif response.attempts > 1:
         text += f" after {response.attempts} attempts"
     if response.status_code == 401:
-        text += f"\n  {_why_refused(response, listener)}"
+        text += f"\n  {_why_refused(response, notices)}"
     context.error(text)
     return code
 

@@ -2,4 +2,22 @@
 
 from ...registry import Registry
 
-FORMATS = Registry("output format", {"table": "forge_cli.cli.output.table:table"})
+_HERE = "forge_cli.cli.output"
+
+FORMATS = Registry(
+    "output format",
+    {
+        "auto": f"{_HERE}.auto:auto",
+        "json": f"{_HERE}.auto:json",
+        "yaml": f"{_HERE}.yaml:yaml",
+        "table": f"{_HERE}.records:records",
+        "ndjson": f"{_HERE}.ndjson:ndjson",
+        "exchange": f"{_HERE}.exchange:exchange",
+    },
+)
+"""`--format` -> a function that takes a `Content` and a `Look` and yields text."""
+
+LISTINGS = Registry("listing", {"table": f"{_HERE}.table:table"})
+"""How forge's own lists are written; a row of its own, because rich is loaded only for those."""
+
+SELECTORS = Registry("option", {"--select": f"{_HERE}.select:compiled"}, extras={"--select": "jmespath"})

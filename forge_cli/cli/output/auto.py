@@ -26,7 +26,7 @@ def auto(content: Content, look: Look) -> Iterator[str]:
         return events(text, color=look.color, safe=look.safe)
     if not (look.layout or look.color):
         return plain(text, safe=look.safe)
-    first, text = _beginning(text)
+    first, text = beginning(text)
     if content.json or (content.kind != "text/html" and first in ("{", "[")):
         return _json(text, look)
     if look.layout and (content.kind.endswith(("/xml", "+xml")) and content.kind != "application/xhtml+xml"):
@@ -50,7 +50,7 @@ def streams(kind: str) -> bool:
     return kind == _EVENTS or kind in _LINES
 
 
-def _beginning(text: Iterator[str]) -> tuple[str, Iterator[str]]:
+def beginning(text: Iterator[str]) -> tuple[str, Iterator[str]]:
     """The first character that is not space, and the text."""
     seen: list[str] = []
     for piece in text:

@@ -1,132 +1,225 @@
-"""A response on its way out: formatted on a terminal, byte for byte into a pipe or a file."""
+"""A response on its way out: formatted for a person, byte for byte into a pipe or a file."""
 
 from __future__ import annotations
 
-import errno
-import os
-import stat
-from collections.abc import Iterator
-from contextlib import contextmanager
+import time
+from collections.abc import Callable, Iterator
+from itertools import chain
 from typing import BinaryIO, TextIO
 
 from ...client import StreamedResponse
-from ...errors import StorageError
-from ...models import decode_text
+from ...models import PreparedRequest
 from ...redact import REDACTOR
-from .heads import response_head
-from .json import pretty_chunks
+from . import FORMATS
+from .auto import auto
+from .content import Content, NotSuited, binary, media_type, one_line, parsed
+from .exchange import head_of
+from .heads import request_head, response_head
+from .meta import connection, rate_limit, waterfall
+from .scanning import plain
+from .shown import Shown
 from .text import visible
 
-_MOST_SHOWN = 10 * 1024 * 1024
-_TEXT_TYPES = (
-    "text/",
-    "application/json",
-    "application/xml",
-    "application/javascript",
-    "application/x-www-form-urlencoded",
-)
-_TEXT_SUFFIXES = ("+json", "+xml")
+
+class Output:
+    """Where the answer goes: a terminal takes text, a pipe and a file take bytes. Each piece is there at once."""
+
+    def __init__(self, text: TextIO | None, data: BinaryIO | None) -> None:
+        self._text = text
+        self._data = data
+        self._last = "\n"
+
+    def write(self, text: str) -> None:
+        """Write text, in a pipe as UTF-8."""
+        if not text:
+            return
+        self._last = text[-1]
+        if self._data is not None:
+            self.raw(text.encode("utf-8", "surrogatepass"))
+        elif self._text is not None:
+            self._text.write(text)
+            self._text.flush()
+
+    def raw(self, data: bytes) -> None:
+        """Write bytes as they are."""
+        if self._data is not None:
+            self._data.write(data)
+            self._data.flush()
+
+    def end_line(self) -> None:
+        """See that what follows begins a line."""
+        if self._last != "\n":
+            self.write("\n")
+
+    @property
+    def blocks(self) -> str:
+        """What bars are drawn with."""
+        encoding = "utf-8" if self._text is None else str(self._text.encoding)
+        return "█" if encoding.lower().replace("-", "") == "utf8" else "#"
 
 
-def show(response: StreamedResponse, stream: TextIO, *, color: bool, head: bool) -> str | None:
-    """Write status, headers and body for a person. Returns what should be said about a body not shown."""
-    if head:
-        text = response_head(
-            response.http_version, response.status_code, response.reason, response.headers, color, REDACTOR
+class Body:
+    """The bytes of an answer's body as they come; some of them are kept, and some are enough."""
+
+    def __init__(self, response: StreamedResponse, *, limit: int | None, keep: int | None) -> None:
+        self._response = response
+        self._limit = limit
+        self._keep = keep
+        self._kept: list[bytes] = []
+        self.size = 0
+        self.cut = False
+        self.ended: float | None = None
+
+    def __iter__(self) -> Iterator[bytes]:
+        for piece in self._response.iter_bytes():
+            if self._limit is not None and self.size + len(piece) > self._limit:
+                self.cut = True
+                piece = piece[: self._limit - self.size]
+            self.size += len(piece)
+            if self._keep is not None:
+                self._kept.append(piece)
+                if self.size > self._keep:
+                    self._kept, self._keep = [], None
+            yield piece
+            if self.cut:
+                break
+        self.ended = time.monotonic()
+
+    def rest(self) -> None:
+        """Read what nobody has read."""
+        for _ in self if self.ended is None else ():
+            pass
+
+    @property
+    def content(self) -> bytes | None:
+        """All that came; None when it was too much, or not to be kept."""
+        return None if self._keep is None else b"".join(self._kept)
+
+
+def show_request(prepared: PreparedRequest, shown: Shown, output: Output) -> None:
+    """Write the parts of the request that are wanted."""
+    if "H" in shown:
+        output.write(request_head(prepared, shown.look.color, REDACTOR) + "\n")
+    if "B" in shown and prepared.body is not None:
+        for text in _request_text(prepared, shown):
+            output.write(text)
+        output.end_line()
+        output.write("\n")
+
+
+def _request_text(prepared: PreparedRequest, shown: Shown) -> Iterator[str]:
+    body = prepared.body
+    if not isinstance(body, bytes):
+        return iter((f"<{getattr(body, 'length', None) or 'some'} bytes that are read while they are sent>\n",))
+    kind, charset = media_type(prepared.headers.get("Content-Type")), None
+    if binary(body, kind, charset):
+        return iter((f"<{len(body)} bytes of {kind or 'binary data'}>\n",))
+    text = REDACTOR.body(body.decode("utf-8", "replace"))
+    return auto(Content((text.encode("utf-8", "replace"),), kind), shown.look)
+
+
+def show_response(
+    response: StreamedResponse,
+    body: Body,
+    prepared: PreparedRequest | None,
+    shown: Shown,
+    output: Output,
+    notice: Callable[[str], None],
+) -> None:
+    """Write the parts of the answer that are wanted. `notice` is told what is not shown, and how to get it."""
+    if "h" in shown:
+        output.write(
+            response_head(
+                response.http_version,
+                response.status_code,
+                response.reason,
+                response.headers,
+                shown.look.color,
+                REDACTOR,
+            )
         )
-        stream.write(f"{text}\n")
-        stream.flush()
-    content = response.peek(_MOST_SHOWN)
-    if content is None:
-        return f"the body is larger than {_MOST_SHOWN // 1024 // 1024} MiB: save it with -o FILE"
-    if not content:
-        return None
-    kind = (response.headers.get("Content-Type") or "").partition(";")[0].strip().lower()
-    if _binary(content, kind, response.encoding):
-        return f"{len(content)} bytes of {kind or 'binary data'} not shown: save them with -o FILE"
-    text = decode_text(content, response.encoding)
-    last = ""
-    for chunk in pretty_chunks(text, color=color) if _may_be_json(text, kind) else (visible(text),):
-        stream.write(chunk)
-        last = chunk
-    if not last.endswith("\n"):
-        stream.write("\n")
-    stream.flush()
-    return None
+        if "b" in shown or "m" in shown:
+            output.write("\n")
+    if "b" in shown:
+        if shown.exact:
+            for piece in body:
+                output.raw(piece)
+        else:
+            _show_body(response, body, prepared, shown, output, notice)
+    if "m" in shown:
+        body.rest()
+        _show_meta(response, body, shown, output)
 
 
-def copy(response: StreamedResponse, stream: BinaryIO) -> int:
-    """Write the body as it is, each piece as it comes; return how many bytes."""
-    written = 0
-    for piece in response.iter_bytes():
-        stream.write(piece)
-        stream.flush()
-        written += len(piece)
-    return written
-
-
-@contextmanager
-def output_file(path: str) -> Iterator[BinaryIO]:
-    """A file that replaces `path` when everything went well; until then the old one stays.
-
-    StorageError, before anything is sent, when it cannot be made.
-    """
-    path = os.path.realpath(os.path.expanduser(path))
-    with _translated(path):
-        old = _old(path)
-        whole = old is None or stat.S_ISREG(old.st_mode)
-        folder, name = os.path.split(path)
-        part = os.path.join(folder, f".{name[:200]}.{os.urandom(4).hex()}.part") if whole else path
-        file = open(part, "xb" if whole else "wb")  # noqa: SIM115  # closed below
-    if not whole:
-        with file:  # a device or a pipe: nothing to replace
-            yield file
+def _show_body(
+    response: StreamedResponse,
+    body: Body,
+    prepared: PreparedRequest | None,
+    shown: Shown,
+    output: Output,
+    notice: Callable[[str], None],
+) -> None:
+    pieces = iter(body)
+    first = next(pieces, b"")
+    kind = media_type(response.headers.get("Content-Type"))
+    content = Content(chain((first,), pieces), kind, response.encoding)
+    if shown.format == "exchange" and prepared is not None:
+        kept = b"".join(content.pieces)
+        content = Content((kept,), kind, response.encoding, head_of(prepared, response))
+    elif not first:
         return
+    elif binary(first, kind, response.encoding) and shown.select is None:
+        _show_binary(content, body, shown, output, notice)
+        return
+    if shown.select is not None:
+        value = shown.select(parsed(content.whole()))
+        if isinstance(value, str) and shown.format == "auto":
+            output.write((visible(value) if shown.look.safe else value) + "\n")
+            return
+        text = one_line(value)
+        content = Content((text.encode("utf-8", "backslashreplace"),), "application/json", "utf-8")
+    for text in _formatted(content, shown, notice):
+        output.write(text)
+    output.end_line()
+    if body.cut and shown.limit is not None:
+        notice(f"the body is larger than {_mib(shown.limit)}, and only its beginning is shown: save it with -o FILE")
+
+
+def _formatted(content: Content, shown: Shown, notice: Callable[[str], None]) -> Iterator[str]:
+    """The text in the format that was asked for, or as it is where it is not suited."""
+    kept: list[bytes] = []
+    if shown.format in ("yaml", "table"):
+        kept = list(content.pieces)
+        content.pieces = kept
     try:
-        with file:
-            yield file
-        with _translated(path):
-            if old is not None:
-                os.chmod(part, stat.S_IMODE(old.st_mode))
-            os.replace(part, path)
-    except BaseException:
-        os.unlink(part)
-        raise
+        yield from FORMATS.load(shown.format)(content, shown.look)
+    except NotSuited as exc:
+        notice(f"--format {shown.format}: {exc}")
+        yield from plain(content.text(), safe=shown.look.safe) if kept else ()
 
 
-def _old(path: str) -> os.stat_result | None:
-    """The file that is to be replaced. OSError when it may not be."""
-    try:
-        found = os.stat(path)
-    except FileNotFoundError:
-        return None
-    if not os.access(path, os.W_OK):
-        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
-    return found
+def _show_binary(content: Content, body: Body, shown: Shown, output: Output, notice: Callable[[str], None]) -> None:
+    """Bytes that are no text: into a pipe as they are, for a terminal only their number."""
+    for piece in content.pieces:
+        if not shown.terminal:
+            output.raw(piece)
+    if shown.terminal:
+        size = f"more than {_mib(body.size)}" if body.cut else f"{body.size} bytes"
+        notice(f"{size} of {content.kind or 'binary data'} not shown: save them with -o FILE")
 
 
-@contextmanager
-def _translated(path: str) -> Iterator[None]:
-    try:
-        yield
-    except OSError as exc:
-        reason = (exc.strerror or "").lower()
-        raise StorageError(f"cannot write {path!r}: {reason}", hint="choose another file with -o") from exc
+def _show_meta(response: StreamedResponse, body: Body, shown: Shown, output: Output) -> None:
+    attempts = "1 attempt" if response.attempts == 1 else f"{response.attempts} attempts"
+    redirects = "1 redirect" if len(response.history) == 1 else f"{len(response.history)} redirects"
+    output.end_line()
+    output.write(f"{response.http_version} {response.status_code}, {body.size} bytes, {attempts}, {redirects}\n")
+    limit = rate_limit(response.headers)
+    for line in (*connection(response.timing), *(() if limit is None else (limit,))):
+        output.write(f"{line}\n")
+    ended = body.ended if body.ended is not None else time.monotonic()
+    for line in waterfall(response.timing, ended, color=shown.look.color, block=output.blocks):
+        output.write(f"{line.rstrip()}\n")
 
 
-def _binary(content: bytes, kind: str, charset: str | None) -> bool:
-    if charset or kind.startswith(_TEXT_TYPES) or kind.endswith(_TEXT_SUFFIXES):
-        return False
-    return b"\0" in content[:4096] or _undecodable(content[:4096])
-
-
-def _undecodable(sample: bytes) -> bool:
-    try:
-        sample.decode("utf-8")
-    except UnicodeDecodeError as exc:
-        return exc.end < len(sample)  # a character cut at the end of the sample is no sign
-    return False
-
-
-def _may_be_json(text: str, kind: str) -> bool:
-    return "json" in kind or (not kind.startswith("text/html") and text.lstrip()[:1] in ("{", "["))
+def _mib(size: int) -> str:
+    return f"{size // 1024 // 1024} MiB"

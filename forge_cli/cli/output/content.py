@@ -148,6 +148,14 @@ def parsed(text: str) -> Any:
         raise ResponseParseException("the body is not JSON", hint="without --select it is shown as it is") from None
 
 
+def one_line(value: Any) -> str:
+    """A value of `parsed` as JSON in one line."""
+    try:
+        return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    except RecursionError:
+        raise ResponseParseException("the JSON is nested too deeply") from None
+
+
 def _whole(digits: str) -> int | float:
     # Python refuses to read more digits than this.
     return int(digits) if len(digits) < 4000 else float(digits)
@@ -158,13 +166,14 @@ def written(value: Any) -> str:
     if isinstance(value, Digits):
         return str(value)
     if isinstance(value, Pairs):
-        return "{" + ",".join(f"{_quoted(name)}:{written(item)}" for name, item in value) + "}"
+        return "{" + ",".join(f"{quoted(name)}:{written(item)}" for name, item in value) + "}"
     if isinstance(value, list):
         return "[" + ",".join(map(written, value)) + "]"
-    return _quoted(value)
+    return quoted(value)
 
 
-def _quoted(value: Any) -> str:
+def quoted(value: Any) -> str:
+    """A text, true, false or null as JSON, without a character that could drive a terminal."""
     text = json.dumps(value, ensure_ascii=False)
     # What drives a terminal or is no character is written as an escape, which is the same JSON.
     return text if text.isprintable() else "".join(c if c.isprintable() else json.dumps(c)[1:-1] for c in text)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from .scanning import Unfit, scanned
 from .text import RESET, STYLES, unsafe, visible
@@ -24,7 +24,7 @@ _CUT = re.compile(
     r'(?:"[^"\\]*+(?:\\.[^"\\]*+)*+\\?+|[0-9.eE+-]*+|t[rue]{0,3}|f[alse]{0,4}|n[ul]{0,3}|Na?|-?I[nfity]{0,7})',
     re.DOTALL,
 )
-_TOKEN = re.compile(rf"({_STRING})({_SPACE}:)?|({_SCALAR})", re.DOTALL)
+_TOKEN = re.compile(rf"({_STRING})({_SPACE}:)?|({_SCALAR})|\"", re.DOTALL)
 # Deeper levels are not indented further: 100,000 nested arrays must not become gigabytes of spaces.
 _DEEPEST = 32
 _MOST_OPEN = 10_000_000
@@ -40,14 +40,14 @@ def pretty(text: str, *, color: bool, indent: int = 2) -> str:
     Key order, duplicate keys, every digit and every escape stay as they came. Never raises.
     """
     try:
-        return Layout(color=color, indent=indent).scan(text.removeprefix("\ufeff"), True)[0]
+        return Layout(indented(indent), color=color).scan(text.removeprefix("\ufeff"), True)[0]
     except Unfit:
         return visible(text)
 
 
 def laid_out(pieces: Iterable[str], *, color: bool, safe: bool = True, indent: int = 2) -> Iterator[str]:
     """As `pretty`, while the text arrives; where it turns out not to be JSON, its rest follows as it is."""
-    return scanned(pieces, Layout(color=color, safe=safe, indent=indent).scan, safe=safe)
+    return scanned(pieces, Layout(indented(indent), color=color, safe=safe).scan, safe=safe)
 
 
 def coloured(pieces: Iterable[str], *, safe: bool = True) -> Iterator[str]:
@@ -55,13 +55,31 @@ def coloured(pieces: Iterable[str], *, safe: bool = True) -> Iterator[str]:
     return scanned(pieces, _Coloured(safe).scan, safe=safe)
 
 
-class Layout:
-    """Where in a JSON text its layout is; `scan` goes on from there."""
+def indented(indent: int) -> tuple[str, ...]:
+    """What stands before a member at each depth."""
+    return tuple("\n" + " " * (indent * depth) for depth in range(_DEEPEST))
 
-    def __init__(self, *, color: bool, safe: bool = True, indent: int = 2) -> None:
+
+class Layout:
+    """Where in a JSON text its layout is; `scan` goes on from there.
+
+    `gaps` are what stands before a member at each depth, `ends` what stands before the mark that leads back to it
+    (default: the same); the last one also holds for each depth below. `colon` is what stands after a key.
+    """
+
+    def __init__(
+        self,
+        gaps: Sequence[str],
+        ends: Sequence[str] = (),
+        *,
+        color: bool,
+        safe: bool = True,
+        colon: str = ": ",
+    ) -> None:
         self._key, self._off = (STYLES["key"], RESET) if color else ("", "")
         self._styles = {first: STYLES[style] if color else "" for first, style in _STYLE_OF.items()}
-        self._lines = ["\n" + " " * (indent * depth) for depth in range(_DEEPEST)]
+        self._gaps, self._ends = gaps, ends or gaps
+        self._colon = colon
         self._safe = safe
         self._closers: list[str] = []
         self._line = ""
@@ -72,7 +90,8 @@ class Layout:
     def scan(self, text: str, final: bool) -> tuple[str, int]:
         """The layout of the text, and how much of it was used. Unfit: it is not JSON."""
         # One loop without calls: at ten million characters each call a piece would cost a second.
-        key_on, off, styles, lines = self._key, self._off, self._styles, self._lines
+        key_on, off, styles, gaps, ends = self._key, self._off + self._colon, self._styles, self._gaps, self._ends
+        deepest, reset = len(gaps) - 1, self._off
         closers, line, last, in_object = self._closers, self._line, self._last, self._in_object
         dirty = self._safe and unsafe(text)
         out: list[str] = []
@@ -88,9 +107,9 @@ class Layout:
             if string or bare:
                 if last not in (_COMMA, _OPENING) or in_object is not bool(colon):
                     raise Unfit
-                write(f"{line}{key_on}{string}{off}: " if colon else line)
+                write(f"{line}{key_on}{string}{off}" if colon else line)
                 if value:
-                    write(f"{styles[value[0]]}{value}{off}")
+                    write(f"{styles[value[0]]}{value}{reset}")
                 last = _VALUE if value else _KEY
             if mark == ",":
                 if last != _VALUE or not closers:
@@ -103,13 +122,14 @@ class Layout:
                 write(mark if last == _KEY else line + mark)
                 in_object = mark == "{"
                 closers.append("}" if in_object else "]")
-                line, last = lines[min(len(closers), _DEEPEST - 1)], _OPENING
+                line, last = gaps[min(len(closers), deepest)], _OPENING
             elif mark:
                 if last not in (_VALUE, _OPENING) or closers[-1:] != [mark]:
                     raise Unfit
                 closers.pop()
-                line = lines[min(len(closers), _DEEPEST - 1)]
-                write(mark if last == _OPENING else line + mark)
+                depth = min(len(closers), deepest)
+                line = gaps[depth]
+                write(mark if last == _OPENING else ends[depth] + mark)
                 in_object, last = closers[-1:] == ["}"], _VALUE
             elif closers or last == _KEY or not (value or mark == ""):
                 raise Unfit
@@ -136,8 +156,8 @@ class _Coloured:
         out: list[str] = []
         used = 0
         for match in _TOKEN.finditer(text):
-            if match.end() == len(text) and not final:
-                break
+            if match.lastindex is None or (match.end() == len(text) and not final):
+                break  # a text that has not ended, or a token that may not have
             string, colon, scalar = match.groups()
             token = string or scalar
             style = "key" if colon else _STYLE_OF[token[0]]

@@ -2,31 +2,36 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
+from .auto import beginning
 from .content import Content, Look, NotSuited
 from .json import Layout
 from .lines import lines
-from .scanning import Unfit, scanned
-from .text import paint as paint
+from .scanning import scanned
 
-_TOKENS = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"|[\[\]{},]|[ \t\r\n]++|[^"\[\]{},\s]++', re.DOTALL)
-_CLOSES = {"]": "[", "}": "{"}
+_DOCUMENTS = ("",), ("",)
+_ITEMS = ("", "\n", ""), ("\n", "", "")
 
 
 def ndjson(content: Content, look: Look) -> Iterator[str]:
-    """One item a line. NotSuited when the body does not begin as JSON."""
-    compact = _Compact()
-    checked = scanned(content.text(), compact.scan, safe=look.safe)
-    first = next(checked, "")
-    if not first.strip() or compact.broken:
+    """One item or document a line. NotSuited when the body does not begin as JSON does."""
+    first, text = beginning(content.text())
+    if first and first not in '[{"-0123456789tfnNI':
         raise NotSuited("the body is not JSON")
-    yield from _coloured(first, checked, look)
+    layout = Layout(*(_ITEMS if first == "[" else _DOCUMENTS), color=look.color, safe=look.safe, colon=":")
+    shown = scanned(text, layout.scan, safe=look.safe)
+    return _items(shown) if first == "[" else shown
 
 
-def _coloured(first: str, rest: Iterator[str], look: Look) -> Iterator[str]:
-    from_here = iter((first,))
-    for text in (*from_here,):
-        yield text
-    yield from rest
+def _items(shown: Iterable[str]) -> Iterator[str]:
+    """An array that was laid out with one item a line, without what makes it an array."""
+    inside = False
+    for line in lines(shown):
+        text = line.rstrip("\n")
+        if not inside and text in ("[", "[]"):
+            inside = text == "["
+        elif inside and text == "]":
+            inside = False
+        else:
+            yield text.removesuffix(",") + "\n"

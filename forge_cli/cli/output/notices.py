@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from ...events import Foreign, Received, Redirecting, Retrying, RetryStopped, Sending, StepEvent
+from ...events import Foreign, Received, Redirecting, Retrying, RetryStopped, Sending, StepEvent, Timing
 from ...models import PreparedRequest
 from ...redact import REDACTOR, sensitive
 from .heads import request_head, response_head
+from .meta import connection, milliseconds, phases
 
 NOT_VERIFIED = "certificates are not verified: anybody in between can read and change this"
 
@@ -38,6 +39,7 @@ class Notices:
                 head = response_head(
                     event.http_version, event.status, event.reason, event.headers, self._color, REDACTOR
                 )
+                self._connection(event)
                 self._heads("< ", head)
             case Retrying():
                 wait = f"{event.delay:.1f} s" if event.delay >= 0.05 else "0 s"
@@ -68,6 +70,20 @@ class Notices:
             )
         elif self._verbose >= 2:
             self._say(f"{event.status}, redirected to {url}")
+
+    def ended(self, timing: Timing, moment: float) -> None:
+        """The body is there."""
+        if self._verbose >= 2:
+            *_, last = phases(timing, moment)
+            total = milliseconds(moment - timing.started)
+            self._show(f"* {last.name} {last.took}, total {total}\n")
+
+    def _connection(self, event: Received) -> None:
+        """Of which kind the connection is, and how long it took to the first byte."""
+        if self._verbose < 2 or event.timing is None:
+            return
+        took = ", ".join(f"{phase.name} {phase.took}" for phase in phases(event.timing, None))
+        self._heads("* ", "\n".join((*connection(event.timing), took)))
 
     @property
     def _shown(self) -> bool:

@@ -30,12 +30,16 @@ def scanned(pieces: Iterable[str], scan: Scan, *, safe: bool) -> Iterator[str]:
     `safe` shows control characters instead of sending them.
     """
     rest, awaited = "", 0
+    waiting: list[str] = []
+    size = 0
     source = iter(pieces)
     for piece in source:
-        rest = rest + piece if rest else piece
+        waiting.append(piece)
+        size += len(piece)
         # A token over many pieces is looked at when twice as much of it is there: not once for each piece.
-        if len(rest) < awaited:
+        if size < awaited:
             continue
+        rest = "".join(waiting)
         try:
             if awaited > _LONGEST:
                 raise Unfit
@@ -48,7 +52,9 @@ def scanned(pieces: Iterable[str], scan: Scan, *, safe: bool) -> Iterator[str]:
         if shown:
             yield shown
         rest = rest[used:]
+        waiting, size = [rest], len(rest)
         awaited = 2 * len(rest) if len(rest) > _SMALL else 0
+    rest = "".join(waiting)
     try:
         shown, _ = scan(rest, True)
     except Unfit as stop:

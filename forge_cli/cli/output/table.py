@@ -27,24 +27,29 @@ def table(
     environ: Mapping[str, str] = os.environ,
 ) -> None:
     """Write the rows. Cells are text and nothing else: no markup, no control characters."""
-    cells = [[visible_line(cell) for cell in row] for row in rows]
     terminal = stream.isatty()
-    if terminal:
-        width = max(shutil.get_terminal_size(_UNKNOWN_SIZE).columns, len(columns) * (_GAP + 1))
-    else:
-        lines = [list(columns), *cells]
-        width = sum(max(cell_len(line[index]) for line in lines) + _GAP for index in range(len(columns)))
+    width = shutil.get_terminal_size(_UNKNOWN_SIZE).columns if terminal else None
+    stream.write(rendered(columns, rows, width=width, color=terminal and color_wanted(stream, environ)))
+
+
+def rendered(columns: Sequence[str], rows: Sequence[Sequence[str]], *, width: int | None, color: bool) -> str:
+    """The table as text, fitted to the width; without one each column is as wide as it needs to be."""
+    heads = [visible_line(column) for column in columns]
+    cells = [[visible_line(cell) for cell in row] for row in rows]
+    if width is None:
+        lines = [heads, *cells]
+        width = sum(max(cell_len(line[index]) for line in lines) + _GAP for index in range(len(heads)))
     buffer = io.StringIO()
     console = Console(
         file=buffer,
-        width=width,
-        color_system="standard" if terminal and color_wanted(stream, environ) else None,
-        force_terminal=terminal,
+        width=max(width, len(heads) * (_GAP + 1)),
+        color_system="standard" if color else None,
+        force_terminal=color,
         legacy_windows=False,
         _environ={},
     )
-    console.print(_laid_out(columns, cells))
-    stream.write("".join(f"{line.rstrip()}\n" for line in buffer.getvalue().splitlines()))
+    console.print(_laid_out(heads, cells))
+    return "".join(f"{line.rstrip()}\n" for line in buffer.getvalue().splitlines())
 
 
 def _laid_out(columns: Sequence[str], cells: Sequence[Sequence[str]]) -> Table:

@@ -14,6 +14,7 @@ SIGNERS = Registry(
         "template": "forge_cli.login.sign.template:TemplateSign",
         "aws-sigv4": "forge_cli.login.sign.aws_sigv4:AwsSigV4Sign",
         "oauth1": "forge_cli.login.sign.oauth1:OAuth1Sign",
+        "client-assertion": "forge_cli.login.sign.client_assertion:ClientAssertionSign",
         "digest": "forge_cli.login.sign.digest:DigestSign",
     },
 )

@@ -128,6 +128,9 @@ class BrowserStep(StepTable):
     pushed: RequestTable | None = key(
         "the request that pushes the authorization request (RFC 9126); its form gets the parameters", default=None
     )
+    push_if: bool | TemplateText = key(
+        "true, or a template that comes to true: push it; else the browser carries the parameters", default=True
+    )
     issuer: TemplateText | None = key("what `iss` in the answer must be, if it is there (RFC 9207)", default=None)
     iss_required: bool | TemplateText = key(
         "true, or a template that comes to true: refuse an answer without `iss`, for servers that announce it",
@@ -138,19 +141,20 @@ class BrowserStep(StepTable):
         """Have a code issued. StepFailed when the server says no, TimeoutException when nobody comes back."""
         person = work.somebody("opens a browser")
         url = checked_endpoint(absolute(work.scope.text(self.url), work.scope), work.step, "`url`")
-        if self.pushed is not None:
-            pushing = absolute(work.scope.text(self.pushed.url), work.scope)
+        pushed = self.pushed if _true(self.push_if, work) else None
+        if pushed is not None:
+            pushing = absolute(work.scope.text(pushed.url), work.scope)
             checked_endpoint(pushing, work.step, "the URL of `pushed`")
         redirect_uri, place = self._redirect(work)
         expected = Expected(
             secrets.token_urlsafe(32),
             None if self.issuer is None else work.scope.text(self.issuer),
-            work.scope.fill(self.iss_required) in (True, "true"),
+            _true(self.iss_required, work),
         )
         if place is None:
-            return self._logged_in(work, person, url, redirect_uri, expected, None)
+            return self._logged_in(work, person, url, redirect_uri, pushed, expected, None)
         with Callback(work.step, place, expected.read) as callback:
-            return self._logged_in(work, person, url, callback.redirect_uri, expected, callback)
+            return self._logged_in(work, person, url, callback.redirect_uri, pushed, expected, callback)
 
     def renew(self, work: Work) -> None:
         """A code is good once: there is nothing to renew."""
@@ -175,6 +179,7 @@ class BrowserStep(StepTable):
         person: Person,
         url: str,
         redirect_uri: str,
+        pushed: RequestTable | None,
         expected: Expected,
         callback: Callback[Answer] | None,
     ) -> Result:
@@ -192,8 +197,8 @@ class BrowserStep(StepTable):
             ("code_challenge", _challenge(verifier)),
             ("code_challenge_method", "S256"),
         ]
-        if self.pushed is not None:
-            params = _pushed(self.pushed, params, work)
+        if pushed is not None:
+            params = _pushed(pushed, params, work)
         found = _fetched(work, person, _with_query(url, params), expected, callback)
         REDACTOR.add(found.code)
         if found.trouble is not None:
@@ -220,6 +225,10 @@ class BrowserStep(StepTable):
             for name, value in filled.items()
             for each in (value if isinstance(value, list) else [value])
         ]
+
+
+def _true(value: bool | str, work: Work) -> bool:
+    return work.scope.fill(value) in (True, "true")
 
 
 def _host(url: str) -> str:

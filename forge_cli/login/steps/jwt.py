@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 from ...errors import ProfileError
 from ...redact import REDACTOR
 from ...registry import Registry
-from ..definition import Duration, ExpiresTable, StepTable, TemplateText, Tree, key, table
+from ..definition import Algorithm, Duration, ExpiresTable, StepTable, TemplateText, Tree, key, table
 from ..expiry import duration, ends
 from ..work import Result, Work
 from .command import Printed
@@ -25,10 +25,7 @@ class JwtStep(StepTable):
 
     usual_cache: ClassVar[str] = "store"
 
-    alg: Literal[
-        "HS256", "HS384", "HS512", "RS256", "RS384", "RS512", "PS256", "PS384", "PS512",
-        "ES256", "ES384", "ES512", "EdDSA",
-    ] = key("the algorithm (RFC 7518, RFC 8037)")  # fmt: skip
+    alg: Algorithm = key("the algorithm (RFC 7518, RFC 8037)")
     key_password: TemplateText | None = key("the password of an encrypted key", default=None)
     headers: Mapping[str, Tree] = key("header parameters beside `alg` and `typ`, such as `kid`", default_factory=dict)
     claims: Mapping[str, Tree] = key("the claims", default_factory=dict)

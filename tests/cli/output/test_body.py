@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import io
-import os
-import stat
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
-from forge_cli.cli.output.body import copy, output_file, show
+from forge_cli.cli.output.body import Body, Output, show_response
+from forge_cli.cli.output.shown import OutputOptions, decide
 from forge_cli.client import HttpClient, StreamedResponse
-from forge_cli.errors import StorageError
 from forge_cli.models import HttpRequest
 from tests.server import Reply, Server
 
@@ -23,16 +20,25 @@ def client() -> Iterator[HttpClient]:
         yield made
 
 
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
 def response(client: HttpClient, server: Server, body: bytes, content_type: str | None) -> StreamedResponse:
     headers = {} if content_type is None else {"Content-Type": content_type}
     return client.send(HttpRequest("GET", server.reply("/x", Reply(200, body, headers))))
 
 
 def shown(answer: StreamedResponse, *, color: bool = False, head: bool = False) -> tuple[str, str | None]:
-    stream = io.StringIO()
-    said = show(answer, stream, color=color, head=head)
+    stream, said = Terminal(), list[str]()
+    options = OutputOptions(parts="hb" if head else "b")
+    what = decide(options, stream, {"FORCE_COLOR" if color else "NO_COLOR": "1"}, 80)
+    body = Body(answer, limit=what.limit, keep=None)
+    show_response(answer, body, None, what, Output(stream, None), said.append)
     answer.close()
-    return stream.getvalue(), said
+    assert len(said) <= 1
+    return stream.getvalue(), said[0] if said else None
 
 
 @pytest.mark.parametrize(
@@ -80,10 +86,26 @@ def test_a_character_cut_by_the_sample_is_not_binary(client: HttpClient, server:
     assert (len(text), said) == (4097, None)
 
 
-def test_a_body_over_10_mib_is_not_shown(client: HttpClient, server: Server) -> None:
-    text, said = shown(response(client, server, b" " * (10 * 1024 * 1024 + 1), "text/plain"))
-    assert text == ""
-    assert said == "the body is larger than 10 MiB: save it with -o FILE"
+def test_of_a_body_over_10_mib_the_beginning_is_shown(client: HttpClient, server: Server) -> None:
+    text, said = shown(response(client, server, b"x" * (10 * 1024 * 1024 + 1), "text/plain"))
+    assert text == "x" * (10 * 1024 * 1024) + "\n"
+    assert said == "the body is larger than 10 MiB, and only its beginning is shown: save it with -o FILE"
+
+
+def test_an_endless_body_ends_there_too(client: HttpClient, server: Server) -> None:
+    def endless() -> Iterator[bytes]:
+        while True:
+            yield b"[" * 65536
+
+    answer = client.send(HttpRequest("GET", server.reply("/x", lambda request: Reply(200, endless()))))
+    text, said = shown(answer)
+    assert text.startswith("[\n  [\n")
+    assert said is not None and said.startswith("the body is larger than 10 MiB")
+
+
+def test_of_endless_binary_data_no_more_is_read(client: HttpClient, server: Server) -> None:
+    text, said = shown(response(client, server, b"\0" * (10 * 1024 * 1024 + 1), None))
+    assert (text, said) == ("", "more than 10 MiB of binary data not shown: save them with -o FILE")
 
 
 def test_the_head_comes_first(client: HttpClient, server: Server) -> None:
@@ -91,65 +113,20 @@ def test_the_head_comes_first(client: HttpClient, server: Server) -> None:
     assert text == "HTTP/1.1 200 OK\nContent-Type: text/plain\nContent-Length: 4\n\nbody\n"
 
 
-def test_a_copy_is_exact(client: HttpClient, server: Server) -> None:
-    body, stream = bytes(range(256)) * 1000, io.BytesIO()
-    answer = response(client, server, body, "application/json")
-    assert copy(answer, stream) == len(body)
-    assert stream.getvalue() == body
+def test_a_pipe_gets_bytes_and_they_are_counted(client: HttpClient, server: Server) -> None:
+    content, stream = bytes(range(256)) * 1000, io.BytesIO()
+    answer = response(client, server, content, "application/json")
+    what = decide(OutputOptions(), io.StringIO(), {"FORCE_COLOR": "1"}, 80)
+    body = Body(answer, limit=what.limit, keep=1_000_000)
+    show_response(answer, body, None, what, Output(None, stream), pytest.fail)
+    assert stream.getvalue() == body.content == content
+    assert body.size == len(content)
     answer.close()
 
 
-class TestOutputFile:
-    """A file that is there whole, or as it was."""
-
-    def test_it_appears_when_all_went_well(self) -> None:
-        with output_file("out") as file:
-            file.write(b"new")
-            assert not Path("out").exists()
-        assert Path("out").read_bytes() == b"new"
-
-    def test_the_old_one_stays_after_a_failure(self) -> None:
-        Path("out").write_text("old")
-        writing = output_file("out")
-        writing.__enter__().write(b"new")
-        assert writing.__exit__(KeyboardInterrupt, KeyboardInterrupt(), None) is False
-        assert [(path.name, path.read_text()) for path in Path().iterdir()] == [("out", "old")]
-
-    def test_the_umask_decides_the_mode_of_a_new_one(self) -> None:
-        mask = os.umask(0o027)
-        try:
-            with output_file("out"):
-                pass
-        finally:
-            os.umask(mask)
-        assert stat.S_IMODE(Path("out").stat().st_mode) == 0o640
-
-    def test_an_old_one_keeps_its_mode(self) -> None:
-        Path("out").write_text("old")
-        Path("out").chmod(0o600)
-        with output_file("out") as file:
-            file.write(b"new")
-        assert stat.S_IMODE(Path("out").stat().st_mode) == 0o600
-
-    def test_a_link_stays_a_link(self) -> None:
-        Path("real").write_text("old")
-        Path("link").symlink_to("real")
-        with output_file("link") as file:
-            file.write(b"new")
-        assert Path("link").is_symlink()
-        assert Path("real").read_text() == "new"
-
-    def test_a_device_is_written_to(self) -> None:
-        with output_file("/dev/null") as file:
-            file.write(b"new")
-        assert not Path("/dev/null").is_file()
-
-    def test_the_home_directory_may_be_a_tilde(self, own_home: Path) -> None:
-        with output_file("~/out"):
-            pass
-        assert (own_home / "out").exists()
-
-    @pytest.mark.parametrize("path", [".", "no/such/out", "a" * 300], ids=["a folder", "no folder", "a long name"])
-    def test_what_cannot_be_made_is_said_at_once(self, path: str) -> None:
-        with pytest.raises(StorageError, match="cannot write"), output_file(path):
-            pytest.fail("nothing must be sent")
+def test_what_is_kept_has_an_end(client: HttpClient, server: Server) -> None:
+    answer = response(client, server, b"12345", None)
+    body = Body(answer, limit=None, keep=4)
+    body.rest()
+    assert (body.content, body.size) == (None, 5)
+    answer.close()

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
+import time
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from forge_cli.cli.output.json import pretty, pretty_chunks
+from forge_cli.cli.output.json import coloured, laid_out, pretty
 
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
@@ -104,14 +107,14 @@ NO_JSON = [
 @pytest.mark.parametrize("color", [True, False], ids=["colour", "plain"])
 def test_what_is_not_json_is_shown_as_it_is(text: str, color: bool) -> None:
     assert pretty(text, color=color) == text
-    assert "".join(pretty_chunks(text, color=color)) == text
+    assert re.sub(r"\s", "", plain("".join(laid_out(text, color=color)))) == re.sub(r"\s", "", text)
 
 
 @given(st.text(st.sampled_from('[]{},:"\\ a1-.etrufalsn\n\x1b')), st.booleans())
 def test_any_text_is_shown_whole(text: str, color: bool) -> None:
     shown = plain(pretty(text, color=color))
     assert re.sub(r"\s", "", shown) == re.sub(r"\s", "", text.replace("\x1b", "\\x1b"))
-    assert re.sub(r"\s", "", plain("".join(pretty_chunks(text, color=color)))) == re.sub(r"\s", "", shown)
+    assert re.sub(r"\s", "", plain("".join(laid_out((text,), color=color)))) == re.sub(r"\s", "", shown)
 
 
 def test_a_hundred_thousand_levels_are_shown() -> None:
@@ -130,11 +133,52 @@ def test_hostile_text_takes_no_longer_than_other_text(text: str) -> None:
     assert pretty(text, color=False) == text
 
 
-def test_a_long_text_comes_in_pieces_and_what_follows_bad_json_is_kept() -> None:
+def cut(text: str, places: list[int]) -> list[str]:
+    edges = [0, *sorted(place % (len(text) + 1) for place in places), len(text)]
+    return [text[start:end] for start, end in itertools.pairwise(edges)]
+
+
+@given(VALUES, st.lists(st.integers(0, 10_000)), st.sampled_from([None, 1]))
+def test_wherever_it_is_cut_the_layout_is_the_same(value: Any, places: list[int], given_indent: int | None) -> None:
+    pieces = cut(json.dumps(value, indent=given_indent), places)
+    assert "".join(laid_out(pieces, color=False)) == json.dumps(value, indent=2)
+    assert "".join(laid_out(pieces, color=True)) == pretty("".join(pieces), color=True)
+
+
+@given(VALUES, st.lists(st.integers(0, 10_000)))
+def test_colour_alone_moves_nothing(value: Any, places: list[int]) -> None:
+    text = json.dumps([value, {"a": [1, None, "x"]}])
+    assert plain("".join(coloured(cut(text, places)))) == text
+    assert "".join(coloured(cut(text, places))).count("\x1b[94m") >= 1
+
+
+@given(st.text(st.sampled_from('[]{},:"\\ a1-.etrufalsn\n\r\x1b\u202e')), st.lists(st.integers(0, 100)))
+def test_nothing_is_lost_of_any_text_however_it_is_cut(text: str, places: list[int]) -> None:
+    for shown in (laid_out(cut(text, places), color=False), coloured(cut(text, places))):
+        found = plain("".join(shown))
+        for character in "\x1b\u202e":
+            assert character not in found
+        there = re.sub(r"\s|\\r|\\x1b|\\u202e", "", found)
+        assert there == re.sub(r"\s|\x1b|\u202e|\\r", "", text)
+
+
+def test_the_beginning_is_there_before_the_end_comes() -> None:
+    def pieces() -> Iterator[str]:
+        yield '[{"a": 1}, {"b'
+        pytest.fail("more was asked for")
+
+    assert next(laid_out(pieces(), color=False)) == '[\n  {\n    "a": 1\n  },\n  {'
+
+
+def test_what_follows_bad_json_is_kept() -> None:
     text = json.dumps([{"a": number} for number in range(20_000)])
-    pieces = list(pretty_chunks(text, color=False))
-    assert len(pieces) > 10
-    assert "".join(pieces) == json.dumps(json.loads(text), indent=2)
-    broken = "".join(pretty_chunks(text + " and more", color=False))
-    assert broken.endswith(" and more")
-    assert broken.startswith('[\n  {\n    "a": 0\n  },')
+    pieces = [text[start : start + 1000] for start in range(0, len(text), 1000)]
+    broken = "".join(laid_out([*pieces, " and more"], color=False))
+    assert broken == json.dumps(json.loads(text), indent=2) + " and more"
+
+
+def test_a_text_over_many_pieces_takes_no_longer_than_one() -> None:
+    pieces = ['"', *["x" * 1000] * 20_000, '"']
+    started = time.process_time()
+    assert len("".join(laid_out(pieces, color=False))) == 20_000_002
+    assert time.process_time() - started < 10  # once for each piece would be minutes

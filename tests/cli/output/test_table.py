@@ -7,7 +7,7 @@ import os
 
 import pytest
 
-from forge_cli.cli.output import FORMATS
+from forge_cli.cli.output import LISTINGS
 
 ROWS = [["dev", "https://api.example.com/v1"], ["prod", ""]]
 
@@ -21,7 +21,7 @@ def drawn(
     rows: list[list[str]], stream: io.StringIO | None = None, environ: dict[str, str] | None = None, *columns: str
 ) -> str:
     stream = stream or io.StringIO()
-    FORMATS.load("table")(stream, columns or ("name", "url"), rows, environ=environ or {})
+    LISTINGS.load("table")(stream, columns or ("name", "url"), rows, environ=environ or {})
     return stream.getvalue()
 
 

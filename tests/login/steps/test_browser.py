@@ -320,6 +320,15 @@ def test_a_pushed_request_carries_the_parameters(server: Server, work: MakeWork)
     assert (form["redirect_uri"], form["state"]) == (result.outputs["redirect_uri"], result.outputs["state"])
 
 
+@pytest.mark.parametrize("push_if", [False, "false"])
+def test_what_need_not_be_pushed_is_carried_by_the_browser(work: MakeWork, push_if: bool | str) -> None:
+    # Nor does it matter where it would go.
+    pushed = RequestTable(method="POST", url="${steps.metadata.endpoint}")
+    result, url = ran(work, good, pushed=pushed, push_if=push_if)
+    assert result.outputs["code"] == "auth-code-1"
+    assert "code_challenge" in parameters(url)
+
+
 @pytest.mark.parametrize(
     ("reply", "trouble"),
     [(Reply(400, {"error": "invalid_request"}), "refused: the status is 400"), (Reply(201, {}), "no '/request_uri'")],

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing
+from contextlib import AbstractContextManager, ExitStack, closing
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 import pytest
 
@@ -58,6 +58,13 @@ def make(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[[]
 
 def test_every_storage_of_the_table_keeps_the_contract() -> None:
     assert {name.partition(" ")[0] for name in ALONE + SHARED} == set(STORAGES)
+
+
+@pytest.mark.parametrize("name", sorted(STORAGES))
+def test_its_lock_is_typed_as_the_interface_s(name: str) -> None:
+    """Else a subclass with a lock of its own does not pass a type checker."""
+    kind: Any = STORAGES.load(name)
+    assert get_type_hints(kind.lock)["return"] == AbstractContextManager[None]
 
 
 @pytest.mark.parametrize("make", ALONE, indirect=True)

@@ -22,7 +22,7 @@ from ...output.text import visible
 from .printing import one_name
 from .questions import answer, read_line
 from .recipes import found
-from .writing import where_it_is
+from .writing import variables_of, where_it_is
 
 _WHERE = "env:NAME, file:PATH, keyring:SERVICE/USER, command:PROGRAM ARGUMENTS or prompt"
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -76,7 +76,7 @@ def _given(context: Context, recipe: Recipe, places: Iterable[str]) -> _Answers:
             raise UsageError(f"recipe {recipe.name} has no secret {name!r} {unknown(name, recipe.secrets)}")
         where = place_of(place, name)
         if isinstance(where, str):
-            raise UsageError(f"--set {name}: {where}", hint=f"say where it is, never the secret itself: {_WHERE}")
+            raise UsageError(f"--set {name}: {where}", hint=f"a PLACE is one of: {_WHERE}")
         found_places[name] = where
     for name, value in variables.items():
         if name not in recipe.vars:
@@ -164,7 +164,7 @@ def place_of(text: str, name: str) -> dict[str, Any] | str:
             return "command: is followed by a program and its arguments"
         case "prompt":
             return {"prompt": rest or name.replace("_", " ").capitalize()}
-    return "that is no place of a secret"
+    return "that is no place of a secret: say where it is, such as env:NAME or file:PATH, not what it is"
 
 
 def spelled_place(place: Mapping[str, Any]) -> str:
@@ -186,11 +186,8 @@ def _next(context: Context, document: Document, name: str, recipe: Recipe) -> st
     config = "" if context.config is None else f" --config {quote(context.config)}"
     flags = f"-p {quote(name)}{config}"
     own = document.profiles[name]
-    secrets = own.get("secrets", {}).values()
-    variables = [place["env"] for place in secrets if isinstance(place, dict) and "env" in place]
-    variables += re.findall(r"\$\{\s*env\.([A-Za-z0-9_]+)", str(own))
-    lines = [f"export {variable}=…" for variable in dict.fromkeys(variables)]
-    person = recipe.person or any("prompt" in place for place in secrets)
+    lines = [f"export {variable}=…" for variable in variables_of(own)]
+    person = recipe.person or any("prompt" in place for place in own.get("secrets", {}).values())
     lines += [f"{context.program} token login {flags}"] if person else []
     lines += [f"{context.program} get {quote(recipe.head.first)} {flags}"]
     return where_it_is(document, name, lines)

@@ -16,7 +16,7 @@ from ....profiles.validate import check, frame_problems
 from ....redact import REDACTOR
 from ...context import Context
 from ...options import global_options, pass_context, silent
-from ...output import FORMATS
+from ...output import LISTINGS
 from .printing import JSON, count, print_json
 
 
@@ -37,7 +37,7 @@ def list_(context: Context, as_json: bool) -> int:
     if not rows:
         context.notice(f"{document.path} has no profiles\n  write one with `{context.program} profile init`")
     columns = ("name", "base_url", "auth", "extends", "note", "file")
-    table = FORMATS.load("table")
+    table = LISTINGS.load("table")
     table(context.stdout, columns, [_cells(row) for row in rows], environ=context.environ)
     if outside or any(row["problems"] for row in rows):
         what = "the file has problems outside its profiles" if outside else "some profiles cannot be used"

@@ -8,7 +8,7 @@ from typing import Any
 from ....errors import ProfileError, StorageError
 from ....profiles.recipe import AskTable, Recipe, find, recipe, recipes
 from ...context import Context
-from ...output import FORMATS
+from ...output import LISTINGS
 from .printing import count, print_json
 
 
@@ -46,10 +46,10 @@ def list_recipes(context: Context, as_json: bool) -> int:
     if as_json:
         print_json(context, [_described(row) for row in rows])
     else:
-        cells = [[row.name, row.head.summary, "yes" if row.person else "no", _origin(row)] for row in rows]
+        cells = [[row.name, "yes" if row.person else "no", row.head.summary, _origin(row)] for row in rows]
         own = any(cell[-1] for cell in cells)
-        columns = ["name", "summary", "needs a person", *(["file"] if own else [])]
-        FORMATS.load("table")(
+        columns = ["name", "person", "summary", *(["file"] if own else [])]
+        LISTINGS.load("table")(
             context.stdout, columns, [cell if own else cell[:-1] for cell in cells], environ=context.environ
         )
     if broken:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ...context import Context
-from ...output import FORMATS
+from ...output import LISTINGS
 from ...output.json import pretty
 from ...output.text import color_wanted
 
@@ -30,5 +30,5 @@ def print_rows(
     if not rows:
         context.notice(empty)
     cells = [[str(row[column] or "") for column in columns] for row in rows]
-    FORMATS.load("table")(context.stdout, columns, cells, environ=context.environ)
+    LISTINGS.load("table")(context.stdout, columns, cells, environ=context.environ)
     return 0

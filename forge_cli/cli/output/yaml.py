@@ -1,0 +1,60 @@
+"""JSON as YAML 1.2: every digit and every member as it came, and every text quoted that could be read otherwise."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from .content import Content, Digits, Look, NotSuited, Pairs, as_written, quoted
+from .text import paint
+
+# Only what no version of YAML reads as anything but text.
+_PLAIN = re.compile(r"[A-Za-z_/][A-Za-z0-9_./@+-]*(?: [A-Za-z0-9_./@+(-][A-Za-z0-9_./@+()-]*)*")
+_WORDS = frozenset("y n yes no on off true false null nan inf".split())
+_NOT_FINITE = {"NaN": ".nan", "Infinity": ".inf", "-Infinity": "-.inf"}
+
+
+def yaml(content: Content, look: Look) -> Iterator[str]:
+    """The JSON value as YAML. NotSuited when the body is not JSON."""
+    value = as_written(content.whole())
+    try:
+        lines = list(_block(value, 0, look.color))
+    except RecursionError:
+        raise NotSuited("the JSON is nested too deeply") from None
+    yield from (f"{line}\n" for line in lines)
+
+
+def _block(value: Any, depth: int, color: bool) -> Iterator[str]:
+    """The lines of a value."""
+    space = "  " * depth
+    if isinstance(value, Pairs) and value:
+        for name, item in value:
+            key = paint(_text(name), "key", color)
+            if isinstance(item, list) and item:
+                yield f"{space}{key}:"
+                yield from _block(item, depth + 1, color)
+            else:
+                yield f"{space}{key}: {_scalar(item, color)}"
+    elif isinstance(value, list) and value:
+        for item in value:
+            first, *others = _block(item, depth + 1, color)
+            yield f"{space}- {first[len(space) + 2 :]}"
+            yield from others
+    else:
+        yield f"{space}{_scalar(value, color)}"
+
+
+def _scalar(value: Any, color: bool) -> str:
+    if isinstance(value, Digits):
+        return paint(_NOT_FINITE.get(value, value), "number", color)
+    if isinstance(value, str):
+        return paint(_text(value), "string", color)
+    if isinstance(value, list):
+        return "{}" if isinstance(value, Pairs) else "[]"
+    return paint(quoted(value), "literal", color)
+
+
+def _text(text: str) -> str:
+    plain = _PLAIN.fullmatch(text) is not None and text.lower() not in _WORDS
+    return text if plain else quoted(text)
