@@ -22,8 +22,11 @@ FORM = "application/x-www-form-urlencoded"
 JSON = "application/json"
 _MULTIPART = "multipart/form-data"
 _BEFORE_CURL = frozenset("sudo time env command exec nohup if then do else while until ! { $ % > set export".split())
-_POWERSHELL = re.compile(r"`\r?\n|\b(Invoke-(WebRequest|RestMethod)|iwr|irm|New-Object)\b", re.IGNORECASE)
-_CMD = re.compile(r'\^"|\^\r?\n')
+_POWERSHELL = re.compile(r"\b(Invoke-(WebRequest|RestMethod)|iwr|irm)\b", re.IGNORECASE)
+# In quotes a caret or a backquote means nothing: what counts is the one before any quote that cmd.exe has not.
+_FIRST = re.compile(r"\bcurl(?:\.exe)?\b", re.IGNORECASE)
+_CMD = re.compile(r"[^'`\n]*?[ \t]\^(?:\"|\r?\n)")
+_BACKQUOTED_LINE = re.compile(r"[ \t]`\r?\n")
 _CURL = re.compile(r"(?:.*[/\\])?curl(?:\.exe)?", re.IGNORECASE | re.DOTALL)
 _KNOWN_METHODS = frozenset("GET POST PUT PATCH DELETE HEAD OPTIONS".split())
 _DEPTH = 3
@@ -42,10 +45,7 @@ def parse(text: str) -> list[Imported]:
 
 
 def _parse(text: str, slots: Slots, depth: int) -> list[Imported]:
-    windows = _CMD.search(text) is not None and not re.search(r"\\\r?\n", text)
-    if not windows and _POWERSHELL.search(text) and not re.search(r"\\\r?\n", text):
-        raise UsageError("this is a command for PowerShell", hint="choose `Copy as cURL (bash)` in the browser")
-    commands = cmd_commands(text, slots) if windows else shell_commands(text, slots)
+    commands = _commands(text, slots)
     found: list[Imported] = []
     others: list[str] = []
     for index, command in enumerate(commands):
@@ -66,6 +66,27 @@ def _parse(text: str, slots: Slots, depth: int) -> list[Imported]:
     if not found:
         raise UsageError("there is no curl command in it", hint="it begins with the word curl")
     return [_with_notes(one, others) for one in found]
+
+
+def _commands(text: str, slots: Slots) -> list[Command]:
+    first = _FIRST.search(text)
+    if first is not None and _CMD.match(text, first.end()):
+        return cmd_commands(text, slots)
+    powershell = UsageError("this is a command for PowerShell", hint="choose `Copy as cURL (bash)` in the browser")
+    if first is None and _POWERSHELL.search(text):
+        raise powershell
+    backquoted = _BACKQUOTED_LINE.search(text) is not None
+    try:
+        commands = shell_commands(text, slots)
+    except UsageError:
+        if backquoted:
+            raise powershell from None
+        raise
+    # Two lines that end in a backquote are the beginning and the end of a command's output for sh.
+    pieces = (piece for command in commands for word in command.words for piece in slots.split(word))
+    if backquoted and any(not isinstance(piece, str) and piece.expression.startswith("$(\n") for piece in pieces):
+        raise powershell
+    return commands
 
 
 def _with_notes(one: Imported, others: Sequence[str]) -> Imported:
@@ -250,7 +271,9 @@ class _Request:
             if isinstance(content, FromFile):
                 return _Data(path=content.path, name=name, urlencoded=True)
             value = content
-        return _Data((f"{name}=" if name else "") + self._percent(value), urlencoded=True)
+        # curl writes a space as forms have it.
+        encoded = self._percent(value).replace("%20", "+")
+        return _Data((f"{name}=" if name else "") + encoded, urlencoded=True)
 
     def _percent(self, text: str) -> str:
         return percent_encode(as_bytes(text), safe="")
@@ -320,8 +343,9 @@ class _Request:
         if "get" in self.on and self.data:
             query.append(self._joined(self.data))
             body = None
-        if query:
-            url += ("&" if "?" in url else "?") + "&".join(query)
+        if any(query):
+            added = re.sub(r"[\x00-\x20]", lambda match: percent_encode(match[0]), "&".join(filter(None, query)))
+            url += ("&" if "?" in url else "?") + added
         method = self.values.get("request") or self._method(body, upload)
         method = method.upper() if method.upper() in _KNOWN_METHODS else method
         if TOKEN.fullmatch(method) is None:
@@ -433,7 +457,9 @@ class _Request:
                 value = self.values[option].removesuffix(";auto")
                 headers += [(name, value)] if value else []
         for name, option, start in (("Authorization", "oauth2-bearer", "Bearer "), ("Range", "range", "bytes=")):
-            if option in self.values and name.lower() not in given:
+            if option == "range" and option in self.values and body is not None:
+                self.notes.append("curl's --range is left out: it goes with a request without a body")
+            elif option in self.values and name.lower() not in given:
                 headers.append((name, start + self.values[option]))
         if any(re.search(r"[\r\n\0]", value) for _, value in (*headers, *self.cookies)):
             raise UsageError("a header in it holds a line break or NUL", hint="write it as one line")

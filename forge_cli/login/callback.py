@@ -19,6 +19,7 @@ from ..errors import StepFailed
 from .endpoint import is_loopback_literal
 
 _SOCKET_SECONDS = 5.0
+_NAME = "localhost"
 # An authorization code can be long; nothing else in the head of such a request is.
 _LARGEST_HEAD = 64 * 1024
 # A browser opens a handful; of more, the oldest is the least likely to be it.
@@ -45,8 +46,8 @@ A = TypeVar("A", bound=_HasTrouble)
 def place_of(redirect_uri: str) -> Place | None:
     """Where to listen for this redirect URI. None: it leads elsewhere, and nobody can listen there.
 
-    Only http to a loopback address: a name such as `localhost` may lead elsewhere. Without a port, or with
-    port 0, any that is free.
+    Only http to a loopback address, or to `localhost`, whose name no network may answer (RFC 6761, section
+    6.3). Without a port, or with port 0, any that is free.
     """
     try:
         parts = urlsplit(redirect_uri)
@@ -54,7 +55,7 @@ def place_of(redirect_uri: str) -> Place | None:
     except ValueError:
         return None
     plain = not parts.query and not parts.fragment and parts.username is None
-    if parts.scheme != "http" or not plain or not is_loopback_literal(host):
+    if parts.scheme != "http" or not plain or not (host == _NAME or is_loopback_literal(host)):
         return None
     return Place(host, port or 0, parts.path or "/")
 
@@ -90,7 +91,7 @@ class Callback(Generic[A]):
         self._connections: dict[socket.socket, _Connection] = {}
         self._selector = selectors.DefaultSelector()
         try:
-            self._listener = _listening(place)
+            self._listeners = _listening(place)
         except OSError as exc:
             self._selector.close()
             raise StepFailed(
@@ -98,8 +99,9 @@ class Callback(Generic[A]):
                 f"cannot listen for the browser at {place.host}, port {place.port}: {(exc.strerror or 'no').lower()}",
                 hint="end what uses that port, or leave the port out of `redirect_uri`",
             ) from None
-        self._selector.register(self._listener, selectors.EVENT_READ)
-        port = self._listener.getsockname()[1]
+        for listener in self._listeners:
+            self._selector.register(listener, selectors.EVENT_READ)
+        port = self._listeners[0].getsockname()[1]
         host = f"[{place.host}]" if ":" in place.host else place.host
         self._path = place.path
         # A browser leaves the port of http out of the Host field.
@@ -130,17 +132,18 @@ class Callback(Generic[A]):
         for connection in list(self._connections.values()):
             self._drop(connection)
         self._selector.close()
-        self._listener.close()
+        for listener in self._listeners:
+            listener.close()
 
     def _serve(self, ready: object) -> None:
-        if ready is self._listener:
-            self._accept()
+        if isinstance(ready, socket.socket) and ready in self._listeners:
+            self._accept(ready)
         elif isinstance(ready, socket.socket) and ready in self._connections:
             self._receive(self._connections[ready])
 
-    def _accept(self) -> None:
+    def _accept(self, listener: socket.socket) -> None:
         with suppress(OSError):  # it was gone before it was looked at
-            accepted, _ = self._listener.accept()
+            accepted, _ = listener.accept()
             accepted.setblocking(False)
             if len(self._connections) >= _MOST_CONNECTIONS:
                 self._drop(next(iter(self._connections.values())))
@@ -202,8 +205,18 @@ class Callback(Generic[A]):
         connection.socket.close()
 
 
-def _listening(place: Place) -> socket.socket:
-    listener = socket.socket(socket.AF_INET6 if ":" in place.host else socket.AF_INET, socket.SOCK_STREAM)
+def _listening(place: Place) -> list[socket.socket]:
+    """The listeners: two for `localhost`, of which a browser tries either first, where the machine has IPv6."""
+    if place.host != _NAME:
+        return [_listener(place.host, place.port)]
+    listeners = [_listener("127.0.0.1", place.port)]
+    with suppress(OSError):
+        listeners.append(_listener("::1", listeners[0].getsockname()[1]))
+    return listeners
+
+
+def _listener(host: str, port: int) -> socket.socket:
+    listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
     try:
         if sys.platform == "win32":
             # There SO_REUSEADDR would let another program listen at the same port.
@@ -211,7 +224,7 @@ def _listening(place: Place) -> socket.socket:
         else:
             # The last login's connection may still be winding down: a fixed port is to be had again at once.
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind((place.host, place.port))
+        listener.bind((host, port))
         listener.listen(_MOST_CONNECTIONS)
     except OSError:
         listener.close()

@@ -19,7 +19,7 @@ _UNITS = {"d": 86400, "h": 3600, "m": 60, "s": 1}
 _DURATION = re.compile("".join(rf"(?:(?P<{unit}>[0-9]+(?:\.[0-9]+)?)\s*{unit}\s*)?" for unit in _UNITS))
 _PLAIN = re.compile(r"[0-9]+(?:\.[0-9]+)?")
 _SIZE = re.compile(
-    r"(?P<amount>[0-9]{1,18}(?:\.[0-9]{1,9})?)\s*(?:(?P<prefix>[kmgt])(?P<binary>i)?b|b)?", re.IGNORECASE
+    r"(?P<amount>[0-9]{1,18}(?:\.[0-9]{1,9})?)\s*(?:(?P<prefix>[kmgt])(?P<binary>i)?b|b)?", re.IGNORECASE | re.ASCII
 )
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _HTTP_DATE = re.compile(

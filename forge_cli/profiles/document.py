@@ -163,7 +163,7 @@ def _replaces(place: Place, below: Table, value: Table) -> bool:
             return "kind" in value and value["kind"] != below.get("kind", "http")
         case ("auth", "steps", _, "expires") | ("auth", "steps", _, "refresh", "expires"):
             return True
-        case ("auth", "steps", _, "extract", _) | ("auth", "steps", _, "refresh", "extract", _):
+        case ("auth", "steps", _, "extract" | "start", _) | ("auth", "steps", _, "refresh", "extract", _):
             return True
     return False
 

@@ -31,8 +31,16 @@ def _names(profile: Mapping[str, Any]) -> _Named:
     steps = auth.get("steps")
     for step, table in steps.items() if isinstance(steps, dict) else ():
         yield from _of_step(table, ("auth", "steps", step))
-        if isinstance(table, dict):
-            yield from _of_step(table.get("refresh"), ("auth", "steps", step, "refresh"))
+        for part in ("refresh", "poll", "revoke") if isinstance(table, dict) else ():
+            yield from _of_step(table.get(part), ("auth", "steps", step, part))
+        yield from _keys(table, "pushed", "headers", place=("auth", "steps", step))
+    for place in (
+        ("sign",),
+        *(("steps", step, "request", "sign") for step in (steps if isinstance(steps, dict) else ())),
+    ):
+        for index, target in _tables(_at(auth, *place, "inject")):
+            if target.get("in") == "header":
+                yield ("auth", *place, "inject", index, "name"), target.get("name")
     for index, target in _tables(auth.get("inject")):
         if target.get("in") == "header":
             yield ("auth", "inject", index, "name"), target.get("name")
@@ -55,10 +63,15 @@ def _of_output(output: Any, place: Place) -> _Named:
             yield from _of_output(alternative, (*place, "or", index))
 
 
-def _keys(table: Any, *path: str, place: Place = ()) -> _Named:
-    """The keys of an inner table, if it is one."""
+def _at(table: Any, *path: str) -> Any:
     for key in path:
         table = table.get(key) if isinstance(table, dict) else None
+    return table
+
+
+def _keys(table: Any, *path: str, place: Place = ()) -> _Named:
+    """The keys of an inner table, if it is one."""
+    table = _at(table, *path)
     return (((*place, *path, name), name) for name in (table if isinstance(table, dict) else ()))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
@@ -191,12 +192,12 @@ OPTIONS: dict[str, tuple[str, dict[str, Any]]] = {
     "raw data": ("--data-raw @f", {"body": Raw(b"@f")}),
     "encoded data": (
         "--data-urlencode 'a=b&c d' --data-urlencode '=x y' --data-urlencode 'q=1'",
-        {"body": Raw(b"a=b%26c%20d&x%20y&q=1")},
+        {"body": Raw(b"a=b%26c+d&x+y&q=1")},
     ),
-    "encoded text": ("--data-urlencode 'x y'", {"body": Raw(b"x%20y")}),
+    "encoded text": ("--data-urlencode 'x y'", {"body": Raw(b"x+y")}),
     "encoded file": ("--data-urlencode n@f -d a=1", {"body": Form((Field("n", path="f"), Field("a", "1")))}),
-    "get": ("-G -d a=1 --data-urlencode 'b=c d'", {"method": "GET", "url": f"{URL}?a=1&b=c%20d", "headers": ()}),
-    "url-query": ("--url-query 'a=b c' --url-query +x=%20", {"url": f"{URL}?a=b%20c&x=%20"}),
+    "get": ("-G -d a=1 --data-urlencode 'b=c d'", {"method": "GET", "url": f"{URL}?a=1&b=c+d", "headers": ()}),
+    "url-query": ("--url-query 'a=b c' --url-query +x=%20", {"url": f"{URL}?a=b+c&x=%20"}),
     "json": (
         """--json '{"a": 1.10}'""",
         {"method": "POST", "body": Json('{"a": 1.10}'), "headers": (JSON, ("Accept", "application/json"))},
@@ -471,11 +472,12 @@ def test_an_exported_file_comes_back(path: str) -> None:
 
 # Against curl itself
 
+TYPED = st.text(HARD, max_size=20)
 OPTION_WORDS = st.one_of(
     st.tuples(
-        st.sampled_from(["-d", "--data-raw", "--data-binary", "--data-ascii"]), VISIBLE.filter(lambda t: t[:1] != "@")
+        st.sampled_from(["-d", "--data-raw", "--data-binary", "--data-ascii"]), TYPED.filter(lambda t: t[:1] != "@")
     ),
-    st.tuples(st.just("--data-urlencode"), VISIBLE.filter(lambda t: "@" not in t)),
+    st.tuples(st.just("--data-urlencode"), TYPED.filter(lambda t: "@" not in t)),
     st.tuples(st.just("--json"), st.just('{"a": 1}')),
     st.tuples(
         st.just("-H"), st.sampled_from(["X: 1", "X;", "X:", "Content-Type: text/x", "Content-Type:", "Accept:", "no"])
@@ -486,7 +488,7 @@ OPTION_WORDS = st.one_of(
     st.tuples(st.just("-b"), st.sampled_from(["a=1", "a=1; b=2"])),
     st.tuples(st.just("-r"), st.just("0-9")),
     st.tuples(st.just("--oauth2-bearer"), st.just("some-token")),
-    st.tuples(st.just("--url-query"), VISIBLE.filter(lambda t: "@" not in t and t[:1] != "+")),
+    st.tuples(st.just("--url-query"), TYPED.filter(lambda t: "@" not in t and t[:1] != "+")),
     st.tuples(st.just("-G")),
 )
 
@@ -496,7 +498,7 @@ def test_curl_sends_what_is_read(server: Server, require: Require) -> None:
     url = server.reply("/x", Reply(204))
     server.seen.clear()
 
-    @settings(max_examples=60)
+    @settings(max_examples=100)
     @given(st.lists(OPTION_WORDS, max_size=5))
     @example([("-d", "a=1"), ("-G",), ("-X", "PUT")])
     def check(options: list[tuple[str, ...]]) -> None:
@@ -505,17 +507,21 @@ def test_curl_sends_what_is_read(server: Server, require: Require) -> None:
         done = subprocess.run(
             [program, "-sS", "--max-time", "10", *words, url], capture_output=True, text=True, check=False
         )
-        assert (done.returncode, done.stderr) == (0, "") or "Warning" in done.stderr
+        if done.returncode == 3:
+            return  # -G put into the URL what no URL can have
+        assert done.returncode == 0, done.stderr
         seen = server.seen[-1]
-        assert (seen.method, seen.target) == (imported.method, imported.url.removeprefix(server.url))
+        target = re.sub("%[0-9a-f]{2}", lambda match: match[0].upper(), seen.target.encode("latin-1").decode())
+        assert (seen.method, target) == (imported.method, imported.url.removeprefix(server.url))
         if isinstance(imported.body, Raw | Json):
             assert seen.body == body_of(imported)
         own = {"host", "content-length", "accept", "user-agent"}
         stated = {name.lower() for name, _ in imported.headers}
         expected = [(name.lower(), value) for name, value in imported.headers]
         if imported.cookies:
-            expected.append(("cookie", "; ".join(f"{name}={value}" for name, value in imported.cookies)))
-        sent = [(name.lower(), value) for name, value in seen.headers.items() if name.lower() not in own - stated]
+            expected.append(("cookie", ";".join(f"{name}={value}" for name, value in imported.cookies)))
+        sent = [(name.lower(), value.replace("; ", ";")) for name, value in seen.headers.items()]
+        sent = [(name, value) for name, value in sent if name not in own - stated and name != "content-range"]
         assert sorted(sent) == sorted(expected)
 
     check()
@@ -525,8 +531,8 @@ def test_curl_sends_what_is_read(server: Server, require: Require) -> None:
 
 PIECES = st.lists(
     st.sampled_from(
-        "curl|-X|-H|-d|-F|--json|-u|-b|https://h/x|'|\"|$'|$(|${|`|\\|^|\n|\r\n| |;|&|<<E|E|>|#|$X|a=b|@f|-|--next|:|=|(|)"
-        "|-sSLk|--data-urlencode|\\x|\\u12|\0|\udc80|\ud800|%A_B%|{|}|[|]".split("|")
+        "curl|-X|-H|-d|-F|--json|-u|-b|https://h/x|'|\"|$'|$(|${|`|\\|^|\n|\r\n| |;|&|<<E|E|>|#|$X|a=b|@f|-|--next|:|="
+        "|(|)|-sSLk|--data-urlencode|\\x|\\u12|\0|\udc80|\ud800|%A_B%|{|}|[|]".split("|")
     )
     | st.text(max_size=3)
 ).map("".join)

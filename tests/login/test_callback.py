@@ -234,7 +234,7 @@ def test_nothing_comes_in_time() -> None:
 
 def test_only_loopback_is_listened_at() -> None:
     with Callback("login", LOOPBACK, known) as callback:
-        assert callback._listener.getsockname()[0] == "127.0.0.1"
+        assert callback._listeners[0].getsockname()[0] == "127.0.0.1"
 
 
 def test_ipv6() -> None:
@@ -262,7 +262,8 @@ def test_a_port_that_is_taken_is_named() -> None:
         ("http://127.0.0.1:8765/a/b", Place("127.0.0.1", 8765, "/a/b")),
         ("http://127.0.0.1:8765", Place("127.0.0.1", 8765, "/")),
         ("http://[::1]:9/x", Place("::1", 9, "/x")),
-        ("http://localhost:8765/callback", None),
+        ("http://localhost:8765/callback", Place("localhost", 8765, "/callback")),
+        ("http://localhost.evil.example/callback", None),
         ("http://0.0.0.0:8765/callback", None),
         ("http://192.0.2.1/callback", None),
         ("https://127.0.0.1/callback", None),
@@ -314,3 +315,13 @@ def test_a_port_at_which_another_listens_is_not_shared() -> None:
         port = urlsplit(callback.redirect_uri).port or 0
         with pytest.raises(StepFailed, match="cannot listen"):
             Callback("code", Place("127.0.0.1", port, "/callback"), known)
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "::1"])
+def test_localhost_is_listened_for_at_both_of_its_addresses(address: str) -> None:
+    with Callback("login", Place("localhost", 0, "/callback"), known) as callback:
+        port = int(callback.redirect_uri.split(":")[2].split("/")[0])
+        with socket.create_connection((address, port), 5) as browser:
+            browser.sendall(f"GET /callback?code=c-1&state=s HTTP/1.1\r\nHost: localhost:{port}\r\n\r\n".encode())
+            assert callback.wait(5) is not None
+    assert callback.redirect_uri == f"http://localhost:{port}/callback"

@@ -16,7 +16,7 @@ from forge_cli.profiles.build import Profile
 from forge_cli.profiles.load import load_document, profile
 from tests.conftest import Forge, Result
 from tests.login_server import browser
-from tests.people import Somebody, Typist
+from tests.people import Somebody
 from tests.recipes.oidc_vendor import DEVICE, Client, OidcVendor, Rules
 from tests.server import Server
 
@@ -223,14 +223,6 @@ def as_person(person: Somebody, env: Mapping[str, str]) -> Profile:
     document = load_document(config_dir() / "profiles.toml")
     home = {"HOME": str(Path.home()), "XDG_CONFIG_HOME": str(Path.home() / ".config")}
     return Profile(profile(document, "x"), environ={**home, **env}, person=person)
-
-
-def pasted(env: Mapping[str, str]) -> bool:
-    """Log in as somebody whose browser ends at an address where nobody is, and who pastes that."""
-    person = Typist(ends_at)
-    login = as_person(person, env).login
-    login.pipeline.obtain(list(login.targets))
-    return any("paste here the address" in text for text in person.told)
 
 
 def ends_at(url: str) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from tests.conftest import Forge
-from tests.recipes.oidc_flows import Flow, Machine, User, free_port, pasted
+from tests.recipes.oidc_flows import Machine, User, free_port
 from tests.recipes.oidc_vendor import OidcVendor, Rules
 
 
@@ -44,19 +44,5 @@ class TestMachine(Machine):
 class TestUser(User):
     recipe = "cognito-user"
     rules = RULES
-    client = replace(User.client, redirects=(f"http://127.0.0.1:{free_port()}/callback",), any_port=False)
+    client = replace(User.client, redirects=(f"http://localhost:{free_port()}/callback",), any_port=False)
     variables = VARIABLES
-
-
-class TestPasted(Flow):
-    """The address that Cognito takes is one at which nobody listens: the person pastes where it ends."""
-
-    recipe = "cognito-user"
-    rules = RULES
-    client = replace(User.client, redirects=("http://localhost:8484/callback",), any_port=False)
-    variables = VARIABLES
-
-    def test_the_address_is_pasted(self, forge: Forge, vendor: OidcVendor, env: dict[str, str]) -> None:
-        assert pasted(env)
-        self.good(self.get(forge, env))
-        assert (vendor.logins, vendor.tokens) == (1, 1)

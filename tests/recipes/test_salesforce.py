@@ -12,7 +12,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from tests.conftest import Forge
-from tests.recipes.oidc_flows import SECRET, Flow, Machine, User, free_port, pasted
+from tests.recipes.oidc_flows import SECRET, Flow, Machine, User, free_port
 from tests.recipes.oidc_vendor import JWT_BEARER, Client, OidcVendor, Rules
 from tests.recipes.test_okta import written
 from tests.server import Reply, Server
@@ -87,19 +87,5 @@ class TestSigned(_Salesforce, Machine):
 class TestUser(_Salesforce, User):
     recipe = "salesforce-user"
     rules = RULES
-    client = replace(User.client, redirects=(f"http://127.0.0.1:{free_port()}/callback",), any_port=False)
+    client = replace(User.client, redirects=(f"http://localhost:{free_port()}/callback",), any_port=False)
     variables = {"login": "@"}  # noqa: RUF012  # never changed
-
-
-class TestPasted(_Salesforce):
-    """The address that Salesforce takes is one at which nobody listens: the person pastes where it ends."""
-
-    recipe = "salesforce-user"
-    rules = RULES
-    client = replace(User.client, redirects=("http://localhost:8484/callback",), any_port=False)
-    variables = {"login": "@"}  # noqa: RUF012  # never changed
-
-    def test_the_address_is_pasted(self, forge: Forge, vendor: OidcVendor, env: dict[str, str]) -> None:
-        assert pasted(env)
-        self.good(self.get(forge, env))
-        assert (vendor.logins, vendor.tokens) == (1, 1)

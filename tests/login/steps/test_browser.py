@@ -278,7 +278,7 @@ def test_what_is_pasted_wrongly_is_asked_for_again(work: MakeWork) -> None:
 
 
 @pytest.mark.parametrize(
-    "uri", ["https://app.example/cb", "com.example.app:/cb", "urn:ietf:wg:oauth:2.0:oob", "http://localhost:1/cb"]
+    "uri", ["https://app.example/cb", "com.example.app:/cb", "urn:ietf:wg:oauth:2.0:oob", "https://localhost:1/cb"]
 )
 def test_a_redirect_elsewhere_is_brought_back_by_the_person(work: MakeWork, uri: str) -> None:
     person = Somebody(None, answers=("auth-code-2",))

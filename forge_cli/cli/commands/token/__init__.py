@@ -9,14 +9,22 @@ from ...group import Entry, LazyGroup
 _HERE = "forge_cli.cli.commands.token"
 
 COMMANDS = {
-    "show": Entry(f"{_HERE}.show:show", "Show what is stored; --raw, --header and --env renew first."),
+    "show": Entry(f"{_HERE}.show:show", "Show what is stored."),
     "refresh": Entry(f"{_HERE}.renew:refresh", "Renew tokens now, with the refresh token where there is one."),
-    "login": Entry(f"{_HERE}.renew:login", "Log in now: with a browser, a code or what you type."),
-    "status": Entry(f"{_HERE}.status:status", "Say whether a request could be authenticated without a person."),
+    "login": Entry(f"{_HERE}.renew:login", "Do now what needs a person: a browser, a code, a password."),
+    "status": Entry(
+        f"{_HERE}.status:status", "Say whether a request could be authenticated without a person: exit 0, else 7."
+    ),
     "list": Entry(f"{_HERE}.stored:list_", "List every stored token, of all profiles."),
-    "clear": Entry(f"{_HERE}.stored:clear", "Forget tokens, and with --revoke give them back to the server."),
-    "exec": Entry(f"{_HERE}.execute:exec_", "Run a command with the token in its environment."),
-    "explain": Entry(f"{_HERE}.explain:explain", "Show the login as a tree; --trace runs it."),
+    "clear": Entry(
+        f"{_HERE}.stored:clear", "Forget tokens: of the profile, or of one step and all that was made from it."
+    ),
+    "exec": Entry(
+        f"{_HERE}.execute:exec_", "Run a command with the token in its environment, and end with its exit code."
+    ),
+    "explain": Entry(
+        f"{_HERE}.explain:explain", "Show the login as a tree: each step, its token, and what a request would do now."
+    ),
 }
 
 
