@@ -335,6 +335,11 @@ class TestHeaders:
     def test_values_are_masked_by_name(self, name: str, value: str, shown: str) -> None:
         assert Redactor().header(name, value) == shown
 
+    def test_so_are_those_of_pairs(self) -> None:
+        pairs = [("Authorization", "Bearer abc"), ("Accept", "text/plain"), ("X-Note", "user-token-1")]
+        shown = [("Authorization", "Bearer ***"), ("Accept", "text/plain"), ("X-Note", "***")]
+        assert hiding("user-token-1").headers(pairs) == shown
+
 
 class TestUrls:
     @pytest.mark.parametrize(

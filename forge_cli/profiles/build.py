@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import threading
+import time
 from collections.abc import Callable, Mapping
 from functools import cache, cached_property
 from pathlib import Path
@@ -55,8 +56,8 @@ _LATER = Registry(
 class Profile:
     """A profile ready for use. `settings` is what the file says; nothing is resolved before it is needed.
 
-    `prompt` asks a person for a secret (None: nobody can be asked), `notice` is told what a person should
-    know, `listener` of each exchange. With `strict`, tokens that cannot be saved are an error.
+    `person` is whoever can be asked (None: nobody), `notice` is told what a person should know, `listener` of
+    each exchange. With `strict`, tokens that cannot be saved are an error. `sleep` waits between polls.
     """
 
     def __init__(
@@ -64,11 +65,11 @@ class Profile:
         settings: ProfileSettings,
         *,
         environ: Mapping[str, str] = os.environ,
-        prompt: Callable[[str], str] | None = None,
         person: Person | None = None,
         notice: Callable[[str], None] = lambda text: None,
         listener: Listener | None = None,
         strict: bool = False,
+        sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self.settings = settings
         self.name = settings.name
@@ -79,9 +80,10 @@ class Profile:
         # Threads that share a profile must share its login, and with that its locks.
         self._building = threading.RLock()
         table = settings.table
-        self._prompt = prompt if person is None else lambda text: person.ask(text, hidden=True)
+        self._prompt = None if person is None else lambda text: person.ask(text, hidden=True)
         self._world = World(
             person,
+            sleep=sleep,
             nonce=Nonces(environ, notice=notice).next,
             environ=environ,
             folder=settings.path.parent,

@@ -140,7 +140,7 @@ _LABELS: Mapping[str, Schema] = {
     "size": {
         "type": ["integer", "string"],
         "minimum": 0,
-        "pattern": r"^\s*[0-9]{1,18}(?:\.[0-9]{1,9})?\s*(?:[kmgtKMGT]?[iI]?[bB])?\s*$",
+        "pattern": r"^\s*[0-9]{1,18}(?:\.[0-9]{1,9})?\s*(?:(?:[kmgtKMGT][iI]?)?[bB])?\s*$",
         "examples": [1048576, "10MB", "100 MiB"],
     },
     "pointer": {"type": "string", "pattern": _POINTER, "examples": ["/access_token", "/data/0/token"]},

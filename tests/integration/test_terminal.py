@@ -120,3 +120,39 @@ def test_an_exported_command_is_followed_by_the_other_ways() -> None:
     found = seen("curl", "GET", "https://api.example.com/x", NO_COLOR="1")
     assert any(line.startswith("curl ") for line in found.lines)
     assert any("--as env" in line for line in found.lines)
+
+
+def test_a_large_answer_is_shown_to_its_limit_and_the_way_to_all_of_it_is_said(server: Server) -> None:
+    found = seen("get", server.reply("/x", Reply(200, b"line\n" * 3_000_000)), "-b", NO_COLOR="1")
+    assert found.exit_code == 0
+    assert found.raw.count("line\r\n") >= 2_097_152
+    assert "save it with -o FILE" in found.lines[found.screen.cursor.y - 1] + found.lines[found.screen.cursor.y]
+
+
+def test_where_the_time_went(server: Server) -> None:
+    found = seen("get", server.reply("/x", Reply(200, "hello")), "--meta", LC_ALL="C.UTF-8")
+    assert found.lines[0] == "HTTP/1.1 200, 5 bytes, 1 attempt, 0 redirects"
+    assert found.lines[2].startswith("DNS ")
+    assert "█" in found.lines[2]
+
+
+def test_tls_and_its_certificate_are_named(tls_server: Server) -> None:
+    found = seen("get", tls_server.reply("/x", Reply(200, "hello")), "-k", "-vv", NO_COLOR="1")
+    assert any(line.startswith("* TLSv1.") for line in found.lines)
+    assert "* certificate not verified" in found.lines
+    assert any(", TLS " in line for line in found.lines)
+
+
+def test_events_come_one_by_one(server: Server) -> None:
+    body = iter([b"event: a\n", b'data: {"n": 1}\n\n'])
+    found = seen("get", server.reply("/x", lambda request: Reply(200, body, {"Content-Type": "text/event-stream"})))
+    assert 'data: {"n": 1}' in found.lines
+    assert found.colour("1}") == "cyan"
+
+
+def test_a_table_of_an_answer_fits_the_terminal(server: Server) -> None:
+    rows = [{"id": number, "text": "word " * 40} for number in range(2)]
+    found = seen("get", server.reply("/x", Reply(200, rows)), "-b", "--format", "table", NO_COLOR="1")
+    assert found.lines[0].split() == ["id", "text"]
+    assert all(len(line) <= WIDTH for line in found.lines)
+    assert found.lines[1].startswith("0   word word")

@@ -14,7 +14,7 @@ from typing import Any
 
 import jsonschema
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from docs.reference import tables
@@ -377,6 +377,7 @@ def test_a_text_is_a_duration_for_the_schema_when_it_is_one_for_the_reader(text:
     assert bool(wrong(data)) is bool(found(data)), (wrong(data), found(data))
 
 
+@example("0ib")
 @given(st.text(alphabet="0123456789.kKMGib ", max_size=8))
 def test_a_text_is_a_size_for_the_schema_when_it_is_one_for_the_reader(text: str) -> None:
     data = {"profiles": {"a": {"max_body": text}}}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from http.client import HTTPConnection
 from pathlib import Path
 from typing import ClassVar
@@ -204,8 +204,7 @@ class Device(Person):
     def login(self, forge: Forge, env: Mapping[str, str]) -> Result:
         """As `token login` does it, but for the waiting."""
         person = Somebody()
-        made = as_person(person, env)
-        made._world.sleep = self.naps.append
+        made = as_person(person, env, self.naps.append)
         made.login.pipeline.obtain(list(made.login.targets))
         self.told = "".join(person.told)
         return Result(0, b"", self.told)
@@ -218,11 +217,11 @@ class Device(Person):
         assert vendor.calls[DEVICE] == 3
 
 
-def as_person(person: Somebody, env: Mapping[str, str]) -> Profile:
+def as_person(person: Somebody, env: Mapping[str, str], sleep: Callable[[float], None]) -> Profile:
     """The profile `x`, with this person."""
     document = load_document(config_dir() / "profiles.toml")
     home = {"HOME": str(Path.home()), "XDG_CONFIG_HOME": str(Path.home() / ".config")}
-    return Profile(profile(document, "x"), environ={**home, **env}, person=person)
+    return Profile(profile(document, "x"), environ={**home, **env}, person=person, sleep=sleep)
 
 
 def ends_at(url: str) -> str:

@@ -83,9 +83,7 @@ class Vendor(Tokens):
 
     def profile(self, person: Somebody) -> Profile:
         """The profile, for a person who is at a terminal and does not make it wait."""
-        made = Profile(load_profile("api").settings, person=person)
-        made._world.sleep = self.slept.append
-        return made
+        return Profile(load_profile("api").settings, person=person, sleep=self.slept.append)
 
 
 def github(server: Server) -> Vendor:

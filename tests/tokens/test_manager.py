@@ -259,6 +259,12 @@ class TestStandIns:
         assert TokenManager(provider, storage).get_token().access_token == "token-1"
         assert (provider.fetched, provider.refreshed) == (0, 1)
 
+    def test_an_end_that_is_known_counts_for_more(self, provider: Provider) -> None:
+        storage, end = InMemoryTokenStorage(), datetime.now() + timedelta(hours=1)
+        token: Any = SimpleNamespace(access_token="old-token", is_expired=True, expires_at=end)
+        storage.set(KEY, token)
+        assert TokenManager(provider, storage).get_token() == TokenData("old-token", expires_at=end)
+
     @pytest.mark.parametrize("found", [None, "token-1", Mock(), SimpleNamespace(access_token=None)])
     def test_no_token_at_all(self, found: Any, provider: Provider) -> None:
         stand_in = Mock(service_name="orders")

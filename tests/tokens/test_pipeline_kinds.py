@@ -136,6 +136,9 @@ class TestSideEffect:
         pipeline.forget(["user"])
         with pytest.raises(NeedsPerson):
             pipeline.obtain(["key"])
+        kept = pipeline.stored("key")
+        assert kept is not None
+        assert (kept.refresh_token, kept.meta["forgotten"]) == (None, True)
 
     def test_nothing_is_sent_before_that_is_known(self, world: World) -> None:
         world.step("user")

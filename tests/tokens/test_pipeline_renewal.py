@@ -38,6 +38,7 @@ def test_a_refused_refresh_token_is_not_tried_again_when_the_login_fails_too(wor
     world.made["user"].answers = [None, StepFailed("user", "refused", status=401)]
     with pytest.raises(StepFailed):
         pipeline.obtain(["user"])
+    assert world.storage.get("key:user").refresh_token is None
     pipeline.obtain(["user"])
     assert world.took() == ["refresh user", "login user", "login user"]
 
@@ -344,3 +345,15 @@ def test_a_token_that_never_ends_is_told_from_one_of_unknown_end(world: World) -
     world.step("user", answers=[TokenData("user-token-1", meta={"never": True, "private": "x"})])
     token = world.pipeline().obtain(["user"])["user"]
     assert dict(token.meta) == {"step": "user", "never": True}
+
+
+def test_the_child_of_a_newer_parent_is_not_forgotten_with_the_old_one(world: World) -> None:
+    """Another process has renewed the child already, from a parent that it has not stored yet."""
+    pipeline = world.three()
+    pipeline.obtain(["user"])
+    child = world.storage.get("key:user")
+    newer = replace(child, meta={**child.meta, "parents": {**child.meta["parents"], "app": "another"}})
+    world.storage.set("key:user", newer)
+    pipeline.forget(["app"])
+    assert world.storage.get("key:app").meta["forgotten"] is True
+    assert "forgotten" not in world.storage.get("key:user").meta

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
@@ -104,9 +104,12 @@ class Attempts(Broken):
         self.tried: list[str] = []
         self.locked: list[str] = []
         self.away = False
+        self.before_lock: Callable[[], object] = lambda: None
 
     @contextmanager
     def lock(self, key: str, timeout: float = 60.0) -> Iterator[None]:
+        before, self.before_lock = self.before_lock, lambda: None
+        before()
         with super().lock(key, timeout):
             self.locked.append(key)
             yield
@@ -205,6 +208,26 @@ class TestStorageThatComesBack:
         storage.full = False
         assert pipeline.obtain(["user"])["user"] == newer
 
+    def test_so_is_one_that_was_issued_at_the_same_moment(
+        self, world: World, storage: Attempts, pipeline: Pipeline
+    ) -> None:
+        newer = another(world)
+        InMemoryTokenStorage.set(storage, "key:user", newer)
+        storage.full = False
+        world.clock.pass_(seconds=5)
+        assert pipeline.obtain(["user"])["user"] == newer
+
+    def test_so_is_one_when_nobody_knows_when_ours_was_issued(self, world: World, storage: Attempts) -> None:
+        world.step("user")
+        InMemoryTokenStorage.set(storage, "key:user", TokenData("callers-token"))
+        pipeline = made(world)
+        pipeline.forget(["user"])
+        newer = another(world)
+        InMemoryTokenStorage.set(storage, "key:user", newer)
+        storage.full = False
+        world.clock.pass_(seconds=5)
+        assert pipeline.obtain(["user"])["user"] == newer
+
     def test_an_older_one_is_replaced(self, world: World, storage: Attempts, pipeline: Pipeline) -> None:
         older = replace(another(world), issued_at=world.clock.now - timedelta(seconds=1))
         InMemoryTokenStorage.set(storage, "key:user", older)
@@ -283,6 +306,15 @@ class TestStorageThatComesBack:
         world.clock.pass_(seconds=5)
         pipeline.obtain(["user"])
         assert storage.kept().access_token == "user-token-1"
+
+    def test_what_another_thread_has_renewed_just_before_is_not_undone(
+        self, world: World, storage: Attempts, pipeline: Pipeline
+    ) -> None:
+        storage.full = False
+        world.clock.pass_(seconds=5)
+        storage.before_lock = lambda: pipeline.renew(["user"])
+        assert pipeline.obtain(["user"])["user"].access_token == "user-token-2"
+        assert storage.kept().access_token == "user-token-2"
 
     def test_no_second_lock_is_taken_by_who_holds_another_step_s(self, world: World, storage: Attempts) -> None:
         world.step("app")

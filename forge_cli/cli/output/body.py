@@ -8,6 +8,7 @@ from itertools import chain
 from typing import BinaryIO, TextIO
 
 from ...client import StreamedResponse
+from ...errors import ResponseParseException
 from ...models import PreparedRequest
 from ...redact import REDACTOR
 from . import FORMATS
@@ -172,7 +173,13 @@ def _show_body(
         _show_binary(content, body, shown, output, notice)
         return
     if shown.select is not None:
-        value = shown.select(parsed(content.whole()))
+        try:
+            value = shown.select(parsed(content.whole()))
+        except ResponseParseException as exc:
+            if response.status_code < 400:
+                raise
+            notice(exc.message)  # what the command is about is the status
+            return
         if isinstance(value, str) and shown.format == "auto":
             output.write((visible(value) if shown.look.safe else value) + "\n")
             return
@@ -187,15 +194,13 @@ def _show_body(
 
 def _formatted(content: Content, shown: Shown, notice: Callable[[str], None]) -> Iterator[str]:
     """The text in the format that was asked for, or as it is where it is not suited."""
-    kept: list[bytes] = []
     if shown.format in ("yaml", "table"):
-        kept = list(content.pieces)
-        content.pieces = kept
+        content.pieces = list(content.pieces)  # it is read again where it is not suited
     try:
         yield from FORMATS.load(shown.format)(content, shown.look)
     except NotSuited as exc:
         notice(f"--format {shown.format}: {exc}")
-        yield from plain(content.text(), safe=shown.look.safe) if kept else ()
+        yield from plain(content.text() if exc.text is None else exc.text, safe=shown.look.safe)
 
 
 def _show_binary(content: Content, body: Body, shown: Shown, output: Output, notice: Callable[[str], None]) -> None:

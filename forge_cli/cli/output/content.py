@@ -37,7 +37,14 @@ class Look:
 
 
 class NotSuited(Exception):
-    """The body cannot be shown in the format that was asked for; the message says why."""
+    """The body cannot be shown in the format that was asked for; the message says why.
+
+    `text` is the body, where it was begun to be read and can be had no other way.
+    """
+
+    def __init__(self, message: str, text: Iterator[str] | None = None) -> None:
+        super().__init__(message)
+        self.text = text
 
 
 @dataclass

@@ -18,7 +18,7 @@ def ndjson(content: Content, look: Look) -> Iterator[str]:
     """One item or document a line. NotSuited when the body does not begin as JSON does."""
     first, text = beginning(content.text())
     if first and first not in '[{"-0123456789tfnNI':
-        raise NotSuited("the body is not JSON")
+        raise NotSuited("the body is not JSON", text)
     layout = Layout(*(_ITEMS if first == "[" else _DOCUMENTS), color=look.color, safe=look.safe, colon=":")
     shown = scanned(text, layout.scan, safe=look.safe)
     return _items(shown) if first == "[" else shown
