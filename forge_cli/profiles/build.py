@@ -97,7 +97,9 @@ class Profile:
             )
         self.scope = dataclasses.replace(plain, base_url=self.base_url)
         scope = self.scope
-        self.transport: Callable[[], Transport] = cache(lambda: _LATER.load("transport")(settings, scope, environ=environ, notice=notice))
+        self.transport: Callable[[], Transport] = cache(
+            lambda: _LATER.load("transport")(settings, scope, environ=environ, notice=notice)
+        )
 
     @property
     def circuit_breaker(self) -> CircuitBreaker | None:

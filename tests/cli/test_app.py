@@ -14,6 +14,7 @@ import pytest
 from forge_cli import __version__
 from forge_cli.cli import app
 from forge_cli.cli.exit_codes import ExitCode
+from forge_cli.cli.group import Entry
 from forge_cli.cli.options import bundle, global_options, silent
 from forge_cli.errors import ConnectionException, ForgeError, ProfileError, StepFailed, UsageError
 from forge_cli.redact import REDACTOR
@@ -30,7 +31,7 @@ def failing(monkeypatch: pytest.MonkeyPatch) -> Callable[[BaseException], None]:
 
         command = click.command("fail")(bundle(silent, global_options)(fail))
         monkeypatch.setattr(app, "FAILING", command, raising=False)
-        monkeypatch.setitem(app.COMMANDS, "fail", app.Entry("forge_cli.cli.app:FAILING", "Fail."))
+        monkeypatch.setitem(app.COMMANDS, "fail", Entry("forge_cli.cli.app:FAILING", "Fail."))
 
     return arrange
 

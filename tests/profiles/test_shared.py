@@ -36,8 +36,8 @@ def found(tmp_path: Path, text: str) -> list[str]:
 
 def test_profiles_share_one_login_and_one_token(tmp_path: Path, server: Server, own_home: Path) -> None:
     server.reply("/token", Reply(200, {"token": "corp-token-1"}))
-    for path in ("/a", "/b"):
-        server.reply(path, Reply())
+    for target in ("/a", "/b"):
+        server.reply(target, Reply())
     profiles = "".join(f'[profiles.{name}]\nbase_url = "{server.url}"\nauth = "corp"\n' for name in ("one", "two"))
     path = written(tmp_path, profiles + CORP.format(url=server.url))
     environ = {"HOME": str(own_home), "CORP_KEY": "corp-key-1"}
