@@ -90,9 +90,7 @@ def loaded(entry: Entry) -> click.Command:
     return command
 
 
-@pytest.mark.parametrize(
-    ("group", "name", "entry"), list(command_tables()), ids=str
-)
+@pytest.mark.parametrize(("group", "name", "entry"), list(command_tables()), ids=str)
 def test_a_command_says_of_itself_what_the_table_says(group: str, name: str, entry: Entry) -> None:
     command = loaded(entry)
     assert command.name == name
