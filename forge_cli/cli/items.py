@@ -163,13 +163,24 @@ def _file(name: str, value: str, item: str) -> FileItem:
     if path != "-":
         path = os.path.expanduser(path)
         # It is not opened to find out: a pipe can be opened only once.
-        if os.path.isdir(path) or not os.access(path, os.R_OK):
-            code = errno.EISDIR if os.path.isdir(path) else errno.EACCES if os.path.exists(path) else errno.ENOENT
+        code = _trouble(path)
+        if code is not None:
+            reason = os.strerror(code).lower() if code else "not a file name"
             raise UsageError(
-                f"cannot read {path!r}: {os.strerror(code).lower()}",
-                hint=f"the file to upload as {name!r}; {name}\\@… for other items",
+                f"cannot read {path!r}: {reason}", hint=f"the file to upload as {name!r}; {name}\\@… for other items"
             )
     return FileItem(name, path, chosen.get("filename", os.path.basename(path)), chosen.get("type"))
+
+
+def _trouble(path: str) -> int | None:
+    """Why a file cannot be read: an errno, 0 for what is no file name; None when it can."""
+    if "\0" in path:
+        return 0
+    if os.path.isdir(path):
+        return errno.EISDIR
+    if os.access(path, os.R_OK):
+        return None
+    return errno.EACCES if os.path.exists(path) else errno.ENOENT
 
 
 def _json(key: str, text: str) -> Raw:
