@@ -14,6 +14,7 @@ from ..errors import AuthenticationException, HttpClientException
 from ..events import Answered, Foreign, Listener, StepEvent
 from ..interfaces import AuthHookInterface, RetryStrategyInterface
 from ..login.definition import RequestTable
+from ..login.exchange import absolute
 from ..login.inject import certificate
 from ..login.scope import Scope
 from ..login.sign import Signer
@@ -61,6 +62,8 @@ class StepClients:
         strategy, transport = retry_strategy(self._retry), self._config()
         config = replace(
             transport,
+            # A hook is for the client's own origins, and without a base URL any is.
+            base_url=transport.base_url if way.hook is None else "",
             allow_redirects=way.redirects > 0,
             max_redirects=way.redirects,
             post_to_get=True,
@@ -109,7 +112,8 @@ class Wire:
         self._tell(StepEvent(step))
         try:
             if table.sign is not None:
-                # What signs goes by values of this one run.
+                # What signs goes by values of this one run, and also where the profile's API is elsewhere.
+                request = replace(request, url=absolute(request.url, scope))
                 with self._client(replace(way, hook=SigningHook(table.sign, scope, self._nonce))) as client:
                     response = client.request(request, deadline=deadline)
             else:

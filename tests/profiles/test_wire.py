@@ -130,3 +130,14 @@ extract = { token = "/token" }
     assert first < second
     first, second = (int(seen.headers["X-Now"] or 0) for seen in server.seen)
     assert first < second
+
+
+def test_a_step_at_another_origin_is_signed_too(server: Server) -> None:
+    server.reply("/login", Reply(body={"token": "user-token-1"}))
+    signed = f"""request = {{ method = "POST", url = "{server.url}/login", sign = {{ type = "template", inject = [
+  {{ in = "header", name = "X-Signed", value = "yes" }},
+] }} }}
+extract = {{ token = "/token" }}
+"""
+    made(QUICK + signed, "https://api.example.com").login.pipeline.obtain(["user"])
+    assert server.seen[0].headers["X-Signed"] == "yes"
