@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
+import ssl
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pexpect
 import pyte
 import pytest
+import trustme
 
 from tests.server import Reply, Server
 
@@ -136,11 +139,27 @@ def test_where_the_time_went(server: Server) -> None:
     assert "█" in found.lines[2]
 
 
-def test_tls_and_its_certificate_are_named(tls_server: Server) -> None:
-    found = seen("get", tls_server.reply("/x", Reply(200, "hello")), "-k", "-vv", NO_COLOR="1")
+@pytest.fixture
+def authority() -> trustme.CA:
+    return trustme.CA()
+
+
+@pytest.fixture
+def tls_server(authority: trustme.CA) -> Iterator[Server]:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    with Server(tls=context) as running:
+        yield running
+
+
+def test_tls_and_its_certificate_are_named(tls_server: Server, authority: trustme.CA) -> None:
+    authority.cert_pem.write_to_path("ca.pem")
+    url = tls_server.reply("/x", Reply(200, "hello"))
+    found = seen("get", url, "--verify", "ca.pem", "-vv", NO_COLOR="1")
     assert any(line.startswith("* TLSv1.") for line in found.lines)
-    assert "* certificate not verified" in found.lines
+    assert any(line.startswith("* certificate of ") and ", until " in line for line in found.lines)
     assert any(", TLS " in line for line in found.lines)
+    assert "* certificate not verified" in seen("get", url, "-k", "-vv", NO_COLOR="1").lines
 
 
 def test_events_come_one_by_one(server: Server) -> None:

@@ -74,13 +74,13 @@ class Indentation:
             self._after_opening = False
             out.append(paint(shown, "key", self._color))
             return True
+        if kind == "attributes" and self._rooted and not self._open:
+            return False  # a second document
         self._new_line(out)
         self._after_opening = False
         if kind != "attributes":
             out.append(paint(shown, "dim", self._color))
             return True
-        if not self._open and self._rooted:
-            return False
         self._rooted = True
         out.append(self._tag(shown))
         if not match["attributes"].endswith("/"):

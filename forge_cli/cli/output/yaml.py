@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -57,4 +58,13 @@ def _scalar(value: Any, color: bool) -> str:
 
 def _text(text: str) -> str:
     plain = _PLAIN.fullmatch(text) is not None and text.lower() not in _WORDS
-    return text if plain else quoted(text)
+    if plain:
+        return text
+    shown = json.dumps(text, ensure_ascii=False)
+    return shown if shown.isprintable() else "".join(c if c.isprintable() else _escape(c) for c in shown)
+
+
+def _escape(character: str) -> str:
+    # Unlike JSON, YAML has no pairs of escapes for one character.
+    code = ord(character)
+    return f"\\U{code:08x}" if code > 0xFFFF else f"\\u{code:04x}"
