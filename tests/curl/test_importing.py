@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote_plus
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from forge_cli.curl import quote, render, to_curl, word
@@ -503,6 +503,8 @@ def test_curl_sends_what_is_read(server: Server, require: Require) -> None:
     @example([("-d", "a=1"), ("-G",), ("-X", "PUT")])
     def check(options: list[tuple[str, ...]]) -> None:
         words = [each for option in options for each in option]
+        # curl 7 loses a query beside -G, and adds nothing to nothing.
+        assume(not {"-G", "--url-query"} <= set(words) and ("--url-query", "") not in options)
         imported = one(" ".join(["curl", *map(quote, words), url]))
         done = subprocess.run(
             [program, "-sS", "--max-time", "10", *words, url], capture_output=True, text=True, check=False
