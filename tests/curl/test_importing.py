@@ -503,8 +503,7 @@ def test_curl_sends_what_is_read(server: Server, require: Require) -> None:
     @example([("-d", "a=1"), ("-G",), ("-X", "PUT")])
     def check(options: list[tuple[str, ...]]) -> None:
         words = [each for option in options for each in option]
-        # curl 7 loses a query beside -G, and adds nothing to nothing.
-        assume(not {"-G", "--url-query"} <= set(words) and ("--url-query", "") not in options)
+        assume("--url-query" not in words)  # curl 7 encodes and joins it otherwise than curl 8
         imported = one(" ".join(["curl", *map(quote, words), url]))
         done = subprocess.run(
             [program, "-sS", "--max-time", "10", *words, url], capture_output=True, text=True, check=False
