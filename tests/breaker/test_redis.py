@@ -207,6 +207,28 @@ def test_a_server_that_hangs_costs_the_sharing_once(program: str, directory: Pat
     ]
 
 
+def test_a_command_whose_answer_is_lost_is_not_sent_again() -> None:
+    """It may have admitted a trial."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.settimeout(5)
+        came: list[int] = []
+
+        def hang_up() -> None:
+            with contextlib.suppress(OSError):
+                while True:
+                    connection, _ = listener.accept()
+                    came.append(1)
+                    connection.close()
+
+        thread = threading.Thread(target=hang_up, daemon=True)
+        thread.start()
+        with pytest.raises(StorageError):
+            RedisBreakerState(f"redis://127.0.0.1:{listener.getsockname()[1]}/0").update(KEY, failed)
+        listener.shutdown(socket.SHUT_RDWR)
+        thread.join(5)
+    assert came == [1]
+
+
 def test_no_message_quotes_the_url() -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))  # and nobody listens

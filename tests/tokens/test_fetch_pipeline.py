@@ -184,7 +184,7 @@ def test_a_failure_names_the_step_and_tells_it(chain: Chain) -> None:
     chain.app.failure = failure
     with pytest.raises(AuthenticationException) as caught:
         chain.pipeline.execute()
-    assert caught.value.message.startswith("Token fetch failed for step 'app': ")
+    assert caught.value.message == """Token fetch failed for step 'app': {"client_secret": "***"}"""
     assert "leaked-secret-1" not in caught.value.message
     assert (caught.value.service_name, caught.value.original_exception) == ("app", failure)
     [(error, context)] = chain.app.told

@@ -259,6 +259,18 @@ class TestStandIns:
         assert TokenManager(provider, storage).get_token().access_token == "token-1"
         assert (provider.fetched, provider.refreshed) == (0, 1)
 
+    def test_all_that_it_has_is_taken(self, provider: Provider) -> None:
+        storage, end = InMemoryTokenStorage(), datetime.now() + timedelta(hours=1)
+        fields = {"token_type": "MAC", "expires_at": end, "refresh_token": "refresh-0", "scope": "read"}
+        marks = {"issued_at": datetime.now(UTC), "meta": {"fingerprint": "another"}}
+        token: Any = SimpleNamespace(access_token="old-token", extra={"id": 7}, **fields, **marks)
+        storage.set(KEY, token)
+        manager = TokenManager(provider, storage)
+        assert manager.get_token() == TokenData("old-token", "MAC", end, "refresh-0", "read", {"id": 7})
+        assert (manager.get_token().issued_at, manager.get_token().meta) == tuple(marks.values())
+        provider.fingerprint = "ada"
+        assert manager.get_token().access_token == "token-1"
+
     def test_an_end_that_is_known_counts_for_more(self, provider: Provider) -> None:
         storage, end = InMemoryTokenStorage(), datetime.now() + timedelta(hours=1)
         token: Any = SimpleNamespace(access_token="old-token", is_expired=True, expires_at=end)
@@ -319,3 +331,21 @@ def test_aware_and_naive_ends_are_the_same_to_it(provider: Provider) -> None:
     storage = InMemoryTokenStorage()
     storage.set(KEY, TokenData("aware-token", expires_at=datetime.now(UTC) + timedelta(hours=1)))
     assert TokenManager(provider, storage).get_token().access_token == "aware-token"
+
+
+def test_a_renewal_of_a_subclass_s_own_is_not_passed_over() -> None:
+    class Plain(TokenManager):
+        pass
+
+    class Forced(TokenManager):
+        def force_refresh(self) -> TokenData:
+            return self.get_token()
+
+    class Both(Forced):
+        def force_refresh(self) -> TokenData:
+            return self.get_token()
+
+        def replace(self, used: TokenData) -> TokenData:
+            return self.get_token()
+
+    assert [kind.replaces for kind in (TokenManager, Plain, Forced, Both)] == [True, True, False, True]

@@ -7,6 +7,7 @@ import threading
 import pytest
 
 from forge_cli.errors import NeedsPerson
+from forge_cli.tokens.pipeline import Pipeline
 from tests.tokens.made import World, side_by_side
 
 
@@ -190,6 +191,16 @@ class TestPerson:
         refused = [each for each in results if isinstance(each, NeedsPerson)]
         assert refused
         assert len(world.took()) <= 3
+
+    def test_who_waited_meanwhile_gets_that_no(self, world: World) -> None:
+        """Here all moments are one, so that whoever asks has waited."""
+        world.step("browser", cache="none", interactive=True, answers=[NeedsPerson("no")])
+        world.step("user", "browser")
+        pipeline = Pipeline(list(world.made.values()), world.storage, now=world.clock, monotonic=lambda: 0.0)
+        for _ in range(2):
+            with pytest.raises(NeedsPerson, match="no"):
+                pipeline.obtain(["user"])
+        assert world.took() == ["login browser"]
 
 
 def test_more_can_be_kept_with_a_token_that_is_still_the_same(world: World) -> None:

@@ -75,6 +75,23 @@ def test_tokens_are_forgotten_also_when_the_server_fails(forge: Forge, api: Serv
     assert "user-token-1" not in result.stderr
 
 
+def test_they_are_forgotten_also_when_nobody_says_where_to_give_them_back(
+    forge: Forge, server: Server, profile_file: Callable[[str], Path]
+) -> None:
+    metadata = {"issuer": server.url, "token_endpoint": f"{server.url}/token"}
+    server.reply("/.well-known/openid-configuration", Reply(200, metadata))
+    server.reply("/token", Reply(200, {"access_token": "access-token-1", "expires_in": 60}))
+    profile_file(
+        f'[profiles.api]\nbase_url = "{server.url}"\n[profiles.api.auth]\ntype = "oauth2"\nissuer = "{server.url}"\n'
+        'grant = "client-credentials"\nclient_id = "client-1"\nclient_auth = "none"\n'
+    )
+    assert forge("token", "refresh").exit_code == 0
+    result = forge("token", "clear", "--revoke")
+    assert (result.exit_code, kept(forge)) == (2, [])
+    assert "step 'token': the token is forgotten here, but may still be good" in result.stderr
+    assert "revocation_endpoint' has no value" in result.stderr
+
+
 def test_without_the_option_nothing_is_sent(forge: Forge, api: Server) -> None:
     assert forge("token", "clear").exit_code == 0
     assert (given_back(api), kept(forge)) == ([], [])

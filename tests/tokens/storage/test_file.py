@@ -210,6 +210,16 @@ def test_a_file_of_a_newer_forge_is_left_as_it_is(storage: FileTokenStorage, pat
     assert path.read_text() == "version = 2\n[tokens]\n"
 
 
+def test_a_damaged_entry_goes_with_the_next_write_and_the_others_stay(
+    storage: FileTokenStorage, path: Path, told: list[str]
+) -> None:
+    write(path, 'version = 1\n[tokens.a]\naccess_token = "user-token-1"\n[tokens.bad]\naccess_token = 1\n')
+    assert storage.get("bad") is None
+    storage.set("b", TOKEN)
+    assert sorted(written(path)["tokens"]) == ["a", "b"]
+    assert told == [f"an entry of {path} is damaged and is ignored", f"an entry of {path} was damaged and is dropped"]
+
+
 def test_what_a_newer_forge_added_is_kept(storage: FileTokenStorage, path: Path) -> None:
     write(path, 'version = 1\nnote = "n"\n[tokens.a]\naccess_token = "user-token-1"\ncolour = 1979-05-27\n')
     storage.set("b", TOKEN)

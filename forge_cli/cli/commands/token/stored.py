@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from ....errors import HttpClientException, MissingSecret, UsageError
+from ....errors import ForgeError, UsageError
 from ....login.login import Login
 from ....models import TokenData
 from ....profiles.build import Profile, token_directory
@@ -73,7 +73,7 @@ def _revoke(context: Context, profile: Profile, step: str | None, timeout: float
             try:
                 if login.revoke(name, deadline):
                     context.notice(f"revoked {name}")
-            except (HttpClientException, MissingSecret) as exc:
+            except ForgeError as exc:
                 cause = cause_of(exc)
                 context.warn(f"step '{name}': the token is forgotten here, but may still be good: {cause.message}")
                 code = code or exit_code_of(cause)

@@ -1,0 +1,201 @@
+"""A5: sixteen at a time, and what each round renews is renewed once: no rotated token is spent twice."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from forge_cli.profiles.build import Profile, load_profile
+from tests.conftest import Require
+from tests.crowd import SIZE, together
+from tests.redis_server import redis_server
+from tests.server import Reply, Seen, Server
+
+ROUNDS = int(os.environ.get("FORGE_TEST_ROUNDS", "3"))
+"""How often all of them need the same new token; 20 and more by hand."""
+
+GOOD = ({"status": 0, "body": {}}, {"ok": True})
+"""What the two APIs answer to a good token."""
+
+WITHINGS = """
+[profiles.demo]
+base_url = "@URL@"
+tokens = @TOKENS@
+[profiles.demo.auth]
+type = "pipeline"
+[profiles.demo.auth.steps.user]
+request = { method = "POST", url = "/token", form = { action = "requesttoken", grant_type = "authorization_code", code = "code-1" } }
+success = { body = { "/status" = 0 } }
+extract = { token = "/body/access_token", refresh_token = "/body/refresh_token" }
+expires = { in = "/body/expires_in" }
+[profiles.demo.auth.steps.user.refresh]
+request = { method = "POST", url = "/token", form = { action = "requesttoken", grant_type = "refresh_token", refresh_token = "${self.refresh_token}" } }
+on_failure = "error"
+[[profiles.demo.auth.invalidate]]
+when = { body = { "/status" = 401 } }
+steps = ["user"]
+"""  # noqa: E501  # a table of one line, as a person would write it
+VAULT = """
+[profiles.demo]
+base_url = "@URL@"
+tokens = @TOKENS@
+[profiles.demo.auth]
+type = "pipeline"
+inject = [{ in = "header", name = "X-Vault-Token", value = "${steps.login.token}" }]
+[profiles.demo.auth.steps.login]
+request = { method = "POST", url = "/login", json = { role_id = "role-1" } }
+extract = { token = "/auth/client_token" }
+expires = { in = "/auth/lease_duration" }
+refresh = { renew = true, on_failure = "error", request = { method = "POST", url = "/renew-self", headers = { X-Vault-Token = "${self.token}" } } }
+"""  # noqa: E501
+
+
+class Withings:
+    """Refresh tokens are good once; the old one dies when the access token that came for it is first used."""
+
+    profile = WITHINGS
+
+    def __init__(self, server: Server) -> None:
+        self.renewed = self.logins = 0
+        self.trouble: list[str] = []
+        self._numbers = itertools.count(1)
+        self._guard = threading.Lock()
+        self._access = ""
+        self._good: set[str] = set()
+        self._dies: dict[str, str] = {}
+        server.reply("/token", self._token)
+        server.reply("/users", self._users)
+
+    def next_round(self, profile: Profile) -> None:
+        """The API refuses the access token from now on."""
+        self._access = ""
+
+    def _token(self, seen: Seen) -> Reply:
+        form = dict(seen.form)
+        with self._guard:
+            if form["grant_type"] == "authorization_code":
+                self.logins += 1
+            elif form["refresh_token"] in self._good:
+                self.renewed += 1
+            else:
+                self.trouble.append("a refresh token was used that is spent")
+                return Reply(200, {"status": 503, "error": "invalid refresh token"})
+            number = next(self._numbers)
+            access, refresh = f"access-token-{number}-abc", f"refresh-token-{number}-abc"
+            self._access = access
+            self._good.add(refresh)
+            if old := form.get("refresh_token"):
+                self._dies[access] = old
+        return Reply(
+            200, {"status": 0, "body": {"access_token": access, "refresh_token": refresh, "expires_in": 10800}}
+        )
+
+    def _users(self, seen: Seen) -> Reply:
+        token = (seen.headers["Authorization"] or "").removeprefix("Bearer ")
+        with self._guard:
+            if token != self._access:
+                return Reply(200, {"status": 401})
+            self._good.discard(self._dies.pop(token, ""))
+        return Reply(200, {"status": 0, "body": {}})
+
+
+class Vault:
+    """A token is renewed with itself, while it lives, and stays the same."""
+
+    profile = VAULT
+
+    def __init__(self, server: Server) -> None:
+        self.renewed = self.logins = 0
+        self.trouble: list[str] = []
+        self._guard = threading.Lock()
+        server.reply("/login", self._login)
+        server.reply("/renew-self", self._renew)
+        server.reply("/users", self._users)
+
+    def next_round(self, profile: Profile) -> None:
+        """The token has twenty seconds left, and thirty before its end it is renewed."""
+        [key] = profile.storage.keys()
+        end = datetime.now(UTC) + timedelta(seconds=20)
+        old = replace(profile.storage.get(key), expires_at=end, issued_at=end - timedelta(hours=1))
+        profile.storage.set(key, old)
+
+    def _login(self, seen: Seen) -> Reply:
+        with self._guard:
+            self.logins += 1
+        return self._lease()
+
+    def _renew(self, seen: Seen) -> Reply:
+        with self._guard:
+            self.renewed += 1
+        return self._lease() if self._good(seen) else Reply(403, {"errors": ["invalid token"]})
+
+    def _users(self, seen: Seen) -> Reply:
+        return Reply(200, {"ok": True}) if self._good(seen) else Reply(403, {"errors": ["invalid token"]})
+
+    def _good(self, seen: Seen) -> bool:
+        good = seen.headers["X-Vault-Token"] == "hvs.vault-token-1"
+        if not good:
+            self.trouble.append("a token was used that is none")
+        return good
+
+    def _lease(self) -> Reply:
+        return Reply(200, {"auth": {"client_token": "hvs.vault-token-1", "lease_duration": 3600}})
+
+
+@pytest.fixture(params=["file", "redis"])
+def tokens(request: pytest.FixtureRequest, require: Require) -> Iterator[str]:
+    """The `tokens` table of a profile, with the storage that it names."""
+    if request.param == "file":
+        yield '{ storage = "file" }'
+        return
+    with redis_server(require("redis-server", "apt-get install redis-server")) as running:
+        yield f'{{ storage = "redis", url = "{running.url}" }}'
+
+
+@pytest.fixture(params=[Withings, Vault], ids=["old token dies at use", "renewed with itself"])
+def vendor(
+    request: pytest.FixtureRequest, server: Server, tokens: str, profile_file: Callable[[str], Path]
+) -> Withings | Vault:
+    made: Withings | Vault = request.param(server)
+    profile_file(made.profile.replace("@URL@", server.url).replace("@TOKENS@", tokens))
+    return made
+
+
+@pytest.fixture
+def profile(vendor: Withings | Vault, own_home: Path) -> Profile:
+    """A profile of this process, logged in."""
+    found = load_profile(config=own_home / ".config" / "forge" / "profiles.toml")
+    with found.client() as client:
+        assert client.get("/users").status_code == 200
+    assert (vendor.logins, vendor.renewed) == (1, 0)
+    return found
+
+
+def test_sixteen_processes_renew_once_a_round(vendor: Withings | Vault, profile: Profile) -> None:
+    for number in range(1, ROUNDS + 1):
+        vendor.next_round(profile)
+        crowd = together(["get", "/users"])
+        assert (crowd.codes, crowd.stderr) == ([0] * SIZE, "")
+        assert (vendor.logins, vendor.renewed, vendor.trouble) == (1, number, [])
+
+
+def test_sixteen_threads_renew_once_a_round(vendor: Withings | Vault, profile: Profile) -> None:
+    gate = threading.Barrier(SIZE)
+    with profile.client() as client, ThreadPoolExecutor(SIZE) as pool:
+
+        def ask(_: int) -> bool:
+            gate.wait(20)
+            return bool(client.get("/users").json() in GOOD)
+
+        for number in range(1, ROUNDS + 1):
+            vendor.next_round(profile)
+            assert list(pool.map(ask, range(SIZE))) == [True] * SIZE
+            assert (vendor.logins, vendor.renewed, vendor.trouble) == (1, number, [])
