@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
@@ -118,7 +118,7 @@ class _Steps:
         """The steps, the one with the access token last."""
         auth = self.auth
         if auth.issuer is not None:
-            self.steps[_METADATA] = _metadata(auth.issuer)
+            self.steps[_METADATA] = _metadata(auth.issuer, self._sought())
         client = self._client()
         form: dict[str, Any] = {"grant_type": GRANTS[auth.grant]}
         match auth.grant:
@@ -149,6 +149,16 @@ class _Steps:
             self._device(request) if auth.grant == "device-code" else self._token("http", request=request)
         )
         return self.steps
+
+    def _sought(self) -> list[str]:
+        """The endpoints that the issuer has to name, because the profile does not."""
+        auth = self.auth
+        sought = {"token_endpoint": auth.token_url is None}
+        if auth.grant == "authorization-code":
+            sought["authorization_endpoint"] = auth.authorization_url is None
+        if auth.grant == "device-code":
+            sought["device_authorization_endpoint"] = auth.device_url is None
+        return [name for name, wanted in sought.items() if wanted]
 
     def _token(self, kind: str, **keys: Any) -> Any:
         """The step that has the access token."""
@@ -306,24 +316,23 @@ class _Steps:
 
 _ACCESS_TOKEN = "urn:ietf:params:oauth:token-type:access_token"
 _ENDPOINTS = (
+    "token_endpoint",
     "authorization_endpoint",
     "device_authorization_endpoint",
     "revocation_endpoint",
     "pushed_authorization_request_endpoint",
     "jwks_uri",
 )
-
-
 _ANNOUNCED = {
     "iss_required": "authorization_response_iss_parameter_supported",
     "push_required": "require_pushed_authorization_requests",
 }
 
 
-def _metadata(issuer: str) -> HttpStep:
+def _metadata(issuer: str, sought: Collection[str]) -> HttpStep:
     """What the issuer says of itself (OpenID Connect Discovery; RFC 8414): its own name must be the one configured."""
-    extract: dict[str, Any] = {"token": "/issuer", "token_endpoint": "/token_endpoint"}
-    extract |= {name: ExtractTable(pointer=f"/{name}", optional=True) for name in _ENDPOINTS}
+    extract: dict[str, Any] = {"token": "/issuer"}
+    extract |= {name: ExtractTable(pointer=f"/{name}", optional=name not in sought) for name in _ENDPOINTS}
     extract |= {name: ExtractTable(pointer=f"/{key}", default=False) for name, key in _ANNOUNCED.items()}
     return HttpStep(
         request=RequestTable(

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -14,15 +17,17 @@ from forge_cli.profiles.build import load_profile
 from forge_cli.tokens.manager import TokenManager
 from forge_cli.tokens.providers import ClientCredentialsTokenProvider
 from forge_cli.tokens.storage.file import FileTokenStorage
-from tests.conftest import Forge
+from tests.conftest import Forge, Require
 from tests.crowd import SIZE, together
 from tests.integration.oidc.api import Api, claims
 from tests.integration.servers import OpenIdProvider
+from tests.redis_server import redis_server
 from tests.server import Server
 
 ROUNDS = int(os.environ.get("FORGE_TEST_ROUNDS", "3"))
 """How often sixteen processes need the same new token; 20 and more by hand."""
 
+INSTALL_REDIS = "apt-get install redis-server"
 WriteProfile = Callable[[str], Path]
 
 # The provider's own login is a browser; a door for tests gives the first refresh token of a family instead.
@@ -63,6 +68,11 @@ class Family:
 
     def when_refused(self, then: str) -> None:
         self._write(self._text.replace("@FAILURE@", then))
+
+    def keep_in(self, redis: str) -> None:
+        """Keep the tokens there; the family begins anew."""
+        self._text = self._text.replace("secrets =", f'tokens = {{ storage = "redis", url = "{redis}" }}\nsecrets =', 1)
+        self.when_refused("login")
 
     def refresh_token(self) -> str:
         [(_, token)] = FileTokenStorage(self.file).items()
@@ -150,6 +160,49 @@ def test_sixteen_processes_make_one_token_request_a_round(oidc: OpenIdProvider, 
         # Had the provider not rotated it, none of this would prove anything.
         assert family.refresh_token() not in known
         known.add(family.refresh_token())
+
+
+@pytest.mark.parametrize("storage", ["file", "redis"])
+def test_sixteen_threads_make_one_token_request_a_round(
+    oidc: OpenIdProvider, api: Api, family: Family, own_home: Path, require: Require, storage: str
+) -> None:
+    with ExitStack() as stack:
+        if storage == "redis":
+            family.keep_in(stack.enter_context(redis_server(require("redis-server", INSTALL_REDIS))).url)
+        path = own_home / ".config" / "forge" / "profiles.toml"
+        profile = load_profile(config=path, environ={**os.environ, **family.environ})
+        client = stack.enter_context(profile.client())
+        pool = stack.enter_context(ThreadPoolExecutor(SIZE))
+        # The first of a family is none that the API takes.
+        assert client.get("/users").status_code == 200
+        oidc.reset()
+        gate, known = threading.Barrier(SIZE), {profile.tokens.get_token().refresh_token}
+
+        def ask(_: int) -> int:
+            gate.wait(20)
+            return client.get("/users").status_code
+
+        for number in range(1, ROUNDS + 1):
+            api.refuse_used()
+            assert list(pool.map(ask, range(SIZE))) == [200] * SIZE
+            assert oidc.counts() == {"token": number, "grants": {"refresh_token": number}, "errors": {}}
+            known.add(profile.tokens.get_token().refresh_token)
+            assert len(known) == number + 1
+
+
+def test_sixteen_processes_share_a_family_in_redis(
+    oidc: OpenIdProvider, api: Api, family: Family, require: Require, forge: Forge
+) -> None:
+    with redis_server(require("redis-server", INSTALL_REDIS)) as running:
+        family.keep_in(running.url)
+        assert forge("get", "/users", env=family.environ).exit_code == 0
+        oidc.reset()
+        for number in range(1, ROUNDS + 1):
+            api.refuse_used()
+            crowd = together(["get", "/users"], environ=family.environ)
+            assert (crowd.codes, crowd.stderr) == ([0] * SIZE, "")
+            # A token that is used twice would be an error, and end the family.
+            assert oidc.counts() == {"token": number, "grants": {"refresh_token": number}, "errors": {}}
 
 
 def test_one_old_refresh_token_revokes_the_family(forge: Forge, oidc: OpenIdProvider, api: Api, family: Family) -> None:

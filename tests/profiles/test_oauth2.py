@@ -123,6 +123,21 @@ class TestMetadata:
         with pytest.raises(StepFailed, match="'/issuer' is"):
             profile.login.pipeline.obtain(["token"])
 
+    @pytest.mark.parametrize(
+        ("keys", "missing"),
+        [
+            ('grant = "client-credentials"\nclient_auth = "none"', "token_endpoint"),
+            ('grant = "authorization-code"\ntoken_url = "/token"', "authorization_endpoint"),
+            ('grant = "device-code"\ntoken_url = "/token"', "device_authorization_endpoint"),
+        ],
+    )
+    def test_an_endpoint_that_is_sought_and_not_named_is_said(self, server: Server, keys: str, missing: str) -> None:
+        server.reply("/.well-known/openid-configuration", Reply(body={"issuer": server.url}))
+        text = f'[profiles.demo.auth]\ntype = "oauth2"\nissuer = "{server.url}"\nclient_id = "c"\n{keys}\n'
+        profile = made(text, server.url, person=Somebody())
+        with pytest.raises(StepFailed, match=f"'/{missing}'"):
+            profile.login.pipeline.obtain(["token"])
+
     def test_a_token_is_given_back_where_the_issuer_says(self, server: Server) -> None:
         self.answer(server, revocation_endpoint=f"{server.url}/revoke")
         server.reply("/token", Reply(body={**TOKEN, "refresh_token": "rt-1"}))
