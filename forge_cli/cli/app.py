@@ -31,10 +31,13 @@ COMMANDS: dict[str, Entry] = {
     "head": Entry(f"{_SEND}:head", "Send a HEAD request."),
     "options": Entry(f"{_SEND}:options", "Send an OPTIONS request."),
     "request": Entry(f"{_SEND}:request", "Send a request with any method."),
+    "run": Entry("forge_cli.cli.commands.run:run", "Send a request that the profile has saved."),
     "curl": Entry("forge_cli.cli.commands.curl:curl", "Print a request as a cURL command, and send nothing."),
     "token": Entry("forge_cli.cli.commands.token:token", "Show, renew, use and forget tokens."),
     "profile": Entry("forge_cli.cli.commands.profile:profile", "List, show, check and write profiles."),
     "demo": Entry("forge_cli.cli.commands.demo:demo", "See a three-step login at work, on this machine alone."),
+    "doctor": Entry("forge_cli.cli.commands.doctor:doctor", "Check what forge works with, and say what to do."),
+    "completion": Entry("forge_cli.cli.commands.completion:completion", "Print a script that completes in the shell."),
 }
 
 _EXAMPLES = """\

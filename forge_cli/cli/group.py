@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import click
+from click.shell_completion import CompletionItem
 
 
 class Entry(NamedTuple):
@@ -14,6 +15,21 @@ class Entry(NamedTuple):
 
     target: str
     summary: str
+
+
+class Sectioned(click.Command):
+    """A command whose help has its options in sections, as `run.section` has marked them."""
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        sections: dict[str, list[tuple[str, str]]] = {}
+        for parameter in self.get_params(ctx):
+            title = "Everywhere" if "--help" in parameter.opts else getattr(parameter, "section", "Options")
+            record = parameter.get_help_record(ctx) if isinstance(parameter, click.Option) else None
+            if record is not None:
+                sections.setdefault(title, []).append(record)
+        for title, records in sections.items():
+            with formatter.section(title):
+                formatter.write_dl(records)
 
 
 class LazyGroup(click.Group):
@@ -43,6 +59,11 @@ class LazyGroup(click.Group):
             near: list[str] = importlib.import_module("difflib").get_close_matches(name, self.entries, n=1)
             raise click.UsageError(f"no such command {name!r}" + (f". Did you mean {near[0]!r}?" if near else ""), ctx)
         return super().resolve_command(ctx, args)
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem[Any]]:
+        found = [(name, entry.summary) for name, entry in self.entries.items() if name.startswith(incomplete)]
+        items = [CompletionItem(name, help=summary) for name, summary in found]
+        return [*items, *click.Command.shell_complete(self, ctx, incomplete)]
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):

@@ -47,13 +47,17 @@ class FileItem:
 
 @dataclass(frozen=True, slots=True)
 class Items:
-    """What the items of one command say. A header of None is one to leave out; `body` is a path or ``-``."""
+    """What the items of one command say. A header of None is one to leave out; `body` is a path or ``-``.
+
+    `content` is a body and its content type, where neither fields nor files say one.
+    """
 
     headers: tuple[tuple[str, str | None], ...] = ()
     query: tuple[tuple[str, str], ...] = ()
     fields: tuple[Field, ...] = ()
     files: tuple[FileItem, ...] = ()
     body: str | None = None
+    content: tuple[str, str | None] | None = None
 
     def form(self) -> list[tuple[str, str]]:
         """The fields as pairs of a form; JSON goes in as its text, except that a JSON string is its value."""

@@ -9,10 +9,11 @@ from typing import Any, Concatenate, ParamSpec
 
 import click
 
+from .completers import completed
 from .context import Context
 from .output import FORMATS
 from .output.shown import PRETTY
-from .run import Run, bundle, global_options, remembered
+from .run import Run, bundle, global_options, remembered, section
 
 __all__ = [
     "Count",
@@ -77,22 +78,36 @@ _RETRY_HELP = "How often a failed request is repeated (FORGE_RETRY; default 3, o
 
 _VERBOSE_HELP = "Heads on stderr; -vv also the login's, TLS and times."
 _PRINT_HELP = "What goes to stdout: request Head and Body, answer's head and body, metadata."
+_PRETTY_HELP = "Lay the body out, colour it, both or neither (default auto: both on a terminal; NO_COLOR)."
 _EXPECT_HELP = "Exit 12 unless the answer is so: status==200, header:NAME~=text, body:/id==1, elapsed<2s."
 
-request_options = bundle(
+request_options = section(
+    "Request",
     click.option("-H", "--header", "headers", multiple=True, metavar="'K: V'", help="A header; `K:` leaves one out."),
     click.option(
         "-d",
         "--data",
         metavar="TEXT|@FILE|@-",
+        shell_complete=completed("reference"),
         help="A raw body, form-encoded unless a header or --json says otherwise.",
     ),
     click.option("--json", "json", is_flag=True, help="The body is JSON (default for items)."),
     click.option("-f", "--form", is_flag=True, help="The items make a form."),
     click.option("--multipart", is_flag=True, help="The items make a multipart body."),
     click.option("-q", "--query", multiple=True, metavar="K=V", help="A query parameter."),
-    click.option("-u", "--user", metavar="USER[:PASS]", help="Basic authentication; also env:NAME, @FILE, -."),
-    click.option("--bearer", metavar="TOKEN", help="A bearer token; also env:NAME, @FILE, -."),
+    click.option(
+        "-u",
+        "--user",
+        metavar="USER[:PASS]",
+        shell_complete=completed("reference"),
+        help="Basic authentication; also env:NAME, @FILE, -.",
+    ),
+    click.option(
+        "--bearer",
+        metavar="TOKEN",
+        shell_complete=completed("reference"),
+        help="A bearer token; also env:NAME, @FILE, -.",
+    ),
     click.option("-X", "method_option", metavar="METHOD", help="Another method."),
     click.option(
         "-L", "--follow/--no-follow", "follow", default=None, help="Follow redirects, also where a POST becomes a GET."
@@ -102,7 +117,7 @@ request_options = bundle(
         "--timeout",
         type=Seconds(),
         metavar="SECONDS",
-        help="A limit for everything: login, retries, body.",
+        help="A limit for everything: login, retries, body (default none).",
     ),
     click.option(
         "--connect-timeout",
@@ -113,32 +128,51 @@ request_options = bundle(
     click.option("--retry", type=Count(), metavar="N", help=_RETRY_HELP),
     click.option("--retry-unsafe", is_flag=True, help="Repeat POST and PATCH too."),
     click.option("-k", "--insecure", is_flag=True, help="Do not verify certificates."),
-    click.option("--verify", metavar="yes|no|FILE", help="Verify certificates, with this CA file."),
-    click.option("--cert", metavar="FILE", help="A client certificate (PEM)."),
-    click.option("--cert-key", metavar="FILE", help="Its key."),
-    click.option("-x", "--proxy", metavar="URL", help="A proxy for this request."),
+    click.option(
+        "--verify",
+        metavar="yes|no|FILE",
+        shell_complete=completed("file"),
+        help="Whether to verify certificates, or by which CA file (default yes; SSL_CERT_FILE).",
+    ),
+    click.option("--cert", metavar="FILE", shell_complete=completed("file"), help="A client certificate (PEM)."),
+    click.option("--cert-key", metavar="FILE", shell_complete=completed("file"), help="Its key."),
+    click.option("-x", "--proxy", metavar="URL", help="A proxy (HTTPS_PROXY, HTTP_PROXY, ALL_PROXY; NO_PROXY)."),
     click.option("--no-auth", is_flag=True, help="Send no credential of the profile."),
 )
 """What a request is made of and how it is sent; `RequestOptions` holds the values."""
 
-output_options = bundle(
-    click.option("-o", "--output", metavar="FILE", help="Write the body to a file, when it is complete."),
+output_options = section(
+    "Output",
+    click.option(
+        "-o",
+        "--output",
+        metavar="FILE",
+        shell_complete=completed("file"),
+        help="Write the body to a file, when it is complete.",
+    ),
     click.option("-v", "--verbose", count=True, help=_VERBOSE_HELP),
     click.option("--print", "parts", metavar="HBhbm", help=_PRINT_HELP),
     click.option("--headers", "headers_only", is_flag=True, help="The answer's head; the same as --print h."),
     click.option("-b", "--body", "body_only", is_flag=True, help="The answer's body; the same as --print b."),
     click.option("--meta", "meta_only", is_flag=True, help="Connection and times; the same as --print m."),
-    click.option("--pretty", type=click.Choice(PRETTY), help="Lay the body out, colour it, both or neither."),
-    click.option("--format", type=click.Choice(list(FORMATS)), help="What the body is turned into."),
+    click.option(
+        "--pretty",
+        type=click.Choice(PRETTY),
+        help=_PRETTY_HELP,
+    ),
+    click.option("--format", type=click.Choice(list(FORMATS)), help="What the body is turned into (default auto)."),
     click.option("--select", metavar="EXPR", help="Print this part of a JSON body (JMESPath); a text as it is."),
     click.option("--stream", is_flag=True, help="Show each line when it is there, however many come."),
     click.option("--expect", multiple=True, metavar="EXPR", help=_EXPECT_HELP),
-    click.option("--har", metavar="FILE", help="Write the exchange as HAR 1.2, secrets masked."),
+    click.option(
+        "--har", metavar="FILE", shell_complete=completed("file"), help="Write the exchange as HAR 1.2, secrets masked."
+    ),
     click.option("--no-check-status", is_flag=True, help="Exit 0 also for 3xx, 4xx and 5xx."),
 )
 """What of an exchange goes where, and what it is checked for; `OutputOptions` holds most of the values."""
 
-export_options = bundle(
+export_options = section(
+    "As a cURL command",
     click.option(
         "--as",
         "style",

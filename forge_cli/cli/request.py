@@ -12,6 +12,7 @@ from ..errors import NeedsPerson, UsageError
 from ..models import HttpRequest
 from ..redact import REDACTOR
 from .items import Items, header, parse, unreadable
+from .progress import watched
 from .run import Run
 
 
@@ -46,7 +47,7 @@ def build_request(
     run: Run,
     method: str,
     url: str,
-    words: tuple[str, ...],
+    words: tuple[str, ...] | Items,
     options: RequestOptions,
     defaults: Collection[str] = (),
 ) -> HttpRequest:
@@ -54,7 +55,7 @@ def build_request(
 
     `defaults` are the names of headers that the client adds by itself.
     """
-    items = parse(words)
+    items = words if isinstance(words, Items) else parse(words)
     headers: dict[str, Any] = {}
     for name, value in (*items.headers, *(header(text) for text in options.headers)):
         known = next((key for key in headers if key.lower() == name.lower()), None)
@@ -98,6 +99,8 @@ def _body(run: Run, items: Items, options: RequestOptions) -> tuple[dict[str, An
     if items.body is not None:
         content_type = FORM if options.form else JSON
         return {"content": _content(run, items.body)}, content_type
+    if items.content is not None:
+        return {"content": items.content[0]}, items.content[1]
     if items.files or options.multipart:
         return {"files": _parts(run, items)}, None
     if options.form:
@@ -121,7 +124,7 @@ def _data(run: Run, text: str) -> Any:
     if text == "@-":
         return run.read_stdin("--data")
     if text.startswith("@"):
-        return _file(run, text[1:])
+        return watched(run, _file(run, text[1:]))
     try:
         return text.encode()
     except UnicodeEncodeError:
@@ -129,7 +132,7 @@ def _data(run: Run, text: str) -> Any:
 
 
 def _content(run: Run, path: str) -> Any:
-    return run.read_stdin("@-") if path == "-" else _file(run, path)
+    return run.read_stdin("@-") if path == "-" else watched(run, _file(run, path))
 
 
 def _file(run: Run, path: str) -> BinaryIO:

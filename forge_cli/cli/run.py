@@ -13,6 +13,7 @@ import click
 
 from ..errors import UsageError
 from ..redact import REDACTOR
+from .completers import completed
 from .output.text import visible
 
 
@@ -120,6 +121,19 @@ def bundle(*decorators: Decorator) -> Decorator:
     return apply
 
 
+def section(title: str, *decorators: Decorator) -> Decorator:
+    """As `bundle`; these options have a section of the help of their own, where there are several."""
+
+    def apply(function: Any) -> Any:
+        there = len(getattr(function, "__click_params__", ()))
+        function = bundle(*decorators)(function)
+        for parameter in function.__click_params__[there:]:
+            parameter.section = title
+        return function
+
+    return apply
+
+
 def remembered(*names: str, to: str, **settings: Any) -> Decorator:
     """An option whose value goes into the run, wherever on the command line it was given."""
 
@@ -138,15 +152,30 @@ def _variables(ctx: click.Context, parameter: click.Parameter, values: tuple[str
         ctx.ensure_object(Run).variables[name] = text
 
 
-global_options = bundle(
-    remembered("--profile", "-p", to="profile_name", metavar="NAME", help="The profile to use (FORGE_PROFILE)."),
-    remembered("--config", to="config", metavar="FILE", help="The profile file to use (FORGE_CONFIG)."),
+global_options = section(
+    "Everywhere",
+    remembered(
+        "--profile",
+        "-p",
+        to="profile_name",
+        metavar="NAME",
+        shell_complete=completed("profile"),
+        help="The profile to use (FORGE_PROFILE).",
+    ),
+    remembered(
+        "--config",
+        to="config",
+        metavar="FILE",
+        shell_complete=completed("file"),
+        help="The profile file to use (FORGE_CONFIG).",
+    ),
     remembered("--no-project", to="no_project", is_flag=True, help="Ignore a project's .forge.toml."),
     click.option(
         "--var",
         multiple=True,
         expose_value=False,
         callback=_variables,
+        shell_complete=completed("var"),
         metavar="NAME=VALUE",
         help="Override a var of the profile.",
     ),

@@ -8,7 +8,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from urllib.parse import parse_qsl, quote_plus, unquote
+from urllib.parse import parse_qsl, quote_plus, unquote, urlsplit
 from urllib.parse import quote as percent_encode
 
 from ..errors import UsageError
@@ -346,6 +346,7 @@ class _Request:
         if any(query):
             added = re.sub(r"[\x00-\x20]", lambda match: percent_encode(match[0]), "&".join(filter(None, query)))
             url += ("&" if "?" in url else "?") + added
+            url = url.partition("#")[0]  # as curl does, also where it came from -d
         method = self.values.get("request") or self._method(body, upload)
         method = method.upper() if method.upper() in _KNOWN_METHODS else method
         if TOKEN.fullmatch(method) is None:
@@ -405,8 +406,10 @@ class _Request:
         userinfo, at, host = host.rpartition("@")
         if re.search(r"\{[^}]*\}|\[[^\]]*\]", f"{slash}{path}") and "globoff" not in self.on:
             self.notes.append("{ } and [ ] in the URL are left as they are; curl sends one request for each of them")
+        if not _is_host(host):
+            raise UsageError("the host of a URL in it is no host", hint="https:// and the name of a server come first")
         if not host:
-            raise UsageError("a URL in it has no host", hint="it begins with https:// and the name of a server")
+            raise UsageError("a URL in it has no host", hint="https:// and the name of a server come first")
         if scheme and not slash:
             path = f"/{path}"
         whole = f"{scheme}://{host}{slash}{path}" if scheme else f"{host}{slash}{path}"
@@ -512,6 +515,13 @@ class _Request:
         if not name:
             raise UsageError("curl's -O needs a URL that ends in a file name", hint="-o FILE names it")
         return name
+
+
+def _is_host(host: str) -> bool:
+    try:
+        return urlsplit(f"http://{host}/").port != 0
+    except ValueError:
+        return False
 
 
 def _whole(number: float | None) -> int | None:

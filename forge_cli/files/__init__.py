@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .locks import lock
-from .places import config_dir, private_directory, unwritable
+from .places import config_dir, private_directory, too_open, unwritable
 from .private import (
     LIMIT,
     PendingWrite,
@@ -30,6 +30,7 @@ __all__ = [
     "read_private",
     "reserve",
     "set_aside",
+    "too_open",
     "unwritable",
     "write_private",
 ]

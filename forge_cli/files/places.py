@@ -101,6 +101,19 @@ def reported(doing: str, path: Path) -> Iterator[None]:
         raise StorageError(f"cannot {doing} {path}: {reason}", hint=hint) from exc
 
 
+def too_open(path: Path, forbidden: int = _OTHERS, *, platform: str = sys.platform) -> str | None:
+    """What is wrong with whose it is or who else may use it, None when nothing is. OSError.
+
+    Windows has no modes: there the rights of the home directory count.
+    """
+    if platform == "win32":
+        return None
+    info = path.stat()
+    if info.st_uid not in (os.geteuid(), 0):
+        return "belongs to another user"
+    return f"is open to other users ({info.st_mode & 0o7777:04o})" if info.st_mode & forbidden else None
+
+
 def unwritable(error: StorageError) -> bool:
     """Whether the place is the reason: a full or read-only disk, a missing or locked directory."""
     cause = error.__cause__

@@ -160,14 +160,16 @@ def _remove(close: Callable[[], None], temporary: Path, owner: int) -> None:
             temporary.unlink()
 
 
-def _replace(source: Path, target: Path) -> None:
-    if sys.platform == "win32":
+def _replace(
+    source: Path, target: Path, *, platform: str = sys.platform, sleep: Callable[[float], None] = time.sleep
+) -> None:
+    if platform == "win32":
         # Windows refuses while a reader has the target open, which takes no more than a moment.
         for _ in range(20):
             with contextlib.suppress(PermissionError):
                 source.replace(target)
                 return
-            time.sleep(0.01)
+            sleep(0.01)
     source.replace(target)
 
 

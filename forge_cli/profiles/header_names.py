@@ -23,6 +23,9 @@ def problems(profile: Mapping[str, Any]) -> Iterator[Problem]:
 def _names(profile: Mapping[str, Any]) -> _Named:
     yield from _keys(profile, "headers")
     yield ("correlation_id",), profile.get("correlation_id")
+    requests = profile.get("requests")
+    for name, request in requests.items() if isinstance(requests, dict) else ():
+        yield from _keys(request, "headers", place=("requests", name))
     auth = profile.get("auth")
     if not isinstance(auth, dict):
         return

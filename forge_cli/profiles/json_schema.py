@@ -36,9 +36,11 @@ from .schema import (
     CompositeAuth,
     FileTable,
     OAuth2Auth,
+    PaginationTable,
     PipelineAuth,
     ProfileTable,
     ProxyTable,
+    SavedRequest,
     SharedTable,
     TokensTable,
 )
@@ -222,10 +224,13 @@ def _cases(cases: Iterable[tuple[Schema, Schema]], otherwise: Schema | None = No
     return result
 
 
-def _request_rule(whole: bool) -> Schema:
-    bodies = ("form", "json", "text", "multipart")
-    pairs = [[one, other] for at, one in enumerate(bodies) for other in bodies[at + 1 :]]
+def _at_most_one(*names: str) -> Schema:
+    pairs = [[one, other] for at, one in enumerate(names) for other in names[at + 1 :]]
     return {"not": {"anyOf": [{"required": pair} for pair in pairs]}}
+
+
+def _request_rule(whole: bool) -> Schema:
+    return _at_most_one("form", "json", "text", "multipart")
 
 
 def _oauth2_rule(whole: bool) -> Schema:
@@ -317,6 +322,28 @@ def _tokens_rule(whole: bool) -> Schema:
     return _cases(cases)
 
 
+def _pagination_rule(whole: bool) -> Schema:
+    link = _is("type", "link")
+    condition = {"properties": link["properties"]} if whole else link
+    return {
+        **_cases(
+            [
+                (condition, {"properties": {"param": _NEVER, "start": _NEVER}}),
+                (
+                    _is("type", "cursor"),
+                    {"properties": {"start": _NEVER}, **({"required": ["pointer"]} if whole else {})},
+                ),
+            ],
+            {"properties": {"pointer": _NEVER}} if whole else {},
+        ),
+        **({"dependentRequired": {"size_param": ["size"]}} if whole else {}),
+    }
+
+
+def _saved_rule(whole: bool) -> Schema:
+    return _at_most_one("json", "form", "text")
+
+
 RULES: Mapping[type[Any], Callable[[bool], Schema]] = {
     RequestTable: _request_rule,
     OAuth2Auth: _oauth2_rule,
@@ -328,6 +355,8 @@ RULES: Mapping[type[Any], Callable[[bool], Schema]] = {
     InjectTable: _inject_rule,
     WhenTable: _when_rule,
     TokensTable: _tokens_rule,
+    PaginationTable: _pagination_rule,
+    SavedRequest: _saved_rule,
 }
 """What the keys of a table must be to each other: of one that is whole, or of a part that is laid over another."""
 _EXAMPLES: Sequence[Schema] = (
@@ -431,7 +460,7 @@ class _Schema:
         said: Schema = {"description": item.metadata.get("help", "")}
         if default is not MISSING and default is not None and default != ():
             said["default"] = list(default) if isinstance(default, tuple) else default
-        if item.name == "extract" and not _optional(item):
+        if item.name == "extract" and issubclass(cls, StepTable):
             made = {**made, **_NAMES, "required": ["token"], "examples": [{"token": "/access_token"}]}
         return {**said, **made}
 

@@ -50,6 +50,8 @@ from .schema import (
     BasicAuth,
     CompositeAuth,
     OAuth2Auth,
+    PaginationTable,
+    SavedRequest,
     SharedAuth,
     SharedTable,
     TokensTable,
@@ -344,6 +346,22 @@ def _tokens_rule(table: Mapping[str, Any]) -> str | None:
     return f"missing key: {missing[0]}" if missing else None
 
 
+def _saved_rule(table: Mapping[str, Any]) -> str | None:
+    bodies = [name for name in ("json", "form", "text") if name in table]
+    return f"has more than one body: {', '.join(bodies)}" if len(bodies) > 1 else None
+
+
+def _pagination_rule(table: Mapping[str, Any]) -> str | None:
+    kind = table.get("type", "link")
+    if kind == "cursor" and "pointer" not in table:
+        return "missing key: pointer"
+    foreign = {"link": ("param", "start"), "cursor": ("start",)}.get(str(kind), ("pointer",))
+    wrong = [name for name in foreign if name in table]
+    if wrong:
+        return f"`{wrong[0]}` does not go with the type {kind!r}"
+    return "`size_param` goes with `size`" if "size_param" in table and "size" not in table else None
+
+
 RULES: Mapping[type[Any], Callable[[Mapping[str, Any]], str | None]] = {
     BasicAuth: _basic_rule,
     RequestTable: _request_rule,
@@ -356,6 +374,8 @@ RULES: Mapping[type[Any], Callable[[Mapping[str, Any]], str | None]] = {
     InjectTable: _inject_rule,
     WhenTable: _when_rule,
     TokensTable: _tokens_rule,
+    PaginationTable: _pagination_rule,
+    SavedRequest: _saved_rule,
 }
 """What the keys of a table must be to each other."""
 # A type hint cannot name the class that it stands in.

@@ -121,6 +121,8 @@ def _trouble(reference: Reference, path: Path, names: _Names) -> str | None:
             return None
         case ("vars", name):
             return None if name in names.vars else f"unknown var {name!r} {unknown(name, names.vars)}"
+        case ("secrets", _) if path[0] == "requests":
+            return "a saved request takes no secret: it belongs into `headers`, `query` or `auth` of the profile"
         case ("secrets", name):
             return None if name in names.secrets else f"unknown secret {name!r} {unknown(name, names.secrets)}"
         case ("steps", step, output):
@@ -191,7 +193,7 @@ def _step_trouble(step: str, output: str, path: Path, outputs: Mapping[str, Outp
 
 def _spelling(profile: Mapping[str, Any], steps: Iterable[str]) -> Iterator[Problem]:
     """Names that no template could refer to."""
-    named: list[tuple[str, ...]] = [("vars",), ("secrets",), _STEPS, ("auth", "sign", "values")]
+    named: list[tuple[str, ...]] = [("vars",), ("secrets",), ("requests",), _STEPS, ("auth", "sign", "values")]
     for step in steps:
         parts = ("extract",), ("values",), ("refresh", "extract"), ("refresh", "values")
         named += [(*_STEPS, step, *part) for part in parts]

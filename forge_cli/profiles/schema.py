@@ -360,6 +360,40 @@ class SharedAuth:
 
 
 @table
+class PaginationTable:
+    """How the API gives its pages, for `--paginate`."""
+
+    type: Literal["link", "cursor", "page", "offset"] = key(
+        "by the URL of the next page, a cursor, the number of a page or of an item", default="link"
+    )
+    pointer: Pointer | None = key(
+        "link: where the body has the next URL, without it the Link header; cursor: where it has the cursor",
+        default=None,
+    )
+    items: Pointer | None = key("where the body has the items; without it the body is the array", default=None)
+    param: str | None = key(
+        'cursor, page, offset: the query parameter; default "cursor", "page" or "offset"', default=None
+    )
+    start: Count | None = key("page, offset: the first; default 1 for pages, 0 for items", default=None)
+    size: PositiveCount | None = key("how many items to ask for; a page with fewer is the last", default=None)
+    size_param: str | None = key("the query parameter for `size`", default=None)
+
+
+@table
+class SavedRequest:
+    """A request for `forge run`; its templates take vars and the environment, and no secret."""
+
+    method: str = key("the method", default="GET")
+    url: TemplateText = key("relative to base_url, or absolute")
+    headers: Mapping[str, TemplateText] = key("header fields", default_factory=dict)
+    query: Mapping[str, Tree] = key("query parameters; a list repeats one", default_factory=dict)
+    json: Tree = key("a JSON body", default=None)
+    form: Mapping[str, Tree] | None = key("a form body; a list repeats a field", default=None)
+    text: TemplateText | None = key("a body as it is", default=None)
+    expect: tuple[str, ...] = key("what the answer has to be, as --expect says it", default=())
+
+
+@table
 class ProfileTable:
     """One profile, its parents merged in."""
 
@@ -378,6 +412,8 @@ class ProfileTable:
     timeout: TimeoutTable | Duration = key("time limits; a number is the total", default_factory=TimeoutTable)
     max_body: Size = key("the largest answer kept in memory", default=100 * 1024 * 1024)
     expect: tuple[str, ...] = key("what every answer has to be, as --expect says it", default=())
+    pagination: PaginationTable | None = key("how the API gives its pages", default=None)
+    requests: Mapping[str, SavedRequest] = key("requests for `forge run`, by name", default_factory=dict)
     secrets: Mapping[str, Secret] = key("where each secret is", default_factory=dict)
     retry: RetryTable = key("when to send again", default_factory=RetryTable)
     auth: Auth | str = key("how to log in; a text names a shared login, [auth.NAME]", default_factory=NoAuth)

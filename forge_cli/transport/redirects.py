@@ -107,7 +107,7 @@ def next_request(
     rewritten = status == 303 or (status in (301, 302) and prepared.method == "POST")
     if rewritten and status != 303 and not post_to_get:
         return None
-    target = _resolve(prepared.url, location)
+    target = resolved(prepared.url, location)
     here, there = address(prepared.url), address(target)
     if (here.scheme, there.scheme) == ("https", "http"):
         raise RedirectException(f"the redirect from {here} to {there} is refused: it would leave TLS")
@@ -162,7 +162,7 @@ def _stripped(request: PreparedRequest) -> PreparedRequest:
     return replace(request, url=url, credentials=frozenset(), query_credentials=frozenset())
 
 
-def _resolve(base: str, location: str) -> str:
+def resolved(base: str, location: str) -> str:
     """The absolute URL of a Location (RFC 3986, section 5.2; RFC 9110, section 10.2.2)."""
     if _CONTROL.search(location) is not None:
         raise RedirectException("the redirect's Location holds control characters, and is refused")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import re
 import signal
 from collections.abc import Callable
 from pathlib import Path
@@ -61,6 +62,16 @@ def test_every_command_has_help_with_an_example(forge: Forge, name: str) -> None
     result = forge(name, "--help")
     assert result.exit_code == 0
     assert f"forge {name}" in result.stdout
+
+
+@pytest.mark.parametrize("name", ["get", "request", "curl"])
+def test_the_many_options_of_a_request_are_in_sections(forge: Forge, name: str) -> None:
+    text = forge(name, "--help").stdout
+    sections = re.findall(r"^([A-Z][^:\n]*):$", text, re.MULTILINE)
+    assert {"Options", "Request", "As a cURL command"} <= set(sections) and sections[-1] == "Everywhere"
+    everywhere = text.rpartition("Everywhere:\n")[2]
+    assert "--profile" in everywhere and "--help" in everywhere and "--header" not in everywhere
+    assert text.count("--profile") == 1
 
 
 def test_no_arguments_is_help_on_stderr(forge: Forge) -> None:

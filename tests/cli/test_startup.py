@@ -45,6 +45,7 @@ def test_version_and_help_load_almost_nothing(words: list[str]) -> None:
         "forge_cli.__main__",
         "forge_cli.cli",
         "forge_cli.cli.app",
+        "forge_cli.cli.completers",
         "forge_cli.cli.exit_codes",
         "forge_cli.cli.group",
         "forge_cli.cli.output",

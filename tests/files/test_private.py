@@ -1,10 +1,11 @@
 from __future__ import annotations
 
+import errno
 import gc
 import os
 import time
 from datetime import UTC, datetime
-from pathlib import Path
+from pathlib import Path, PosixPath
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 
 from forge_cli import files
 from forge_cli.errors import StorageError
+from forge_cli.files import private
 from tests.children import ordinary_home, run
 
 
@@ -160,3 +162,36 @@ def test_a_stamp_is_only_given_once_the_file_has_settled(path: Path) -> None:
     with files.opened(path) as file:
         assert file is not None
         assert file.stamp is not None
+
+
+class _Busy(PosixPath):
+    """A file whose target a reader has open for the first few tries, as Windows sees it."""
+
+    refusals: list[bool]
+
+    def replace(self, target: str | os.PathLike[str]) -> _Busy:
+        if self.refusals.pop(0):
+            raise PermissionError(errno.EACCES, "in use")
+        return super().replace(target)
+
+
+@pytest.mark.parametrize(("refusals", "tries"), [([False], 0), ([True, True, False], 2)], ids=["free", "in use"])
+def test_on_windows_a_file_that_is_open_elsewhere_is_replaced_a_moment_later(
+    tmp_path: Path, refusals: list[bool], tries: int
+) -> None:
+    (tmp_path / "new").write_text("new")
+    source = _Busy(tmp_path / "new")
+    source.refusals = list(refusals)
+    slept: list[float] = []
+    private._replace(source, tmp_path / "old", platform="win32", sleep=slept.append)
+    assert (tmp_path / "old").read_text() == "new"
+    assert len(slept) == tries
+
+
+def test_on_windows_a_file_that_stays_open_elsewhere_is_an_error_in_the_end(tmp_path: Path) -> None:
+    source = _Busy(tmp_path / "new")
+    source.refusals = [True] * 30
+    slept: list[float] = []
+    with pytest.raises(PermissionError):
+        private._replace(source, tmp_path / "old", platform="win32", sleep=slept.append)
+    assert sum(slept) == pytest.approx(0.2)

@@ -77,9 +77,11 @@ def test_while_the_body_comes_the_old_file_stays(server: Server, number: int, co
     Path("out").write_text("old")
     with started("get", server.reply("/x", lambda seen: Reply(body=body())), "-o", "out") as child:
         until(lambda: [path for path in Path().iterdir() if path.name != "out" and path.stat().st_size])
-        assert stopped(child, number) == (code, "", "")
+        exit_code, stdout, stderr = stopped(child, number)
+        assert (exit_code, stdout) == (code, "")
+        assert "holds what came, 3 bytes: --continue resumes it" in stderr
     never.set()
-    assert [(path.name, path.read_text()) for path in Path().iterdir()] == [("out", "old")]
+    assert {path.name: path.read_text() for path in Path().iterdir()} == {"out": "old", "out.part": "new"}
 
 
 @pytest.mark.parametrize(("number", "code"), SIGNALS, ids=IDS)

@@ -84,3 +84,13 @@ def test_a_closed_standard_input_that_is_asked_for_is_exit_2(server: Server) -> 
     result = subprocess.run(command, capture_output=True, env={**os.environ, "PYTHONPATH": str(ROOT)}, timeout=60)
     assert (result.returncode, server.seen) == (2, [])
     assert b"standard input is closed" in result.stderr
+
+
+def test_a_loop_that_reads_lines_keeps_them(server: Server) -> None:
+    server.reply("/1", Reply())
+    server.reply("/2", Reply())
+    loop = 'printf "1\\n2\\n" | while read -r id; do "$@" get "$URL/$id" || exit; done'
+    environ = {**os.environ, "PYTHONPATH": str(ROOT), "URL": server.url}
+    command = ["bash", "-c", loop, "bash", sys.executable, "-m", "forge_cli"]
+    assert subprocess.run(command, capture_output=True, env=environ, timeout=60).returncode == 0
+    assert [(seen.method, seen.path, seen.body) for seen in server.seen] == [("GET", "/1", b""), ("GET", "/2", b"")]

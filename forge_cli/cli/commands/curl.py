@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import unquote, unquote_plus
@@ -21,7 +21,10 @@ from ...profiles.build import Profile
 from ...redact import MASK, REDACTOR, sensitive
 from ...registry import Registry
 from ..client import build_client
+from ..completers import completed
 from ..context import Context
+from ..group import Sectioned
+from ..items import Items
 from ..options import export_options, global_options, pass_context, request_options, silent
 from ..output.heads import placeholders_as_they_are
 from ..output.tokens import variable
@@ -47,10 +50,10 @@ IMPORTS = Registry("reader of commands", {"curl": "forge_cli.cli.commands.curl_i
 """What reads a command is loaded for `--import` alone."""
 
 
-@click.command(help=_HELP)
+@click.command(cls=Sectioned, help=_HELP)
 @click.argument("method", required=False)
 @click.argument("url", required=False)
-@click.argument("items", nargs=-1, metavar="[ITEM]...")
+@click.argument("items", nargs=-1, metavar="[ITEM]...", shell_complete=completed("item"))
 @click.option("--import", "imported", metavar="COMMAND|-", help="Print the forge command for a cURL command instead.")
 @click.option("--as-profile", metavar="NAME", help="With --import: write a profile of this name.")
 @click.option("--shell", type=click.Choice(["posix", "powershell"]), help="Which shell the command is for.")
@@ -94,7 +97,7 @@ def export(
     context: Context,
     method: str,
     url: str,
-    items: Sequence[str],
+    items: tuple[str, ...] | Items,
     options: RequestOptions,
     style: str | None,
     *,
@@ -106,11 +109,11 @@ def export(
         raise UsageError(f"--reveal and --as {style} contradict each other", hint="choose one")
     if reveal or style == "literal":
         client = build_client(context, url, options, None)
-        message = build_request(context, method, url, tuple(items), options, client.config.default_headers)
+        message = build_request(context, method, url, items, options, client.config.default_headers)
         prepared = client.prepare(credential(context, message, options))
         command = _rendered(client, prepared, options, Slots(), None, str, shell)
     else:
-        command = _Export(context, style or "forge", shell).command(method, url, tuple(items), options)
+        command = _Export(context, style or "forge", shell).command(method, url, items, options)
     context.stdout.write(f"{command}\n")
     if style is None and not reveal and context.stdout.isatty():
         context.notice("--as forge (this), --as env ($FORGE_TOKEN) or --as literal (with the token in it)")
@@ -131,7 +134,7 @@ class _Export:
         self._hook: ExportHook | None = None
         self._name = ""
 
-    def command(self, method: str, url: str, items: tuple[str, ...], options: RequestOptions) -> str:
+    def command(self, method: str, url: str, items: tuple[str, ...] | Items, options: RequestOptions) -> str:
         client = build_client(self.context, url, options, None, self._export_hook, self._text)
         message = build_request(self.context, method, url, items, options, client.config.default_headers)
         message, user = self._explicit(message, options)

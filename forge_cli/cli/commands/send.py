@@ -16,20 +16,27 @@ from ...errors import ForgeError, UsageError
 from ...events import Listener
 from ...login.placeholder import OfflineHook
 from ...models import HttpRequest
+from ...pages import PageRule
 from ...profiles.build import Profile
 from ...redact import REDACTOR
 from ..client import build_client
+from ..completers import completed
 from ..context import Context
+from ..download import DownloadOptions, Saving, checked, named
+from ..download_options import download_options, page_options
 from ..exit_codes import ExitCode, status_code
 from ..expect import Expectation, Facts, expectation
+from ..group import Sectioned
+from ..items import Items
 from ..options import bundle, export_options, global_options, output_options, pass_context, request_options, silent
 from ..output.body import Body, Output, show_request, show_response
-from ..output.files import output_file
 from ..output.har import Recorder, archived
 from ..output.heads import request_head
 from ..output.notices import Notices
 from ..output.shown import OutputOptions, Shown, decide
 from ..output.text import color_wanted, visible
+from ..paginate import PageOptions, check_pages, paged
+from ..progress import progress
 from ..request import RequestOptions, build_request, credential
 from .curl import export
 
@@ -46,24 +53,29 @@ _instead = bundle(
     click.option("--curl", "as_curl", is_flag=True, help="Print the request as a cURL command; send nothing."),
 )
 
-_sending = bundle(
-    click.argument("items", nargs=-1, metavar="[ITEM]..."),
+sending = bundle(
+    click.argument("items", nargs=-1, metavar="[ITEM]...", shell_complete=completed("item")),
     request_options,
     output_options,
+    download_options,
+    page_options,
     _instead,
     export_options,
     silent,
     global_options,
     pass_context,
 )
+"""What every command that sends a request takes."""
 
 
 def _send_command(name: str, summary: str, example: str) -> click.Command:
     """The command for one method."""
 
-    @click.command(name, help=f"{summary}\n\n{_EXAMPLE.format(verb=name, url=example)}", short_help=summary)
+    text = f"{summary}\n\n{_EXAMPLE.format(verb=name, url=example)}"
+
+    @click.command(name, cls=Sectioned, help=text, short_help=summary)
     @click.argument("url")
-    @_sending
+    @sending
     def command(context: Context, /, url: str, items: tuple[str, ...], **settings: Any) -> int:
         return run(context, name.upper(), url, items, settings)
 
@@ -79,35 +91,42 @@ head = _send_command("head", "Send a HEAD request.", "/users")
 options = _send_command("options", "Send an OPTIONS request.", "/users")
 
 
-@click.command(help="Send a request with any method.\n\n" + _EXAMPLE.format(verb="request", url="PROPFIND /files"))
+@click.command(
+    cls=Sectioned, help="Send a request with any method.\n\n" + _EXAMPLE.format(verb="request", url="PROPFIND /files")
+)
 @click.argument("method")
 @click.argument("url")
-@_sending
+@sending
 def request(context: Context, /, method: str, url: str, items: tuple[str, ...], **settings: Any) -> int:
     """Send a request with any method."""
     return run(context, method, url, items, settings)
 
 
-def run(context: Context, method: str, url: str, items: tuple[str, ...], settings: dict[str, Any]) -> int:
+def run(context: Context, method: str, url: str, items: tuple[str, ...] | Items, settings: dict[str, Any]) -> int:
     """Carry out one send command."""
     offline, as_curl = settings.pop("offline"), settings.pop("as_curl")
     style, reveal = settings.pop("style"), settings.pop("reveal")
+    rules: list[PageRule] = []
     checks = [expectation(text) for text in settings.pop("expect")]
     har, no_check_status = settings.pop("har"), settings.pop("no_check_status")
     chosen = OutputOptions(**{item.name: settings.pop(item.name) for item in fields(OutputOptions)})
+    downloading = DownloadOptions(**{item.name: settings.pop(item.name) for item in fields(DownloadOptions)})
+    paging = PageOptions(**{item.name: settings.pop(item.name) for item in fields(PageOptions)})
     options = request_options_of(settings)
     if as_curl:
         return export(context, method, url, items, options, style, reveal=reveal)
     if style or reveal:
         raise UsageError("--as and --reveal go with --curl", hint="add --curl, or leave them out")
-    shown = decide(chosen, context.stdout, context.environ, shutil.get_terminal_size().columns)
+    checked(downloading, chosen, options.method or method)
+    check_pages(paging, chosen, downloading, har, options.method or method)
+    shown = decide(named(chosen, downloading), context.stdout, context.environ, shutil.get_terminal_size().columns)
     color = color_wanted(context.stderr, context.environ)
     notices = Notices(context.notice, context.tell, verbose=chosen.verbose, color=color)
     recorder = Recorder()
     hook = (lambda profile: OfflineHook(profile.login)) if offline else None
     with ExitStack() as stack:
         client = stack.enter_context(
-            build_client(context, url, options, _both(recorder, notices), hook, at_home=_expected(checks))
+            build_client(context, url, options, _both(recorder, notices), hook, at_home=_told(checks, rules))
         )
         message = build_request(context, method, url, items, options, client.config.default_headers)
         message = credential(context, message, options)
@@ -115,9 +134,17 @@ def run(context: Context, method: str, url: str, items: tuple[str, ...], setting
             return _print(context, client, message)
         if har is not None:
             stack.enter_context(archived(har, recorder))
-        output = _output(context, chosen, stack)
+        saving = _saving(context, url, chosen, downloading, stack)
+        output = _output(context, saving)
         try:
-            response = client.send(message)
+            asked = message if saving is None else saving.asking(message)
+            if paging.paginate:
+                response = paged(client, asked, rules[0] if rules else PageRule(), paging, client.config.max_elapsed)
+            else:
+                response = client.send(asked)
+            if saving is not None and saving.refused(response):
+                response.discard()
+                response = client.send(saving.from_beginning(message))
         except ForgeError:
             _show_request(recorder, shown, output)
             raise
@@ -125,7 +152,12 @@ def run(context: Context, method: str, url: str, items: tuple[str, ...], setting
         _show_request(recorder, shown, output)
         needed = har is not None or any(check.reads_body for check in checks)
         body = Body(response, limit=shown.limit, keep=client.config.max_body if needed else None)
-        show_response(response, body, recorder.prepared, shown, output, context.notice)
+        if saving is None or saving.begin(response, check_status=not no_check_status):
+            if saving is not None:
+                saving.progress = progress(context, None if paging.paginate else saving.total(response), saving.size)
+            show_response(response, body, recorder.prepared, shown, output, context.notice)
+        elif saving.complete:
+            return ExitCode.SUCCESS
         if needed or chosen.verbose > 1 or any(check.subject == "elapsed" for check in checks):
             body.rest()
             notices.ended(response.timing, body.ended or time.monotonic())
@@ -142,20 +174,32 @@ def _both(*listeners: Listener) -> Listener:
     return tell
 
 
-def _expected(checks: list[Expectation]) -> Callable[[Profile], None]:
-    """Adds what a profile expects of every answer to the checks."""
+def _told(checks: list[Expectation], rules: list[PageRule]) -> Callable[[Profile], None]:
+    """Adds what a profile expects of every answer to the checks, and how its API gives pages to the rules."""
 
     def add(profile: Profile) -> None:
         place = f"`expect` of profile {profile.name!r}:"
-        checks.extend(expectation(text, place) for text in profile.settings.table.expect)
+        table = profile.settings.table
+        checks.extend(expectation(text, place) for text in table.expect)
+        if table.pagination is not None:
+            rules.append(PageRule(**{item.name: getattr(table.pagination, item.name) for item in fields(PageRule)}))
 
     return add
 
 
-def _output(context: Context, options: OutputOptions, stack: ExitStack) -> Output:
-    """Where the answer goes. A file is made before anything is sent."""
-    if options.output is not None:
-        return Output(None, stack.enter_context(output_file(options.output)))
+def _saving(
+    context: Context, url: str, chosen: OutputOptions, downloading: DownloadOptions, stack: ExitStack
+) -> Saving | None:
+    """The file that the body goes to, made before anything is sent; None: it goes to stdout."""
+    if chosen.output is None and not downloading.download:
+        return None
+    return stack.enter_context(Saving(chosen.output, url, resume=downloading.resume, say=context.notice))
+
+
+def _output(context: Context, saving: Saving | None) -> Output:
+    """Where the answer goes."""
+    if saving is not None:
+        return Output(None, saving)
     if context.stdout.isatty():
         return Output(context.stdout, None)
     context.stdout.flush()

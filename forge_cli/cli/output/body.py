@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from itertools import chain
-from typing import BinaryIO, TextIO
+from typing import Any, Protocol, TextIO
 
 from ...client import StreamedResponse
 from ...errors import ResponseParseException
@@ -22,10 +22,18 @@ from .shown import Shown
 from .text import visible
 
 
+class Sink(Protocol):
+    """What takes bytes."""
+
+    def write(self, data: bytes, /) -> Any: ...
+
+    def flush(self) -> None: ...
+
+
 class Output:
     """Where the answer goes: a terminal takes text, a pipe and a file take bytes. Each piece is there at once."""
 
-    def __init__(self, text: TextIO | None, data: BinaryIO | None) -> None:
+    def __init__(self, text: TextIO | None, data: Sink | None) -> None:
         self._text = text
         self._data = data
         self._last = "\n"

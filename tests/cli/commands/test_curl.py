@@ -204,3 +204,17 @@ def test_nothing_is_sent(forge: Forge, server: Server, profile_file: Callable[[s
     profile_file(PIPELINE.replace("https://api.example.com/v1", server.url))
     assert forge("curl", "POST", "/x", "a=1").exit_code == 0
     assert server.connections == 0
+
+
+def test_a_command_for_powershell_asks_forge_for_the_token(forge: Forge, api: Path) -> None:
+    result = forge("curl", "POST", "/users", "name=it's", "--shell", "powershell")
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert TOKEN in result.stdout and "curl.exe -X POST" in result.stdout
+    assert '\'"{\\"name\\": \\"it\'\'s\\"}"\'' in result.stdout
+
+
+def test_a_command_for_powershell_names_variables_as_it_does(forge: Forge, api: Path) -> None:
+    result = forge("curl", "GET", "/users", "--shell", "powershell", "--as", "env")
+    assert '-H "Authorization: Bearer $($env:FORGE_TOKEN)"' in result.stdout
+    result = forge("curl", "GET", "https://h.example/", "--shell", "powershell", "--bearer", "@it's.txt")
+    assert "Bearer $((Get-Content -Raw -LiteralPath 'it''s.txt').TrimEnd())" in result.stdout

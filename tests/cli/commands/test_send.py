@@ -835,8 +835,7 @@ class TestOutput:
         Path("out").write_text("old")
         url = server.reply("/x", Reply(raw=b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n1234"))
         assert forge("get", url, "-o", "out", "--retry", "0").exit_code == 10
-        assert Path("out").read_text() == "old"
-        assert [path.name for path in Path().iterdir()] == ["out"]
+        assert {path.name: path.read_text() for path in Path().iterdir()} == {"out": "old", "out.part": "1234"}
 
     def test_o_into_no_folder_is_exit_9_and_nothing_is_sent(self, forge: Forge, server: Server) -> None:
         result = forge("get", f"{server.url}/x", "-o", "no/such/folder/out")

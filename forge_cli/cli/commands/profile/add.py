@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from ....errors import UsageError
+from ...completers import completed
 from ...context import Context
 from ...options import global_options, pass_context, silent
 from .from_curl import write_steps
@@ -18,12 +19,18 @@ from .recipes import list_recipes, show_recipe
 @click.command(short_help="Write a ready profile from a recipe, or from curl commands.")
 @click.argument("name", required=False)
 @click.argument("commands", nargs=-1, metavar="[CURL]...")
-@click.option("--from", "source", metavar="RECIPE", help="The recipe: its name, or a file such as ./my.toml.")
+@click.option(
+    "--from",
+    "source",
+    metavar="RECIPE",
+    shell_complete=completed("recipe"),
+    help="The recipe: its name, or a file such as ./my.toml.",
+)
 @click.option("--set", "places", multiple=True, metavar="SECRET=PLACE", help="Where a secret is, such as env:NAME.")
 @click.option("--from-curl", "curl", is_flag=True, help="Make a step of each curl command; `-` reads them.")
 @click.option("--extract", "extracts", multiple=True, metavar="STEP.NAME=POINTER", help="An output of a step.")
 @click.option("--list", "listing", is_flag=True, help="List the recipes.")
-@click.option("--show", "shown", metavar="RECIPE", help="Print a recipe.")
+@click.option("--show", "shown", metavar="RECIPE", shell_complete=completed("recipe"), help="Print a recipe.")
 @JSON
 @silent
 @global_options

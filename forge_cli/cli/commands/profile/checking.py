@@ -12,6 +12,7 @@ from ....profiles.build import token_directory
 from ....profiles.document import load_document
 from ....profiles.validate import describe, problems
 from ....redact import REDACTOR
+from ...completers import completed
 from ...context import Context
 from ...exit_codes import ExitCode
 from ...options import global_options, pass_context, silent
@@ -20,7 +21,7 @@ from .printing import JSON, count, print_json
 
 
 @click.command()
-@click.argument("file", required=False)
+@click.argument("file", required=False, shell_complete=completed("file"))
 @silent
 @global_options
 @pass_context

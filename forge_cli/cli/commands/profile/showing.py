@@ -13,6 +13,7 @@ from ....profiles.load import profile as load
 from ....profiles.load import refused, select
 from ....profiles.schema import ProfileTable
 from ....profiles.validate import check_family, spelled
+from ...completers import completed
 from ...context import Context
 from ...options import global_options, pass_context, silent
 from ...output.text import visible_line
@@ -20,7 +21,7 @@ from .printing import JSON, one_name, print_json
 
 
 @click.command()
-@click.argument("name", required=False)
+@click.argument("name", required=False, shell_complete=completed("profile"))
 @click.option("--expand", "expanded", is_flag=True, help="The steps behind a type of auth.")
 @JSON
 @silent

@@ -13,13 +13,19 @@ from ....login.step import LoginStep
 from ....models import Deadline, TokenData
 from ....profiles.build import Profile
 from ....tokens.pipeline import StepState
+from ...completers import completed
 from ...context import Context
 from ...options import Seconds
 from ...output.notices import NOT_VERIFIED, Notices
 from ...output.text import color_wanted
 from ...output.tokens import variable
 
-STEP = click.option("--step", metavar="STEP", help="This step, instead of those whose tokens requests carry.")
+STEP = click.option(
+    "--step",
+    metavar="STEP",
+    shell_complete=completed("step"),
+    help="This step, instead of those whose tokens requests carry.",
+)
 JSON = click.option("--json", "as_json", is_flag=True, help="As JSON.")
 TIMEOUT = click.option("--timeout", type=Seconds(), metavar="SECONDS", help="A limit for everything.")
 YES = click.option("--yes", is_flag=True, help="Run steps that have a side effect again, without asking.")

@@ -1,0 +1,124 @@
+"""The man page, from what `--help` says: `python docs/manual.py` writes docs/forge.1."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import click
+
+from forge_cli.cli.app import COMMANDS, forge
+from forge_cli.cli.exit_codes import MEANINGS
+from forge_cli.cli.group import Entry, LazyGroup
+
+PAGE = Path(__file__).with_name("forge.1")
+
+VARIABLES = {
+    "FORGE_PROFILE": "The profile to use; --profile wins.",
+    "FORGE_CONFIG": "The profile file to use; --config wins.",
+    "FORGE_CONFIG_DIR": "The directory of settings and tokens, instead of the user's own.",
+    "FORGE_NO_INPUT": "Never ask, as --no-input.",
+    "FORGE_TOKEN_STORAGE": "Where tokens are kept, whatever the profile says: memory, for example.",
+    "FORGE_RETRY": "How often a failed request is repeated; --retry wins.",
+    "FORGE_ERRORS": "With json, the error line is an object.",
+    "FORGE_TOKEN": "Set by forge token exec and forge token show --env; FORGE_TOKEN_STEP for each step.",
+    "FORGE_VAR_": "And a name in upper case: an answer to what forge profile add asks.",
+    "CI": "Never ask, unless it is empty, 0 or false.",
+    "HTTP_PROXY, HTTPS_PROXY, ALL_PROXY, NO_PROXY": "Proxies, in upper or lower case.",
+    "REQUESTS_CA_BUNDLE, CURL_CA_BUNDLE, SSL_CERT_FILE, SSL_CERT_DIR": "Certificate authorities; the first one counts.",
+    "NO_COLOR, FORCE_COLOR, TERM": "Whether there is colour.",
+    "XDG_CONFIG_HOME": "Where the user's configuration is; ~/.config without it.",
+}
+FILES = {
+    "~/.config/forge/profiles.toml": "The profiles.",
+    "~/.config/forge/tokens/": "The tokens, one file for each profile; for the user alone.",
+    "~/.config/forge/recipes/": "Recipes of one's own, for forge profile add.",
+    ".forge.toml": "A project's profiles.",
+}
+
+
+def page() -> str:
+    """The whole page."""
+    lines = [
+        '.\\" written by docs/manual.py from what --help says',
+        '.TH FORGE 1 "" "forge" "User Commands"',
+        ".SH NAME",
+        r"forge \- the HTTP command line for APIs whose login takes more than one step",
+        ".SH SYNOPSIS",
+        r".B forge",
+        r"[\fIOPTIONS\fR] \fICOMMAND\fR [\fIARGUMENTS\fR]",
+        ".SH DESCRIPTION",
+        *_prose(forge.help or ""),
+        ".SH OPTIONS",
+        "Every command takes these, before or after its name.",
+        *_options(forge, set()),
+        ".SH COMMANDS",
+    ]
+    everywhere = {option.name or "" for option in forge.params}
+    for path, command in _commands("forge", COMMANDS):
+        lines += [f".SS {_plain(path)}", *_usage(path, command), *_prose(command.help or "")]
+        lines += _options(command, everywhere)
+    lines += [".SH EXIT STATUS", *_pairs({str(code.value): text for code, text in MEANINGS.items()})]
+    lines += [".SH ENVIRONMENT", *_pairs(VARIABLES), ".SH FILES", *_pairs(FILES)]
+    return "\n".join([*lines, ".SH SEE ALSO", ".BR curl (1)"]) + "\n"
+
+
+def _commands(path: str, entries: Mapping[str, Entry]) -> Iterator[tuple[str, click.Command]]:
+    """Every command by what is typed, a group before its members."""
+    for name, entry in entries.items():
+        module, _, attribute = entry.target.partition(":")
+        command: click.Command = getattr(importlib.import_module(module), attribute)
+        yield f"{path} {name}", command
+        if isinstance(command, LazyGroup):
+            yield from _commands(f"{path} {name}", command.entries)
+
+
+def _usage(path: str, command: click.Command) -> Iterator[str]:
+    with click.Context(command, info_name=path) as ctx:
+        pieces = " ".join(command.collect_usage_pieces(ctx))
+    yield f"\\fB{_plain(path)}\\fR {_plain(pieces)}"
+    yield ".PP"
+
+
+def _options(command: click.Command, without: set[str]) -> Iterator[str]:
+    """The options that are not in the set of names, each with its help."""
+    with click.Context(command) as ctx:
+        for item in command.params:
+            if isinstance(item, click.Option) and item.name not in without:
+                record = item.get_help_record(ctx)
+                if record is not None:
+                    yield from (".TP", f"\\fB{_plain(record[0])}\\fR", _line(re.sub(r"\s*\[x[^]]*\]$", "", record[1])))
+
+
+def _prose(text: str) -> Iterator[str]:
+    """Help as paragraphs: what is laid out with spaces stays so."""
+    for block in inspect.cleandoc(text).split("\n\n"):
+        for piece in block.split("\b\n"):
+            if "  " in piece:
+                yield from (".PP", ".nf", *map(_line, piece.rstrip().splitlines()), ".fi")
+            elif piece.strip():
+                yield from (".PP", *map(_line, piece.strip().splitlines()))
+
+
+def _pairs(rows: Mapping[str, str]) -> Iterator[str]:
+    for term, text in rows.items():
+        yield from (".TP", f"\\fB{_plain(term)}\\fR", _line(text))
+
+
+def _plain(text: str) -> str:
+    """Text of which nothing is a command of roff."""
+    plain = text.replace("\\", r"\e").replace("-", r"\-")
+    return "".join(char if char.isascii() else f"\\[u{ord(char):04X}]" for char in plain)
+
+
+def _line(text: str) -> str:
+    """A line of its own, which must not begin as a request does."""
+    plain = _plain(text)
+    return rf"\&{plain}" if plain[:1] in (".", "'") else plain
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page(), encoding="utf-8")

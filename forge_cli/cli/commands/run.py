@@ -1,0 +1,85 @@
+"""Send a request that the profile has saved."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from typing import Any
+
+import click
+
+from ...errors import UsageError
+from ...login.template import nearest
+from ...profiles.schema import SavedRequest
+from ...redact import REDACTOR
+from ..completers import completed
+from ..context import Context
+from ..group import Sectioned
+from ..items import parse
+from ..output import LISTINGS
+from ..request import RequestOptions
+from ..saved import combined
+from . import send
+from .profile.printing import print_json
+
+_HELP = """\
+Send a request that the profile has saved.
+
+\b
+  forge run --list                 what there is
+  forge run new-user name=Ada      [profiles.NAME.requests.new-user], with another name
+\b
+ITEMs add to the saved request, or replace what has the same name in it.
+"""
+
+
+@click.command("run", cls=Sectioned, help=_HELP, short_help="Send a request that the profile has saved.")
+@click.argument("name", required=False, shell_complete=completed("request"))
+@click.option("--list", "listed", is_flag=True, help="List the saved requests; as JSON with --json.")
+@send.sending
+def run(context: Context, /, name: str | None, listed: bool, items: tuple[str, ...], **settings: Any) -> int:
+    """Send a request that the profile has saved."""
+    if listed:
+        if name is not None:
+            raise UsageError(f"--list and the name {name!r} cannot go together", hint="--list lists all of them")
+        return _list(context, as_json=settings["json"])
+    if name is None:
+        raise UsageError("no request is named", hint="`--list` shows which there are")
+    saved = _find(context, name)
+    profile = context.profile()
+    options = RequestOptions(
+        **{item.name: settings[item.name] for item in fields(RequestOptions) if item.name in settings}
+    )
+    merged = combined(saved, parse(items), options, profile.scope.text)
+    if saved.form is not None and not (options.json or options.multipart or merged.body or options.data is not None):
+        settings["form"] = True
+    settings["expect"] = (*saved.expect, *settings["expect"])
+    return send.run(context, saved.method, profile.scope.text(saved.url), merged, settings)
+
+
+def _find(context: Context, name: str) -> SavedRequest:
+    settings = context.settings()
+    requests = settings.table.requests
+    if name in requests:
+        return requests[name]
+    near = nearest(name, requests)
+    meant = f" (nearest: {near})" if near is not None else ""
+    known = f"`{context.program} run --list` shows them" if requests else "[profiles.NAME.requests.NAME] saves one"
+    raise UsageError(f"profile {settings.name!r} has no saved request {name!r}{meant}", hint=known)
+
+
+def _list(context: Context, *, as_json: bool) -> int:
+    settings = context.settings()
+    requests = settings.table.requests
+    if as_json:
+        return print_json(context, [{"name": name, **_described(request)} for name, request in requests.items()])
+    if not requests:
+        context.notice(f"profile {settings.name!r} has no saved requests: [profiles.NAME.requests.NAME] saves one")
+    rows = [[name, *map(str, _described(request).values())] for name, request in requests.items()]
+    LISTINGS.load("table")(context.stdout, ("name", "method", "url", "body"), rows, environ=context.environ)
+    return 0
+
+
+def _described(request: SavedRequest) -> dict[str, str]:
+    bodies = {"json": request.json, "form": request.form, "text": request.text}
+    body = next((kind for kind, value in bodies.items() if value is not None), "")
+    return {"method": request.method, "url": REDACTOR.url(request.url), "body": body}
