@@ -117,7 +117,7 @@ class Repetition:
             return None
         if not strategy.should_retry(context, error):
             return None
-        delay = strategy.get_delay(context)
+        delay = seconds(strategy, strategy.get_delay(context))
         asked = retry_after(response.headers) if response is not None else None
         delay = max(delay, asked or 0.0)
         obstacle = self._obstacle(call, delay, asked)
@@ -206,6 +206,16 @@ def number(strategy: object, name: str, default: float) -> float:
     """A limit that a strategy may have or not."""
     value = getattr(strategy, name, None)
     return value if isinstance(value, int | float) else default
+
+
+def seconds(strategy: object, delay: object) -> float:
+    """What `get_delay` of a strategy returned. RequestBuildException when that is no number of seconds."""
+    if isinstance(delay, int | float) and not math.isnan(delay):
+        return delay
+    raise RequestBuildException(
+        f"get_delay of {type(strategy).__name__} returned {type(delay).__name__}, which is no number of seconds",
+        hint="return seconds, such as 0.5; a stand-in has to be told to",
+    )
 
 
 def span(seconds: float) -> str:

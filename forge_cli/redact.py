@@ -22,7 +22,7 @@ _LONGEST_ENCODED = 64 * 1024
 _SENSITIVE_NAME = re.compile(
     r"^(proxy-)?authorization$|^(set-)?cookie2?$|token|secret|passw|api[-_]?key|signature|credential"
     r"|^x-amz-security|session[-_]?id|^(x-)?auth$|assertion|private[-_]?key"
-    r"|^(code|key|jwt|sid|otp|pin|pwd|pw)$",
+    r"|^(code|key|jwt|sid|sig|ticket|otp|pin|pwd|pw)$|^saml(request|response|art)$",
     re.IGNORECASE,
 )
 # An authorization code is a secret and random; the code of an error is words, and what a reader needs most.
@@ -35,7 +35,78 @@ _TOKEN_LIKE = re.compile(
 # What stands for a value that is not there hides nothing.
 _PLACEHOLDER = re.compile(r"<(token:[A-Za-z0-9_-]+|redacted)>")
 # Standard names that hold one of the words above and no secret.
-_HARMLESS = frozenset({"token_type", "token-type", "x-csrf-token-required", "token_endpoint", "subject_token_type"})
+_HARMLESS = frozenset(
+    {
+        "token_type",
+        "token-type",
+        "x-csrf-token-required",
+        "token_endpoint",
+        "subject_token_type",
+        "issued_token_type",
+        "requested_token_type",
+    }
+)
+# Names of a login's outputs that are credentials, beside the sensitive ones; and those that only say where or what.
+_OPENS = re.compile(
+    r"cookie|session|verifier|ticket|(^|[_-])key$|(device|user|auth|authorization)[_-]?code", re.IGNORECASE
+)
+_SAYS_WHERE = re.compile(r"(endpoint|ur[li]|_type)$", re.IGNORECASE)
+# Fields whose value is a URL, or holds one.
+_URL_FIELDS = frozenset({"location", "content-location", "refresh", "referer", "link"})
+# What says something and opens nothing, under a name that is no secret's: words, a moment, a web address.
+_WORDS = re.compile(
+    r"(?:[a-z]{1,24}|[A-Z]{1,24}|[A-Z][a-z]{1,23})(?:[_./-]+(?:[a-z]{1,24}|[A-Z]{1,24}|[A-Z][a-z]{1,23}|[0-9]{1,3}))*"
+)
+_MOMENT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}(?:[T ][0-9:.]{4,18}(?:Z|[+-][0-9:]{2,5})?)?")
+_ADDRESS = re.compile(r"https?://[^\s/@?#\\]+(?:/[^\s@?#\\]*)?(?:\?(?P<query>[^\s#]*))?", re.IGNORECASE)
+_SEGMENT = re.compile(r"[^/?#&=\s<>;,]+")
+# Fields about a message or a server, which no login takes a credential from.
+_ABOUT = frozenset(
+    {
+        "accept-ranges",
+        "age",
+        "allow",
+        "alt-svc",
+        "cache-control",
+        "connection",
+        "content-encoding",
+        "content-language",
+        "content-length",
+        "content-security-policy",
+        "content-type",
+        "date",
+        "expires",
+        "keep-alive",
+        "last-modified",
+        "permissions-policy",
+        "referrer-policy",
+        "retry-after",
+        "server",
+        "server-timing",
+        "strict-transport-security",
+        "transfer-encoding",
+        "vary",
+        "via",
+        "www-authenticate",
+        "x-content-type-options",
+        "x-frame-options",
+        "x-powered-by",
+    }
+)
+_TRACES = re.compile(r"request-?id|correlation-?id|trace|cf-ray|^access-control-|rate-?limit")
+_SHORTEST_UNNAMED = 8
+_SHORTEST_RUN = 16
+# A parameter, also of a fragment: there the answers of some servers carry tokens.
+_PAIR = re.compile(r"(?<=[?&#])([^=&#]+)=([^&#\s>]*)")
+_UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+_RUN = re.compile(r"(?<![\w+/~.=-])(?=[\w+/~.=-]*[0-9])(?=[\w+/~.=-]*[A-Za-z])[\w+/~.=-]{16,}")
+_LINK = r"(?P<link>https?://[^\s\"'<>]+)"
+_LINK_OR_TOKEN = re.compile(f"{_LINK}|{_TOKEN_LIKE.pattern}")
+_PROSE = re.compile(f"{_LINK}|{_RUN.pattern}", re.IGNORECASE)
+# A JSON text and what follows it, to tell a value from a name; the last one may be cut off.
+_ANSWER = re.compile(
+    rf"""\"(?P<text>(?:[^"\\]|\\.)*)(?:"|\Z)(?P<colon>\s*:)?|{_PROSE.pattern}""", re.DOTALL | re.IGNORECASE
+)
 _KEY = re.compile(r"""(?P<quote>["']?)(?P<name>[A-Za-z0-9_.-]{2,64})(?P=quote)(?P<sign>\s*[:=]\s*)""")
 _VALUE = re.compile(
     r"""(?P<edge>["'])(?:(?!(?P=edge))[^\\]|\\.)*(?P=edge)|(?P<escaped>\\")(?:[^"\\]|\\[^"])*\\"|["']?[^\s,;&"'}\]]+"""
@@ -116,10 +187,20 @@ class Redactor:
 
     def body(self, text: str) -> str:
         """The text of a body: known secrets, values of token-like fields, and what looks like a token replaced."""
-        return _TOKEN_LIKE.sub(MASK, _mask_fields(self.text(text)))
+        return _LINK_OR_TOKEN.sub(_mask_token, _mask_fields(self.text(text)))
+
+    def success(self, text: str) -> str:
+        """The text of a body that may hold credentials under any name, as the answer to a login does.
+
+        Of its JSON values only words, moments, plain addresses and short texts stay; of other text what is no
+        long run of letters and digits.
+        """
+        return _ANSWER.sub(_mask_unnamed, self.body(text))
 
     def header(self, name: str, value: str) -> str:
-        """One header's value: masked by name, else by known values. A scheme word stays."""
+        """One header's value: masked by name, else by known values. A scheme word stays, and so does a URL's place."""
+        if name.lower() in _URL_FIELDS:
+            return self.text(_PAIR.sub(_mask_long_pair, self.url(value)))
         if not sensitive(name):
             return self.text(value)
         scheme, _, rest = value.partition(" ")
@@ -131,10 +212,14 @@ class Redactor:
         """Header pairs, each value masked as ``header`` does."""
         return [(name, self.header(name, value)) for name, value in pairs]
 
+    def answered(self, pairs: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+        """Header pairs of an answer to a login, in which any field may be a credential."""
+        return [(name, _mask_field(name, value)) for name, value in self.headers(pairs)]
+
     def url(self, url: str) -> str:
         """A URL without its password, with sensitive query values and known secrets masked."""
         url = re.sub(r"(?<=//)([^/@:?#]*):[^/@?#]*@", rf"\1:{MASK}@", url)
-        url = re.sub(r"(?<=[?&])([^=&#]+)=([^&#]*)", _mask_pair, url)
+        url = _PAIR.sub(_mask_pair, url)
         return self.text(url)
 
     def _longest_first(self) -> tuple[str, ...]:
@@ -151,6 +236,27 @@ class Redactor:
 def sensitive(name: str) -> bool:
     """Whether a header, query or body field of this name usually carries a secret."""
     return name.lower() not in _HARMLESS and _SENSITIVE_NAME.search(name) is not None
+
+
+def speaks(name: str, value: str) -> bool:
+    """Whether a value of this name, which a login learned, says something, and is no credential by name or look."""
+    credential = _SAYS_WHERE.search(name) is None and (sensitive(name) or _OPENS.search(name) is not None)
+    return not credential and _looks_harmless(value)
+
+
+def _looks_harmless(value: str) -> bool:
+    if len(value) < _SHORTEST_UNNAMED or _WORDS.fullmatch(value) or _MOMENT.fullmatch(value):
+        return True
+    address = _ADDRESS.fullmatch(value)
+    if address is None:
+        return False
+    segments = value.partition("?")[0].split("/")[3:]
+    pairs = [pair.partition("=") for pair in (address["query"] or "").split("&")]
+    return all(
+        len(segment) < _SHORTEST_RUN or _WORDS.fullmatch(segment) or _UUID.fullmatch(segment) for segment in segments
+    ) and all(
+        not sensitive(key) and (len(text) < _SHORTEST_UNNAMED or _WORDS.fullmatch(text)) for key, _, text in pairs
+    )
 
 
 def masked(token: str) -> str:
@@ -220,6 +326,53 @@ def _hides(name: str, value: str) -> bool:
 
 def _mask_pair(match: re.Match[str]) -> str:
     return f"{match[1]}={MASK}" if sensitive(match[1]) else match[0]
+
+
+def _mask_long_pair(match: re.Match[str]) -> str:
+    return f"{match[1]}={MASK}" if _RUN.search(match[2]) is not None else match[0]
+
+
+def _mask_field(name: str, value: str) -> str:
+    name = name.lower()
+    if name in _URL_FIELDS:
+        place, slashes, rest = value.partition("://")
+        host, slash, path = rest.partition("/") if slashes else ("", "", value)
+        return place * bool(slashes) + slashes + host + slash + _SEGMENT.sub(_mask_segment, path)
+    if name in _ABOUT or _TRACES.search(name) is not None or _looks_harmless(value) or sensitive(name):
+        return value
+    return _PROSE.sub(_mask_prose, value) if re.search(r"\s", value) else MASK
+
+
+def _mask_segment(match: re.Match[str]) -> str:
+    text = match[0]
+    long = match.start() > 0 and match.string[match.start() - 1] == "=" and not _looks_harmless(text)
+    return MASK if long or (_UUID.fullmatch(text) is None and _RUN.fullmatch(text) is not None) else text
+
+
+def _mask_token(match: re.Match[str]) -> str:
+    if match["link"] is None:
+        return MASK
+    return match[0] if _looks_harmless(match[0]) else _TOKEN_LIKE.sub(MASK, match[0])
+
+
+def _mask_unnamed(match: re.Match[str]) -> str:
+    text = match["text"]
+    if text is None:
+        return _mask_prose(match)
+    if match["colon"] is not None or text == MASK:
+        return match[0]
+    if re.search(r"\s", text) is None:
+        return match[0] if _looks_harmless(text) else match[0].replace(text, MASK)
+    return _PROSE.sub(_mask_prose, match[0])
+
+
+def _mask_prose(match: re.Match[str]) -> str:
+    if _looks_harmless(match[0]):
+        return match[0]
+    if match["link"] is None:
+        return MASK
+    place, _, path = match[0].partition("://")
+    return f"{place}://{path.partition('/')[0].rpartition('@')[2].partition('?')[0].partition('#')[0]}/{MASK}"
 
 
 REDACTOR = Redactor()

@@ -393,3 +393,73 @@ def test_a_masked_token_shows_its_ends_only_when_it_is_long() -> None:
 def test_the_repr_of_a_mapping_hides_sensitive_values() -> None:
     assert repr_mapping({"Authorization": "Bearer x", "Accept": "y"}) == "{'Authorization': '***', 'Accept': 'y'}"
     assert repr_mapping(None) == "None"
+
+
+class TestAnswersToLogins:
+    @pytest.mark.parametrize(
+        ("text", "shown"),
+        [
+            ('{"t": "aB3dE6gH9jK2"}', '{"t": "***"}'),
+            ('{"aB3dE6gH9jK2": 1}', '{"aB3dE6gH9jK2": 1}'),
+            ('{"e": "invalid_grant", "s": "MFA_REQUIRED", "k": "Bearer"}',) * 2,
+            ('{"r": "eu-west-1", "n": "short1", "at": "2026-01-01T00:00:00Z"}',) * 2,
+            ('{"u": "https://login.example/realms/x/token?v=2"}',) * 2,
+            ('{"u": "https://login.example/realms/x?t=aB3dE6gH9jK2"}', '{"u": "***"}'),
+            ('{"m": "wrong, see aB3dE6gH9jK2mN5p now"}', '{"m": "wrong, see *** now"}'),
+            ('{"m": "see https://login.example/x/aB3dE6gH9jK2mN5p"}', '{"m": "see https:***"}'),
+            ('["aB3dE6gH9jK2", "words_of_mine"]', '["***", "words_of_mine"]'),
+            ('{"t": "aB3dE6gH9j', '{"t": "***'),
+            ("<p>aB3dE6gH9jK2mN5p</p>", "<p>***</p>"),
+            ('<a x="1"><T>aB3dE6gH9jK2mN5p</T></a>', '<a x="1"><T>***</T></a>'),
+            ("<p>an ordinary page</p>",) * 2,
+        ],
+    )
+    def test_what_looks_like_a_credential_is_masked_under_any_name(self, text: str, shown: str) -> None:
+        assert Redactor().success(text) == shown
+
+    @pytest.mark.parametrize(
+        ("name", "value", "shown"),
+        [
+            ("Location", "/in?code=a&ticket=b&token=c&state=s", "/in?code=***&ticket=***&token=***&state=s"),
+            ("location", "https://u:pw@a.example/in#access_token=c", "https://u:***@a.example/in#access_token=***"),
+            ("Location", "/in?odd=aB3dE6gH9jK2mN5p&page=2", "/in?odd=***&page=2"),
+            ("Link", '<https://a.example/?page=2>; rel="next"', '<https://a.example/?page=2>; rel="next"'),
+            ("Refresh", "0; url=/in?ticket=b", "0; url=/in?ticket=***"),
+        ],
+    )
+    def test_the_url_in_a_header_is_shown_without_its_secrets(self, name: str, value: str, shown: str) -> None:
+        assert Redactor().headers([(name, value)]) == [(name, shown)]
+
+    @pytest.mark.parametrize(
+        ("name", "value", "shown"),
+        [
+            ("X-Given", "aB3dE6gH9jK2", MASK),
+            ("X-Region", "eu-west-1", "eu-west-1"),
+            ("Content-Type", "text/html;charset=utf-8", "text/html;charset=utf-8"),
+            ("X-Request-Id", "aB3dE6gH9jK2", "aB3dE6gH9jK2"),
+            ("X-Note", "take aB3dE6gH9jK2mN5p", "take ***"),
+            ("Location", "/reset/aB3dE6gH9jK2mN5p?odd=aB3dE6gH9&next=/home", "/reset/***?odd=***&next=/home"),
+            (
+                "Location",
+                "https://login-2.example-company.example/realms/1a1b1111-2222-4333-8444-555555555555/",
+                "https://login-2.example-company.example/realms/1a1b1111-2222-4333-8444-555555555555/",
+            ),
+        ],
+    )
+    def test_any_header_may_be_a_credential(self, name: str, value: str, shown: str) -> None:
+        assert Redactor().answered([(name, value)]) == [(name, shown)]
+
+    @given(st.text(alphabet='"\\{}:,aB1 /.?=&h tps', max_size=200))
+    def test_any_text_can_be_masked_and_masking_again_changes_nothing_known(self, text: str) -> None:
+        Redactor().success(text)
+        Redactor().answered([("Location", text), ("X-A", text)])
+
+    @pytest.mark.parametrize(
+        ("text", "shown"),
+        [
+            ('{"token_endpoint": "https://login.example/1a1b1111-2222-4333-8444-555555555555/oauth2/v2.0/token"}',) * 2,
+            ('{"u": "https://hooks.example/services/T000/B000/aBcDeFgHiJkLmNoPqRsT"}', '{"u": "https:***"}'),
+        ],
+    )
+    def test_an_address_is_no_token_in_any_body_unless_a_part_of_it_looks_like_one(self, text: str, shown: str) -> None:
+        assert Redactor().body(text) == shown

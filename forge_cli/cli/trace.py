@@ -7,9 +7,9 @@ from typing import Any
 
 from ..events import Answered, Received, Redirecting, Retrying, Sending, StepEvent
 from ..login.scope import outputs_of
-from ..models import PreparedRequest, TokenData
+from ..models import Headers, PreparedRequest, TokenData
 from ..profiles.build import Profile
-from ..redact import REDACTOR, masked
+from ..redact import REDACTOR, masked, speaks
 from .output.heads import request_head, response_head
 from .output.text import paint, visible, visible_line
 from .output.tokens import expiry
@@ -43,9 +43,16 @@ class Trace:
                 self._later("> ", lambda: _body(_text_of(event.prepared)))
             case Received():
                 version, status, reason = event.http_version, event.status, event.reason
-                self._later("< ", lambda: response_head(version, status, reason, event.headers, self._color, REDACTOR))
+
+                def head() -> str:
+                    headers = Headers(REDACTOR.answered(event.headers.pairs))
+                    return response_head(version, status, reason, headers, self._color, REDACTOR)
+
+                self._later("< ", head)
             case Answered():
-                self._later("< ", lambda: _body(event.response.text))
+                # What is no refusal to HTTP may be full of credentials, also where no output is.
+                masks = REDACTOR.body if event.response.status_code >= 400 else REDACTOR.success
+                self._later("< ", lambda: _body(event.response.text, masks))
                 self._later("  ", lambda: paint(f"{event.response.elapsed_ms:.0f} ms", "dim", self._color))
             case Retrying():
                 self._say(f"{event.reason}, retry {event.attempt} of {event.max_retries} in {event.delay:.1f} s")
@@ -78,9 +85,9 @@ class Trace:
         self._messages.append(lambda: "".join(f"{mark}{line}".rstrip() + "\n" for line in text().splitlines()))
 
 
-def _body(text: str) -> str:
+def _body(text: str, masks: Callable[[str], str] = REDACTOR.body) -> str:
     """A body under its head, without secrets and not all of a long one."""
-    shown = REDACTOR.body(text)
+    shown = masks(text)
     rest = len(shown) - _BODY_SHOWN
     more = f"\n… {rest} more characters" if rest > 0 else ""
     return f"\n{visible(shown[:_BODY_SHOWN])}{more}" if shown else ""
@@ -97,5 +104,8 @@ def _taken(token: TokenData) -> str:
     """The outputs by name, each masked."""
     known = outputs_of(token).items()
     return visible_line(
-        ", ".join(f"{name} {value if name in _PUBLIC else masked(str(value))}" for name, value in known)
+        ", ".join(
+            f"{name} {value if name in _PUBLIC or speaks(name, str(value)) else masked(str(value))}"
+            for name, value in known
+        )
     )

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from ..frozen import immutable
 from ..models import FrozenDict
 
 # No pattern gives back what it took, so each character is looked at a few times at most.
@@ -19,7 +20,7 @@ _BARE = re.compile(r'[^ \t,"]*+')
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 
 
-@dataclass(frozen=True)
+@immutable
 class Challenge:
     """One scheme, as it is spelled, with its parameters by lower-case name, or with one bare value instead."""
 

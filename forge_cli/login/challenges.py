@@ -29,24 +29,38 @@ class Challenges:
 
     def get(self, method: str, path: str) -> Challenge | None:
         """The challenge that this method and path were last answered with."""
-        if self._known is None:
-            self._known = {key: Challenge(*value) for key, value in self._read().get(self._login, {}).items()}
-        return self._known.get(f"{method} {path}")
+        return self._loaded().get(f"{method} {path}")
+
+    def known(self) -> list[Challenge]:
+        """Every challenge that is remembered, the latest last."""
+        return list(self._loaded().values())
 
     def remember(self, method: str, path: str, challenge: Challenge) -> None:
         """Keep a challenge; of very many the oldest go."""
-        if self.get(method, path) == challenge:
-            return
-        key = f"{method} {path}"
-        known = self._known or {}
-        self._known = {**{k: v for k, v in known.items() if k != key}, key: challenge}
+        if self.get(method, path) != challenge:
+            self._change(f"{method} {path}", challenge)
+
+    def forget(self, method: str, path: str) -> None:
+        """Do not answer this challenge again before the server asks."""
+        if self.get(method, path) is not None:
+            self._change(f"{method} {path}", None)
+
+    def _loaded(self) -> dict[str, Challenge]:
+        if self._known is None:
+            self._known = {key: Challenge(*value) for key, value in self._read().get(self._login, {}).items()}
+        return self._known
+
+    def _change(self, key: str, challenge: Challenge | None) -> None:
+        rest = {k: v for k, v in self._loaded().items() if k != key}
+        self._known = rest if challenge is None else {**rest, key: challenge}
         if self._path is None:
             return
         try:
             with lock(self._path.with_suffix(".lock"), _SECONDS):
                 whole = self._read()
                 entries = {k: v for k, v in whole.get(self._login, {}).items() if k != key}
-                entries[key] = [challenge.scheme, dict(challenge.params)]
+                if challenge is not None:
+                    entries[key] = [challenge.scheme, dict(challenge.params)]
                 whole[self._login] = dict(list(entries.items())[-_MOST:])
                 write_private(self._path, json.dumps(whole, indent=1).encode())
         except StorageError as exc:
@@ -69,6 +83,10 @@ def _tables(whole: Any) -> Mapping[str, Any]:
 
 def _fit(entries: Any) -> bool:
     return isinstance(entries, dict) and all(
-        isinstance(value, list) and len(value) == 2 and isinstance(value[0], str) and isinstance(value[1], dict)
+        isinstance(value, list)
+        and len(value) == 2
+        and isinstance(value[0], str)
+        and isinstance(value[1], dict)
+        and all(isinstance(param, str) for param in value[1].values())
         for value in entries.values()
     )

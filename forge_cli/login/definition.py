@@ -7,8 +7,10 @@ and `profile show` read the fields, their types and their ``help``.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import MISSING, Field, FrozenInstanceError, dataclass, field, fields
+from dataclasses import field
 from typing import Annotated, Any, Literal, TypeVar, dataclass_transform
+
+from ..frozen import immutable_by_name
 
 T = TypeVar("T")
 
@@ -22,8 +24,22 @@ Size = Annotated[int, "size"]
 """Bytes: a whole number, or text such as ``"100 MiB"``."""
 Pointer = Annotated[str, "pointer"]
 """A JSON pointer (RFC 6901), ``"/data/token"``."""
+Method = Annotated[str, "method"]
+"""A request method (RFC 9110, section 9.1)."""
+HeaderText = Annotated[str, "header text"]
+"""A template whose text goes into a header field: one line (RFC 9110, section 5.5)."""
+QueryName = Annotated[str, "query name"]
+"""The name of a query parameter: one line."""
+Count = Annotated[int, "count"]
+"""A whole number, 0 or more."""
+Scalar = Annotated[Any, "scalar"]
+"""Text, a finite number, true or false."""
+Value = Annotated[Any, "value"]
+"""Any TOML value that JSON has too; no template is filled in."""
 Predicate = Annotated[Any, "predicate"]
 """What a value is tested with: a plain value, a list (any of), or a table of matches, in, not, exists."""
+StatusTest = Annotated[Any, "status test"]
+"""A predicate for an HTTP status: its numbers are from 100 to 599."""
 Signature = Annotated[Any, "signature"]
 """A table whose `type` is a row of the table of signers."""
 Algorithm = Literal[
@@ -38,9 +54,6 @@ Pattern = Annotated[str, "pattern"]
 """A regular expression; its first group, or else all of it, is what it finds."""
 
 
-_KEYS: dict[type[Any], tuple[Field[Any], ...]] = {}
-
-
 def key(help: str, **options: Any) -> Any:
     """A TOML key: a dataclass field with the text that explains it."""
     return field(metadata={"help": help}, **options)
@@ -48,61 +61,15 @@ def key(help: str, **options: Any) -> Any:
 
 @dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(key, field))
 def table(cls: type[T]) -> type[T]:
-    """A frozen dataclass of keyword fields.
-
-    `dataclass(frozen=True)` compiles seven methods for each class, which for all the tables together takes
-    longer than everything else a start does; these few serve every table.
-    """
-    made = dataclass(init=False, repr=False, eq=False, kw_only=True)(cls)
-    for name, method in _METHODS.items():
-        setattr(made, name, method)
-    known: Any = made
-    _KEYS[known] = fields(known)
-    return made
-
-
-def _init(self: Any, **values: Any) -> None:
-    for each in _KEYS[type(self)]:
-        if each.name in values:
-            value = values.pop(each.name)
-        elif each.default is not MISSING:
-            value = each.default
-        elif each.default_factory is not MISSING:
-            value = each.default_factory()
-        else:
-            raise TypeError(f"{type(self).__name__} needs {each.name!r}")
-        self.__dict__[each.name] = value
-    if values:
-        raise TypeError(f"{type(self).__name__} has no {', '.join(values)}")
-
-
-def _refuse(self: Any, name: str, *value: Any) -> None:
-    raise FrozenInstanceError(f"{type(self).__name__}.{name} cannot be changed")
-
-
-def _equal(self: Any, other: object) -> Any:
-    return self.__dict__ == other.__dict__ if type(other) is type(self) else NotImplemented
-
-
-def _shown(self: Any) -> str:
-    return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in self.__dict__.items())})"
-
-
-_METHODS = {
-    "__init__": _init,
-    "__setattr__": _refuse,
-    "__delattr__": _refuse,
-    "__eq__": _equal,
-    "__hash__": None,
-    "__repr__": _shown,
-}
+    """A frozen dataclass of keyword fields."""
+    return immutable_by_name(cls)
 
 
 @table
 class CertificateTable:
     """A client certificate: each a file, or the PEM text itself."""
 
-    cert: TemplateText = key("the certificate")
+    cert: TemplateText = key("the certificate (PEM), or its file")
     password: TemplateText | None = key("the password of the key", default=None)
     # Last, because from here on `key` is this field.
     key: TemplateText | None = key("the key, when it is not beside the certificate", default=None)
@@ -112,7 +79,7 @@ class CertificateTable:
 class PartTable:
     """One part of a multipart body that is more than a plain field."""
 
-    content: TemplateText = key("the content")
+    content: TemplateText = key("the content of the part")
     filename: TemplateText | None = key("the file name that the part claims", default=None)
     type: TemplateText | None = key("the media type of the part", default=None)
 
@@ -121,19 +88,19 @@ class PartTable:
 class RequestTable:
     """The request of a step: what it is sent with, and nothing from the profile but transport settings."""
 
-    method: str = key("the method", default="GET")
+    method: Method = key("the HTTP method, such as POST", default="GET")
     url: TemplateText = key("absolute, or relative to the profile's base_url")
-    headers: Mapping[str, TemplateText] = key("header fields", default_factory=dict)
-    query: Mapping[str, Tree] = key("query parameters; a list repeats one", default_factory=dict)
-    form: Mapping[str, Tree] | None = key("a form body", default=None)
-    json: Tree = key("a JSON body", default=None)
+    headers: Mapping[str, HeaderText] = key("header fields, by name", default_factory=dict)
+    query: Mapping[QueryName, Tree] = key("query parameters; a list repeats one", default_factory=dict)
+    form: Mapping[str, Tree] | None = key("a body of form fields (application/x-www-form-urlencoded)", default=None)
+    json: Tree = key("a JSON body, of any form", default=None)
     text: TemplateText | None = key("a body as it is", default=None)
     multipart: Mapping[str, TemplateText | PartTable] | None = key("a multipart/form-data body", default=None)
     basic: tuple[TemplateText, ...] | None = key("[user, password] for Basic authentication", default=None)
     client_cert: CertificateTable | None = key("a client certificate for this request (RFC 8705)", default=None)
     cookies: str | None = key("the cookie jar that is sent and updated", default=None)
-    redirects: int = key("how many redirects to follow", default=0)
-    timeout: Duration | None = key("seconds for one attempt", default=None)
+    redirects: Count = key("how many redirects to follow", default=0)
+    timeout: Duration | None = key("the limit of one attempt", default=None)
     sign: Signature = key("how the encoded request is signed", default=None)
 
 
@@ -141,7 +108,7 @@ class RequestTable:
 class SuccessTable:
     """What an answer must be to count as a success."""
 
-    status: Predicate = key("the status", default=None)
+    status: StatusTest = key("the HTTP status, or several; default: 200 to 299", default=None)
     body: Mapping[Pointer, Predicate] = key("JSON pointer -> test", default_factory=dict)
     header: Mapping[str, Predicate] = key("header name -> test", default_factory=dict)
     cookie: str | None = key("a cookie that the answer must set", default=None)
@@ -167,7 +134,7 @@ class ExtractTable:
         "with `pointer` to an array: tests on an element; the first that passes is taken", default_factory=dict
     )
     each: Pointer | None = key("with `pointer` to an array: the place in the element that is taken", default=None)
-    header: str | None = key("a header field", default=None)
+    header: str | None = key("a header field of the answer", default=None)
     param: str | None = key("with `header`: a parameter of the field's value", default=None)
     cookie: str | None = key("a cookie that the answer sets", default=None)
     regex: Pattern | None = key(
@@ -179,8 +146,8 @@ class ExtractTable:
     body: Literal[True] | None = key("the whole body as text, without the line end", default=None)
     value: TemplateText | None = key("a template; `self.NAME` are the outputs above it", default=None)
     alternatives: tuple[Any, ...] = field(default=(), metadata={"help": "other places, tried in order", "name": "or"})
-    optional: bool = key("may be absent", default=False)
-    default: Any = key("what it is when it is absent", default=None)
+    optional: bool = key("whether the answer may lack it", default=False)
+    default: Value = key("what it is when it is absent", default=None)
     verify: VerifyTable | None = key("for an ID token: what must hold before it is used", default=None)
 
 
@@ -194,8 +161,8 @@ class ExpiresTable:
     jwt: str | None = key("the output that is a JWT with an `exp` claim", default=None)
     cookie: str | None = key("the cookie whose Max-Age or Expires counts", default=None)
     unit: Literal["s", "ms", "iso", "http"] = key("what `at` or `output` is counted in", default="s")
-    ttl: Duration | None = key("a fixed lifetime", default=None)
-    zero: Literal["never"] | None = key("0 means: never", default=None)
+    ttl: Duration | None = key("a lifetime that no answer says", default=None)
+    zero: Literal["never"] | None = key("an answer of 0 seconds means: it never ends", default=None)
     default: Duration | None = key("the lifetime when the answer says none", default=None)
     from_: Pointer | None = field(
         default=None,
@@ -214,15 +181,15 @@ class UntilTable:
     in_: Pointer | None = field(default=None, metadata={"help": "seconds from now, in the body", "name": "in"})
     at: Pointer | None = key("a moment, in the body", default=None)
     unit: Literal["s", "ms", "iso", "http"] = key("what `at` is counted in", default="s")
-    ttl: Duration | None = key("a fixed lifetime", default=None)
-    zero: Literal["never"] | None = key("0 means: never", default=None)
+    ttl: Duration | None = key("a lifetime that no answer says", default=None)
+    zero: Literal["never"] | None = key("an answer of 0 seconds means: it never ends", default=None)
 
 
 @table
 class RefreshTable:
     """How a token is renewed without logging in again. What is left out is the step's own."""
 
-    request: RequestTable = key("the request")
+    request: RequestTable = key("the request that renews; `self.NAME` are the outputs there are")
     values: Mapping[str, TemplateText] = key("named intermediate values, beside the step's", default_factory=dict)
     extract: Extract | None = key("outputs; those that the answer lacks are kept", default=None)
     expires: Expires | None = key("when the new token ends", default=None)
@@ -252,7 +219,7 @@ class ConditionTable:
 
     value: TemplateText = key("the value; one without a value counts as absent")
     equals: Predicate = key("it is this, or one of these", default=None)
-    in_: tuple[Any, ...] | None = field(default=None, metadata={"help": "it is one of these", "name": "in"})
+    in_: tuple[Scalar, ...] | None = field(default=None, metadata={"help": "it is one of these", "name": "in"})
     not_: Predicate = field(default=None, metadata={"help": "this test does not hold", "name": "not"})
     exists: bool | None = key("whether there is a value", default=None)
     matches: Pattern | None = key("a regular expression found in it", default=None)
@@ -289,12 +256,14 @@ class InjectTable:
     """Where a credential goes in a request."""
 
     in_: Literal["header", "query", "cookie", "json", "form", "basic", "base_url", "client_cert", "cookies"] = field(
-        metadata={"help": "the place", "name": "in"}
+        metadata={"help": "the place in the request", "name": "in"}
     )
     name: TemplateText | None = key(
         "the header, parameter, cookie or field; for basic the user, for cookies the jar", default=None
     )
-    value: TemplateText | CertificateTable | None = key("the credential", default=None)
+    value: TemplateText | CertificateTable | None = key(
+        "the credential, as in Bearer ${steps.login.token}", default=None
+    )
     methods: tuple[str, ...] | None = key("only in requests with one of these methods", default=None)
     paths: tuple[str, ...] | None = key("only where the request's path matches; `*` stands for anything", default=None)
     hosts: tuple[str, ...] | None = key("only where the request's host matches; `*` stands for anything", default=None)
@@ -304,7 +273,7 @@ class InjectTable:
 class WhenTable:
     """Tests on an answer; all must hold."""
 
-    status: Predicate = key("the status", default=None)
+    status: StatusTest = key("the HTTP status, or several", default=None)
     header: Mapping[str, Predicate] = key("header name -> test", default_factory=dict)
     body: Mapping[Pointer, Predicate] = key("JSON pointer -> test", default_factory=dict)
 
@@ -313,5 +282,5 @@ class WhenTable:
 class InvalidateTable:
     """Which answers mean that a step's token is no longer good."""
 
-    when: WhenTable = key("the tests")
+    when: WhenTable = key("the tests on an answer; all must hold")
     steps: tuple[str, ...] = key("the steps to forget, and with them what is bound to them")

@@ -3,9 +3,21 @@
 from __future__ import annotations
 
 import ipaddress
+from dataclasses import field
 from urllib.parse import urlsplit
 
 from ..errors import ProfileError
+from .definition import RequestTable, table
+
+
+@table
+class EndpointTable(RequestTable):
+    """A request to an endpoint of OAuth, which is never sent in the clear (RFC 6749, section 3.2).
+
+    Only shorthands make one: a step as a person writes it may well be tried on plain http.
+    """
+
+    named: str = field(metadata={"help": "what names the URL, for a message", "internal": True})
 
 
 def checked_endpoint(url: str, step: str, what: str) -> str:

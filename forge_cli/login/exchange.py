@@ -7,27 +7,37 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
+from urllib.parse import parse_qsl, unquote_plus, urlsplit
 
 from ..encode import build_url
-from ..errors import AuthenticationException, RedirectException, StepFailed
+from ..errors import AuthenticationException, ProfileError, RedirectException, StepFailed
 from ..models import Headers, HttpRequest, HttpResponse, PreparedRequest
 from ..redact import REDACTOR
 from ..transport.redirects import next_request, origin
-from .definition import ClockTable, Expires, Extract, PartTable, RequestTable, SuccessTable, UntilTable, VerifyTable
-from .endpoint import checked_endpoint
+from .definition import (
+    ClockTable,
+    Expires,
+    Extract,
+    PartTable,
+    RequestTable,
+    SuccessTable,
+    UntilTable,
+    VerifyTable,
+)
+from .endpoint import EndpointTable, checked_endpoint
 from .expiry import ahead, claims_of, duration, ends, until
-from .extract import LATER, Missing, outputs, places
+from .extract import LATER, Missing, findable, optional, outputs, places
 from .filters import octets_of
 from .jar import Jar, set_cookies
-from .predicate import failed_test
+from .predicate import failed_test, holds
 from .scope import Scope
+from .scope import hide as hide_output
 from .template import Reference
 from .work import Result, Work, unfit_token
 
 _BODY_SHOWN = 500
 # Redacting a body takes time; what is shown of it comes from its beginning.
 _BODY_READ = 64 * 1024
-_PUBLIC = ("token_type", "scope")
 # What a step says and another origin may know.
 _HARMLESS = ("accept", "accept-language", "user-agent")
 
@@ -43,6 +53,14 @@ class Reading:
         self.cookies = {name: cookie for name, cookie in last.items() if cookie.lives(now)}
         self._parsed: Any = None
         self._problem: str | None = None
+
+    @property
+    def silent(self) -> bool:
+        """Whether the body is empty, or JSON: not a page that says something else."""
+        try:
+            return not self.text.strip() or self.json() is not None
+        except ValueError:
+            return False
 
     def json(self) -> Any:
         """The body as JSON. ValueError: it is none."""
@@ -73,11 +91,12 @@ def exchange(
     refresh_end: UntilTable | None = None,
     clock: ClockTable | None = None,
     renewing: bool = False,
+    lives_on: bool = False,
 ) -> Result:
     """Send the request and take the outputs from its answer. StepFailed when that is a refusal or lacks one.
 
     With `renewing`, `work.scope.own` are the outputs that are renewed, and a token that is not among the
-    new ones stays.
+    new ones stays; with `lives_on` also one that `extract` looks for and the answer lacks.
     """
     response = answer(table, work)
     reading = Reading(response, work.now.timestamp())
@@ -88,14 +107,17 @@ def exchange(
     )
     refused = refusal(success, response, reading, scope)
     if refused is not None:
+        hide_all(extract, reading, scope)
         raise failure(work.step, table, response, f"refused: {refused}")
+    own = work.scope.own if renewing else {}
+    if lives_on and "token" in extract and "token" in own and reading.silent:
+        extract = {**extract, "token": optional(extract["token"])}
     try:
         found = outputs(extract, reading, scope)
     except Missing as exc:
-        hide(exc.found)
+        hide_all(extract, reading, scope)
         raise failure(work.step, table, response, exc.message, hint=exc.hint) from None
     hide(found)
-    own = work.scope.own if renewing else {}
     unfit = unfit_token(str({**own, **found}.get("token", "")))
     if unfit is not None:
         raise failure(work.step, table, response, unfit, hint="check `extract` in this step")
@@ -110,28 +132,39 @@ def exchange(
 
 
 def answer(table: RequestTable, work: Work) -> HttpResponse:
-    """Send the request that a table describes, with its jar, and keep what the answer puts into that."""
+    """Send the request that a table describes, with its jar, and keep what the answer puts into that.
+
+    Redirects are followed here and not by the client: so each hop is sent the cookies that the hops before it
+    set, and another origin nothing of the step.
+    """
+    if isinstance(table, EndpointTable):
+        checked_endpoint(absolute(work.scope.text(table.url), work.scope), work.step, table.named)
     request, name = request_of(table, work.scope), table.cookies
-    if name is None:
-        return work.send(table, request, work.scope)
-    # Redirects are followed here, so that each hop is sent the cookies that the hops before it set.
     left, now = table.redirects, work.now.timestamp()
-    table = replace(table, redirects=0)
     hops: list[HttpResponse] = []
     seen: set[tuple[str, str, str | None]] = set()
+    asked: frozenset[str] = frozenset()
     while True:
-        jar = work.jars.get(name, Jar())
-        cookies = jar.header(absolute(request.url, work.scope), now)
+        cookies = None
+        if name is not None:
+            cookies = work.jars.get(name, Jar()).header(absolute(request.url, work.scope), now)
         response = work.send(table, _with_cookies(request, cookies), work.scope)
-        work.jars[name] = jar.updated(response, now)
+        if name is not None:
+            work.jars[name] = work.jars.get(name, Jar()).updated(response, now)
+        asked = asked if hops else _query_names(response.url)
         try:
-            following = _following(request, response) if left else None
+            following = _following(request, response, asked) if left else None
+            if following is not None:
+                # What a server sends along, such as a code or a ticket, is shown nowhere.
+                for key, value in parse_qsl(urlsplit(following.url).query):
+                    hide_output(key, value)
             if following is None:
-                return replace(response, history=tuple(hops))
+                return replace(response, history=(*response.history, *hops)) if hops else response
             if len(hops) >= left:
                 raise RedirectException(f"more than {left} redirects", hint="raise `redirects` in this step's request")
             seen.add((str(request.method), response.url, cookies))
-            if (str(following.method), following.url, work.jars[name].header(following.url, now)) in seen:
+            then = None if name is None else work.jars[name].header(following.url, now)
+            if (str(following.method), following.url, then) in seen:
                 raise RedirectException("the redirects go round in a circle")
         except RedirectException as exc:
             exc.context["step"] = work.step
@@ -142,7 +175,13 @@ def answer(table: RequestTable, work: Work) -> HttpResponse:
         request = following
 
 
-def _following(request: HttpRequest, response: HttpResponse) -> HttpRequest | None:
+def _query_names(url: str) -> frozenset[str]:
+    """The query parameters by which a step said something: a Location that repeats them carries them along."""
+    query = url.partition("#")[0].partition("?")[2]
+    return frozenset(unquote_plus(pair.partition("=")[0]) for pair in query.split("&") if pair)
+
+
+def _following(request: HttpRequest, response: HttpResponse, asked: frozenset[str]) -> HttpRequest | None:
     """The request that an answer leads to, None when it leads nowhere; another origin learns nothing of the step."""
     fields = Headers(request.headers or {})
     bodies = (request.data, request.json_data, request.files, request.content)
@@ -153,6 +192,7 @@ def _following(request: HttpRequest, response: HttpResponse) -> HttpRequest | No
             fields,
             None if all(body is None for body in bodies) else b"",
             credentials=frozenset(name.lower() for name in fields if name.lower() not in _HARMLESS),
+            query_credentials=asked,
         ),
         response.status_code,
         response.headers,
@@ -187,6 +227,8 @@ def refusal(success: SuccessTable | None, response: HttpResponse, reading: Readi
         tests, status=scope.fill(tests.status), body=scope.fill(dict(tests.body)), header=scope.fill(dict(tests.header))
     )
     failed = failed_test(filled, response.status_code, response.headers, reading.json)
+    if failed is not None and filled.status is not None and not holds(filled.status, response.status_code):
+        failed = f"{failed}, and `success` wants {_wanted(filled.status)}"
     if failed is None and tests.cookie is not None and tests.cookie not in reading.cookies:
         failed = f"the answer sets no cookie '{tests.cookie}'"
     if failed is None and tests.status is None and not response.is_success:
@@ -194,20 +236,46 @@ def refusal(success: SuccessTable | None, response: HttpResponse, reading: Readi
     return failed
 
 
+def _wanted(status: Any) -> str:
+    """A test on a status in words. What is no number may be of a person's own, and is not quoted."""
+    match status:
+        case int():
+            return str(status)
+        case [*choices] if choices and all(isinstance(each, int) for each in choices):
+            return " or ".join(map(str, choices))
+        case {"in": choices, **rest} if not rest:
+            return _wanted(choices)
+        case {"not": unwanted, **rest} if not rest:
+            return f"anything but {_wanted(unwanted)}"
+    return "another"
+
+
 def hide(found: Mapping[str, Any]) -> None:
-    """From here on these outputs are masked wherever something is shown."""
+    """From here on those of these outputs that are credentials are masked wherever something is shown."""
     for name, value in found.items():
-        if isinstance(value, str) and name not in _PUBLIC:
-            REDACTOR.add(value)
+        hide_output(name, value)
 
 
-def _verify(extract: Extract, found: Mapping[str, Any], own: Mapping[str, Any], work: Work) -> None:
+def hide_all(extract: Extract, reading: Reading, scope: Scope) -> None:
+    """Hide what a failed answer has at the places of the outputs: it may be good credentials all the same."""
+    for name, value in findable(extract, reading, scope):
+        hide_output(name, value)
+
+
+def _verify(extract: Extract, found: dict[str, Any], own: Mapping[str, Any], work: Work) -> None:
     """Verify the ID tokens among the outputs. StepFailed: one is not what it must be."""
     for name, place in extract.items():
         table = next((each.verify for each in places(place) if each.verify is not None), None)
         if table is None or name not in found:
             continue
-        verified = LATER.load("verify")
+        try:
+            verified = LATER.load("verify")
+        except ProfileError:
+            if not all(each.optional for each in places(place)):
+                raise
+            # Nobody can verify it here: better no ID token than one that somebody believes was verified.
+            del found[name]
+            continue
         keys, scope = _keys(name, table, work), work.scope
         before = claims_of(own.get(name))
         try:
@@ -216,7 +284,7 @@ def _verify(extract: Extract, found: Mapping[str, Any], own: Mapping[str, Any], 
                 keys,
                 issuer=scope.text(table.issuer),
                 audience=scope.text(table.audience),
-                nonce=None if table.nonce is None or before else scope.text(table.nonce),
+                nonce=None if table.nonce is None or before else scope.text(table.nonce) or None,
                 algorithms=table.algorithms,
                 now=work.now.timestamp(),
             )
@@ -301,14 +369,17 @@ def _parts(table: Mapping[str, str | PartTable], scope: Scope) -> dict[str, tupl
 
 def failure(step: str, table: RequestTable, response: HttpResponse, reason: str, hint: str | None = None) -> StepFailed:
     """The failure as a person needs it: the step, the request line, the status, the redacted answer."""
-    body = REDACTOR.body(response.text[:_BODY_READ]).strip()[:_BODY_SHOWN]
+    # What is no refusal to HTTP may be full of credentials, wherever they are.
+    masks = REDACTOR.body if response.status_code >= 400 else REDACTOR.success
+    body = masks(response.text[:_BODY_READ]).strip()[:_BODY_SHOWN]
     first = response.history[0] if response.history else response
     moved = f" (redirected to {REDACTOR.url(response.url)})" if response.history else ""
-    line = f"{table.method} {REDACTOR.url(first.url)}{moved} -> {response.status_code} {response.reason}".rstrip()
+    status = f"{response.status_code} {REDACTOR.text(response.reason)}".rstrip()
+    line = f"{table.method} {REDACTOR.url(first.url)}{moved} -> {status}"
     shown = f"\n  {body}" if body else ""
     return StepFailed(
         step,
-        f"{reason}\n  {line}{shown}",
+        f"{REDACTOR.text(reason)}\n  {line}{shown}",
         status=response.status_code,
         answer=response,
         hint=hint or "`forge token explain --trace` shows each step's request and answer",

@@ -7,10 +7,10 @@ import math
 import re
 from base64 import urlsafe_b64decode
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 
+from ..frozen import immutable
 from ..models import expires_after
 from .definition import ClockTable, Expires, ExpiresTable, UntilTable
 from .pointer import pointer
@@ -34,7 +34,7 @@ _LONGEST = _FARTHEST.total_seconds()
 _MILLISECONDS = 1e11
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class End:
     """When a token ends. Known and without `at`: never. Unknown is not "never"."""
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Protocol
 
@@ -13,6 +12,7 @@ from ..registry import Registry
 from .definition import Extract, ExtractTable
 from .filters import Moment, kind_of, text_of
 from .parameter import parameter
+from .pattern import searched
 from .pointer import check_pointer as check_pointer
 from .pointer import pointer as pointer
 from .predicate import holds
@@ -27,7 +27,7 @@ LATER = Registry(
 
 # What is sent as a credential: text, and an empty one is none.
 _CREDENTIALS = ("token", "refresh_token")
-# No pattern can be stopped once it runs; what takes long takes longer the more text there is.
+# Characters. What a pattern is to find further on is no answer that anybody meant.
 _SEARCHED = 1024 * 1024
 
 
@@ -79,6 +79,8 @@ def outputs(table: Extract, answer: Answer, scope: Scope) -> dict[str, Any]:
             value = _output(name, place, reading, found)
         except (_Absent, _Unfit) as exc:
             raise Missing(name, str(exc), found) from None
+        except AuthenticationException as exc:
+            raise Missing(name, f"no '{name}': {exc.message}", found) from None
         if value is not None:
             found[name] = value
     return found
@@ -92,6 +94,30 @@ def places(place: str | ExtractTable) -> Iterator[ExtractTable]:
     yield place
     for alternative in place.alternatives:
         yield from places(alternative)
+
+
+def optional(place: str | ExtractTable) -> ExtractTable:
+    """The place as one that may be empty, and then has no default."""
+    if isinstance(place, str):
+        return ExtractTable(pointer=place, optional=True)
+    return dataclasses.replace(
+        place, optional=True, default=None, alternatives=tuple(map(optional, place.alternatives))
+    )
+
+
+def findable(table: Extract, answer: Answer, scope: Scope) -> Iterator[tuple[str, Any]]:
+    """All that is at the places where outputs are looked for, of any kind and also where others lack."""
+    reading = _Reading(answer, scope)
+    found: dict[str, Any] = {}
+    for name, place in table.items():
+        for each in places(place):
+            try:
+                value = reading.at(each, found)
+            except (_Absent, _Unfit, AuthenticationException, ProfileError):
+                continue
+            if value is not None:
+                found.setdefault(name, value)
+                yield name, value
 
 
 def _output(name: str, place: str | ExtractTable, reading: _Reading, above: Mapping[str, Any]) -> Any:
@@ -222,12 +248,12 @@ class _Reading:
 
     def _searched(self, pattern: str, table: ExtractTable) -> str:
         text = self._answer.text
-        match = re.search(pattern, text[:_SEARCHED])
-        if match is not None:
+        found = searched(pattern, text[:_SEARCHED])
+        if found is not None:
             # Of alternatives that have a group each, the one that took part.
-            groups = [group for group in match.groups() if group is not None]
-            if groups or not match.re.groups:
-                return groups[0] if groups else match[0]
+            groups = [group for group in found.groups if group is not None]
+            if groups or not found.groups:
+                return groups[0] if groups else found.whole
         more = "; only its first 1 MiB is searched" if len(text) > _SEARCHED else ""
         raise _Absent(f"nothing in the answer matches `regex`{more}")
 

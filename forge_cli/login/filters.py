@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 from urllib.parse import quote
 
 from ..registry import Registry
-from .pattern import pattern_problem
+from .pattern import pattern_problem, searched
 from .pointer import check_pointer, pointer
 
 DIGESTS = ("sha1", "sha256", "sha384", "sha512")
@@ -201,8 +201,8 @@ def _regex(value: Any, pattern: Any) -> str:
     text = text_of(value)
     if len(text) > _LONGEST_SEARCHED:
         raise ValueError("it is too long to be searched")
-    found = re.search(pattern, text)
-    group = None if found is None else found[1 if found.re.groups else 0]
+    found = searched(pattern, text)
+    group = None if found is None else (found.groups or (found.whole,))[0]
     if group is None:
         raise LookupError("nothing matches")
     return group

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import cache
 from typing import Any
 from urllib.parse import urlsplit
 
 from ..encode import build_url
-from ..errors import AuthenticationException
+from ..errors import AuthenticationException, ConnectionException, ForgeError, NeedsPerson, ProfileError, StepFailed
+from ..frozen import immutable
 from ..interfaces import AuthHookInterface, AuthRetryStrategyInterface, ResponseHookInterface
 from ..models import HttpRequest, HttpResponse, PreparedRequest, RequestContext, TokenData, random_uuid
-from .challenge import challenges
+from ..transport.redirects import matched_path
+from .challenge import Challenge, challenges
+from .challenges import Challenges
 from .definition import InjectTable, InvalidateTable, WhenTable
 from .inject import Placed, counts, injected, placed
 from .login import Login
@@ -25,15 +27,19 @@ from .step import clock_of, json_of
 _UUID = "login_uuid"
 
 
-@dataclass(frozen=True)
+@immutable
 class Attempt:
-    """What one attempt of a request was authenticated with. `used` are the identities of its tokens."""
+    """What one attempt of a request was authenticated with. `used` are the identities of its tokens.
+
+    `asks` is whether a challenge in its answer would be answered.
+    """
 
     login: Login
     scope: Scope
     tokens: Mapping[str, TokenData]
     used: Mapping[str, str]
     certificate: tuple[str, str | None, str | None] | None = None
+    asks: bool = False
 
 
 class Once(AuthRetryStrategyInterface):
@@ -66,6 +72,7 @@ class LoginHook(AuthHookInterface):
         self.login = login
         # Names of its own in a request's context: several logins may authenticate one request.
         self._attempt_of, self._renewed = f"login_attempt:{id(self)}", f"login_renewed:{id(self)}"
+        self._met, self._failed = f"login_challenge:{id(self)}", f"login_challenge_failed:{id(self)}"
         answers_challenges = login.sign is not None or login.challenges is not None
         self._retry_strategy = Once(2 if answers_challenges else 1)
         rules = [rule.when for rule in login.rules or ()]
@@ -78,23 +85,67 @@ class LoginHook(AuthHookInterface):
 
     def should_authenticate(self, request: HttpRequest) -> bool:
         base = urlsplit(self.login.scope.base_url).path.rstrip("/")
-        path = urlsplit(request.url).path if "://" in request.url else "/" + request.url.partition("?")[0].lstrip("/")
-        whole = path if "://" in request.url else base + path
+        whole = matched_path(build_url(self.login.scope.base_url, request.url))
+        path = matched_path(request.url if "://" in request.url else "/" + request.url.lstrip("/"))
+        # What leads out of the base URL's path is only what it comes to.
+        path = path if "://" in request.url or whole == base + path else whole
         return not any(fnmatchcase(path, p) or fnmatchcase(whole, p) for p in self.login.exclude)
 
     def before_request(self, request: HttpRequest, context: RequestContext) -> HttpRequest:
         context.metadata.pop(self._attempt_of, None)
         url = build_url(self.login.scope.base_url, request.url)
-        login = self._answering(request, url)
-        entries = [entry for entry in login.inject if counts(entry, request, url)]
-        signed = login.sign is not None
-        if self._challenged and login is self.login:
-            # Nothing is known of what the server will ask for: it is asked first.
-            entries = [e for e in entries if not self._challenged.intersection(login.needed([e], signed=False))]
-            signed = signed and not self._challenged.intersection(login.needed((), signed=True))
-        if not entries and not signed and not self._challenged:
+        entries = [entry for entry in self.login.inject if counts(entry, request, url)]
+        if not self._asks(entries):
+            return self._credited(self.login, request, url, entries, context)
+        met: Challenge | None = context.metadata.get(self._met)
+        challenge = met or self._remembered(request, url)
+        if challenge is None:
+            return self._unasked(request, url, entries, context)
+        try:
+            made = self._credited(self.login.answering(challenge), request, url, entries, context)
+        except (AuthenticationException, ConnectionException, ProfileError) as exc:
+            if met is not None or not self._about_challenge(exc):
+                raise
+            # What the server wants may have changed since: it is asked again, once.
+            self._memory.forget(str.upper(request.method), urlsplit(url).path)
+            context.metadata[self._failed] = challenge, exc
+            return self._unasked(request, url, entries, context)
+        if met is not None:
+            self._memory.remember(str.upper(request.method), urlsplit(url).path, met)
+        return made
+
+    def _asks(self, entries: Sequence[InjectTable]) -> bool:
+        """Whether these entries, or the signature, wait for what an answer asks for."""
+        if not self._challenged:
+            return False
+        needed = self.login.needed(entries, signed=self.login.sign is not None)
+        return bool(self._challenged.intersection(needed))
+
+    def _unasked(
+        self, request: HttpRequest, url: str, entries: Sequence[InjectTable], context: RequestContext
+    ) -> HttpRequest:
+        """The request before anything is known of what the server will ask for: it is asked first."""
+        rest = [e for e in entries if not self._challenged.intersection(self.login.needed([e], signed=False))]
+        signed = not self._challenged.intersection(self.login.needed((), signed=True))
+        return self._credited(self.login, request, url, rest, context, signed=signed, asks=True)
+
+    def _credited(
+        self,
+        login: Login,
+        request: HttpRequest,
+        url: str,
+        entries: Sequence[InjectTable],
+        context: RequestContext,
+        *,
+        signed: bool = True,
+        asks: bool | None = None,
+    ) -> HttpRequest:
+        """The request with the values of these entries, which are noted for its answer."""
+        signed = signed and login.sign is not None
+        asks = login is not self.login if asks is None else asks
+        if not entries and not signed and not asks:
             return request
-        attempt = self._made(login, login.needed(entries, signed=signed), context)
+        attempt = dataclasses.replace(self._made(login, login.needed(entries, signed=signed), context), asks=asks)
         values = [self._placed(entry, attempt, url) for entry in entries]
         for each in values:
             if each.entry.in_ == "client_cert":
@@ -138,12 +189,22 @@ class LoginHook(AuthHookInterface):
         jar = attempt.login.jar(entry.name or "", attempt.tokens)
         return Placed(entry, "", [(cookie.name, cookie.value) for cookie in jar.sent(url, attempt.scope.now)])
 
-    def _answering(self, request: HttpRequest, url: str) -> Login:
-        """The login as it answers what this path was last challenged with."""
+    @property
+    def _memory(self) -> Challenges:
+        """The challenges of earlier requests. Only a login with steps that use them has them."""
         if self.login.challenges is None:
-            return self.login
-        known = self.login.challenges.get(str.upper(request.method), urlsplit(url).path)
-        return self.login if known is None else self.login.answering(known)
+            raise TypeError("no step of this login answers challenges")
+        return self.login.challenges
+
+    def _remembered(self, request: HttpRequest, url: str) -> Challenge | None:
+        """What this path was last challenged with, as far as the steps use it."""
+        known = self._memory.get(str.upper(request.method), urlsplit(url).path)
+        return None if known is None else self.login.understood(known)
+
+    def _about_challenge(self, error: ForgeError) -> bool:
+        """Whether a login may have failed for what the challenge says, and no person and no other step is why."""
+        step = error.step if isinstance(error, StepFailed) else getattr(error, "context", {}).get("step")
+        return not isinstance(error, NeedsPerson) and (step is None or step in self._challenged)
 
     def recover(self, response: HttpResponse, context: RequestContext) -> bool:
         """Take up a challenge, or forget the steps of the first rule that the answer matches.
@@ -156,7 +217,7 @@ class LoginHook(AuthHookInterface):
             return False
         if attempt.login.sign is not None and attempt.login.sign.challenged(response, attempt.scope):
             return True
-        if self._takes_up(response, attempt):
+        if self._takes_up(response, attempt, context):
             return True
         if not attempt.used or context.metadata.get(self._renewed):
             return False
@@ -166,16 +227,23 @@ class LoginHook(AuthHookInterface):
             context.metadata[self._renewed] = True
         return bool(stored)
 
-    def _takes_up(self, response: HttpResponse, attempt: Attempt) -> bool:
-        """Whether the answer challenges in a way that was not answered yet."""
-        memory = self.login.challenges
-        if memory is None or response.status_code != 401:
+    def _takes_up(self, response: HttpResponse, attempt: Attempt, context: RequestContext) -> bool:
+        """Whether the answer challenges in a way that was not answered yet.
+
+        Raises what the login for a remembered challenge failed with, when the server still asks for the same.
+        """
+        if not attempt.asks or response.status_code != 401:
             return False
-        found = next((c for c in challenges(response.headers.get_all("WWW-Authenticate")) if c.params), None)
+        offered = map(self.login.understood, challenges(response.headers.get_all("WWW-Authenticate")))
+        found = next((challenge for challenge in offered if challenge is not None), None)
         if found is None or found.params == attempt.scope.challenge:
             return False
-        self.login.answering(found)  # refuses what leads elsewhere, before it is remembered
-        memory.remember(str.upper(response.request.method), urlsplit(response.url).path, found)
+        before, error = context.metadata.get(self._failed, (None, None))
+        if found == before:
+            if isinstance(error, ConnectionException):
+                raise AuthenticationException(error.message, error, service_name=self.login.name, hint=error.hint)
+            raise error
+        context.metadata[self._met] = found
         return True
 
     def is_auth_error(self, response: HttpResponse) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import Any, NamedTuple
@@ -13,10 +14,14 @@ from ..curl import iter_params
 from ..errors import ProfileError
 from ..models import HttpRequest
 from ..redact import REDACTOR
+from ..transport.redirects import matched_path
 from .definition import CertificateTable, InjectTable
 from .scope import Scope
 from .template import parse
 
+# RFC 7617, section 2: the first colon ends the user name.
+COLON = "has a colon, which Basic authentication cannot send"
+COLON_HINT = "correct what is filled in there"
 _WITH_BODY = ("POST", "PUT", "PATCH")
 
 
@@ -35,6 +40,8 @@ def placed(entry: InjectTable, scope: Scope) -> Placed:
         return Placed(entry, name, scope.fill(entry.value))
     if isinstance(entry.value, CertificateTable):
         return Placed(entry, name, certificate(entry.value, scope))
+    if entry.in_ == "basic" and ":" in name:
+        raise ProfileError(f"the user in `inject` {COLON}", hint=COLON_HINT)
     return Placed(entry, name, scope.text(entry.value or ""))
 
 
@@ -52,7 +59,7 @@ def counts(entry: InjectTable, request: HttpRequest, url: str) -> bool:
     parts = urlsplit(url)
     tests = (
         (entry.methods, str.upper(request.method), str.upper),
-        (entry.paths, parts.path or "/", str),
+        (entry.paths, matched_path(url) or "/", str),
         (entry.hosts, parts.hostname or "", str.lower),
     )
     for patterns, value, spelled in tests:
@@ -81,8 +88,34 @@ def stated(entry: InjectTable, request: HttpRequest) -> bool:
 
 def _fields(entry: InjectTable, request: HttpRequest) -> Iterable[Any]:
     if entry.in_ == "json":
-        return request.json_data if isinstance(request.json_data, Mapping) else ()
+        whole = _json_table(request)[1] if _is_json(request) else request.json_data
+        return whole if isinstance(whole, Mapping) else ()
     return [key for key, _ in iter_params(request.data)] if isinstance(request.data, Mapping | list | tuple) else ()
+
+
+def _is_json(request: HttpRequest) -> bool:
+    """Whether the body is bytes or text, or is read from a file, and calls itself JSON (RFC 6839, section 3.1)."""
+    if request.content is None:
+        return False
+    kinds = [str(value) for name, value in (request.headers or {}).items() if name.lower() == "content-type"]
+    media = kinds[-1].partition(";")[0].strip().lower() if kinds else ""
+    return media == "application/json" or media.endswith("+json")
+
+
+def _json_table(request: HttpRequest) -> tuple[str, Any]:
+    """The text of a JSON body, and what it holds; None for what is no JSON object."""
+    content: Any = request.content
+    if hasattr(content, "read") and hasattr(content, "seekable") and content.seekable():
+        # Each attempt, and the request itself, reads it from where it is now.
+        start = content.tell()
+        content = content.read()
+        request.content.seek(start)
+    try:
+        text = content if isinstance(content, str) else bytes(content).decode("utf-8-sig")
+        whole = json.loads(text)
+    except (TypeError, ValueError, RecursionError):
+        return "", None
+    return text, whole if isinstance(whole, dict) else None
 
 
 def injected(request: HttpRequest, entries: Sequence[Placed]) -> HttpRequest:
@@ -117,6 +150,8 @@ def injected(request: HttpRequest, entries: Sequence[Placed]) -> HttpRequest:
 
 def _with_field(request: HttpRequest, kind: str, name: str, value: Any) -> HttpRequest:
     """The request with one more field in its JSON or form body, which is made when there is none."""
+    if kind == "json" and _is_json(request):
+        return _with_member(request, name, value)
     attribute = "json_data" if kind == "json" else "data"
     body = getattr(request, attribute)
     others = [key for key in ("json_data", "data", "content", "files") if key != attribute and getattr(request, key)]
@@ -131,3 +166,19 @@ def _with_field(request: HttpRequest, kind: str, name: str, value: Any) -> HttpR
         return dataclasses.replace(request, data=[*body, (name, value)])
     whole = {**(body or {}), name: value}
     return dataclasses.replace(request, json_data=whole) if kind == "json" else dataclasses.replace(request, data=whole)
+
+
+def _with_member(request: HttpRequest, name: str, value: Any) -> HttpRequest:
+    """The request with one more member in its JSON body, of which the rest stays as it is written."""
+    text, whole = _json_table(request)
+    if whole is None:
+        raise ProfileError(
+            f"the profile puts {name!r} into the JSON body, and the body of this request is no JSON object",
+            hint="send an object in UTF-8, or narrow `inject` with methods or paths",
+        )
+    if name in whole:
+        return request
+    end = text.rindex("}")
+    comma = ", " if whole else ""
+    member = f"{comma}{json.dumps(name)}: {json.dumps(value)}"
+    return dataclasses.replace(request, content=f"{text[:end].rstrip()}{member}{text[end:]}".encode())

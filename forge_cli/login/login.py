@@ -5,12 +5,14 @@ from __future__ import annotations
 import dataclasses
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import UTC, datetime
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from ..errors import AuthenticationException
-from ..models import Deadline, TokenData
+from ..frozen import immutable
+from ..models import Deadline, FrozenDict, TokenData
 from ..tokens.pipeline import Pipeline
 from .challenge import Challenge
 from .challenges import Challenges
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
     from .jar import Jar
 
 
-@dataclass(frozen=True)
+@immutable
 class Login:
     """How a profile logs in: the steps, where their tokens go, and which answers refuse them.
 
@@ -89,6 +91,36 @@ class Login:
             if "challenge" in step.heads or any(parent in found for parent in step.needs):
                 found.add(name)
         return frozenset(found)
+
+    def understood(self, challenge: Challenge) -> Challenge | None:
+        """What the steps use of a challenge; None when it lacks what one of them cannot do without."""
+        used, required = self._challenge_names
+        params = {name: value for name, value in challenge.params.items() if name in used}
+        if not params or not required <= params.keys():
+            return None
+        return Challenge(challenge.scheme, FrozenDict(params))
+
+    @cached_property
+    def _challenge_names(self) -> tuple[frozenset[str], frozenset[str]]:
+        """The parameters of challenges that the steps refer to, and those that must be there."""
+        steps = self.steps.values()
+        return (
+            frozenset(name for step in steps for name in step.challenge_names),
+            frozenset(name for step in steps for name in step.challenge_required),
+        )
+
+    def scopes(self) -> tuple[Login, ...]:
+        """This login as it answers each challenge that is remembered, one for each cache of tokens."""
+        found: dict[tuple[str, ...], Login] = {}
+        for known in () if self.challenges is None else self.challenges.known():
+            challenge = self.understood(known)
+            try:
+                login = None if challenge is None else self.answering(challenge)
+            except AuthenticationException:  # its origin is no longer the profile's
+                login = None
+            if login is not None:
+                found.setdefault(tuple(step.key for step in login.steps.values()), login)
+        return tuple(found.values())
 
     def answering(self, challenge: Challenge) -> Login:
         """This login as it answers one challenge: tokens are kept for each scope.

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import re
+import math
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Protocol
 
-from ..redact import MASK, sensitive
+from ..redact import MASK, REDACTOR, sensitive, speaks
 from .definition import ConditionTable
 from .filters import kind_of, text_of
 from .pattern import pattern_problem as pattern_problem
+from .pattern import searched
 from .pointer import pointer
 from .template import nearest
 
@@ -81,7 +82,7 @@ def _passes(key: str, wanted: Any, value: Any, equal: _Equal) -> bool:
         return not _holds(wanted, value, equal)
     if key == "matches":
         text = _text(value)
-        return text is not None and re.search(wanted, text) is not None
+        return text is not None and searched(wanted, text) is not None
     return _holds(wanted, value, equal)
 
 
@@ -107,11 +108,31 @@ def problem(predicate: Any) -> str | None:
     return _problem(predicate, _DEEPEST)
 
 
+def status_problem(predicate: Any) -> str | None:
+    """What is wrong with a predicate for a status, if anything."""
+    return problem(predicate) or _no_status(predicate)
+
+
+def _no_status(predicate: Any) -> str | None:
+    if isinstance(predicate, Mapping):
+        tests = [predicate[key] for key in ("in", "not") if key in predicate]
+        return next(filter(None, map(_no_status, tests)), None)
+    if isinstance(predicate, list | tuple):
+        return next(filter(None, map(_no_status, predicate)), None)
+    if isinstance(predicate, int) and not isinstance(predicate, bool) and 100 <= predicate <= 599:
+        return None
+    return 'a status is a whole number from 100 to 599; any of "2xx" is { matches = "^2" }'
+
+
 def _problem(predicate: Any, deeper: int) -> str | None:
     if isinstance(predicate, list | tuple):
         return None if all(map(_plain, predicate)) else "a list of a test holds only text, numbers, true and false"
     if not isinstance(predicate, Mapping):
-        return None if _plain(predicate) else f"a test is a plain value, a list or a table, not {kind_of(predicate)}"
+        if _plain(predicate):
+            return None
+        if isinstance(predicate, float):
+            return "must be a finite number"
+        return f"a test is a plain value, a list or a table, not {kind_of(predicate)}"
     if not predicate:
         return f"an empty test; keys are {', '.join(_KEYS)}"
     if deeper == 0:
@@ -137,7 +158,7 @@ def _key_problem(key: str, wanted: Any, deeper: int) -> str | None:
 
 
 def _plain(value: Any) -> bool:
-    return isinstance(value, str | bool | int | float)
+    return isinstance(value, str | bool | int) or (isinstance(value, float) and math.isfinite(value))
 
 
 def answer_matches(when: AnswerTests, status: int, headers: Mapping[str, str], body: Callable[[], Any]) -> bool:
@@ -189,6 +210,11 @@ def _shown(place: str, value: Any) -> str:
         return text
     if _carries_secret(place):
         return MASK
+    # A text that is no word may be a credential under any name; the code of an error is what a reader needs most.
+    if "err" not in place.lower() and not speaks("", text):
+        text = REDACTOR.success(text)
+        if len(text.split()) < 2:
+            return MASK
     return f"'{text}'" if len(text) <= _LONGEST_SHOWN else f"'{text[:_LONGEST_SHOWN]}…'"
 
 

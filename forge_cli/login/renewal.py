@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 from ..errors import StepFailed
-from .definition import Expires, Extract, ExtractTable, RefreshTable, RevokeTable, SuccessTable
+from .definition import Expires, Extract, RefreshTable, RevokeTable, SuccessTable
 from .exchange import Reading, answer, exchange, failure, refusal
+from .extract import optional
 from .work import Result, Work
 
 
@@ -43,6 +44,7 @@ def renewed(step: Renewable, work: Work) -> Result | None:
             table.request,
             dataclasses.replace(work, scope=scope),
             extract=_kept(step.extract if table.extract is None else table.extract, own),
+            lives_on=table.renew,
             success=step.success if table.success is None else table.success,
             expires=step.expires if table.expires is None else table.expires,
             refresh_end=table.until,
@@ -71,12 +73,4 @@ def revoked(step: Renewable, work: Work) -> None:
 
 def _kept(extract: Extract, own: Mapping[str, Any]) -> Extract:
     """The extract of a renewal: what the answer lacks stays as it was."""
-    return {name: _optional(place) if name != "token" and name in own else place for name, place in extract.items()}
-
-
-def _optional(place: str | ExtractTable) -> ExtractTable:
-    if isinstance(place, str):
-        return ExtractTable(pointer=place, optional=True)
-    return dataclasses.replace(
-        place, optional=True, default=None, alternatives=tuple(map(_optional, place.alternatives))
-    )
+    return {name: optional(place) if name != "token" and name in own else place for name, place in extract.items()}

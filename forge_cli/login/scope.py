@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Any, Protocol
 
+from ..frozen import immutable_by_name
 from ..models import FrozenDict, TokenData
-from ..redact import REDACTOR
+from ..redact import REDACTOR, sensitive, speaks
 from .filters import Moment
 from .template import Reference, UndefinedReference, fill, parse
 
+_PUBLIC = ("token_type", "scope")
 _SECRET_HEADS = ("secrets", "steps", "self", "values", "cookies")
 
 
@@ -38,7 +40,7 @@ def _no_nonce() -> int:
     raise UndefinedReference(("nonce",))
 
 
-@dataclass(frozen=True, kw_only=True)
+@immutable_by_name
 class Scope:
     """Values for references: those of the profile, and of the steps done so far.
 
@@ -118,14 +120,41 @@ class Scope:
 
 
 def _hide(references: Iterable[Reference], value: Any) -> None:
-    if isinstance(value, str | bytes) and any(reference[0] in _SECRET_HEADS for reference in references):
+    if not isinstance(value, str | bytes):
+        return
+    secret = [reference for reference in references if reference[0] in _SECRET_HEADS]
+    # What is made of an output that says something, such as an endpoint, says something too.
+    harmless = isinstance(value, str) and all(
+        reference[0] in ("steps", "self") and speaks(reference[-1], value) for reference in secret
+    )
+    if not harmless:
         REDACTOR.add(value)
 
 
+def hide(name: str, value: Any) -> None:
+    """From here on what an output holds is masked wherever something is shown, unless it says something.
+
+    What is named as a credential is one, whatever it looks like; numbers only then.
+    """
+    if name in _PUBLIC:
+        return
+    if isinstance(value, Mapping):
+        for key, inner in value.items():
+            hide(str(key) if not sensitive(name) else name, inner)
+    elif isinstance(value, list | tuple):
+        for inner in value:
+            hide(name, inner)
+    elif isinstance(value, str | bytes):
+        text = value if isinstance(value, str) else value.decode("utf-8", "replace")
+        REDACTOR.add(None if speaks(name, text) else text)
+    elif isinstance(value, int | float) and not isinstance(value, bool) and sensitive(name):
+        REDACTOR.add(str(value))
+
+
 def outputs_of(token: TokenData) -> dict[str, Any]:
-    """A stored token as the outputs that templates refer to; from here on each is hidden where it is shown."""
-    for value in token.extra.values():
-        REDACTOR.add(value if isinstance(value, str) else None)
+    """A stored token as the outputs that templates refer to; from here on those that are credentials are masked."""
+    for name, value in token.extra.items():
+        hide(name, value)
     found: dict[str, Any] = {"token": token.access_token, "token_type": token.token_type}
     if token.refresh_token is not None:
         found["refresh_token"] = token.refresh_token

@@ -6,17 +6,19 @@ import dataclasses
 import hashlib
 import hmac
 import json
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cache
 from typing import TYPE_CHECKING, Any, Protocol
 
-from ..errors import HttpClientException, MaxRetryException, NeedsPerson, StepFailed
+from ..errors import HttpClientException, MaxRetryException, NeedsPerson, ProfileError, StepFailed
 from ..models import Deadline, HttpRequest, HttpResponse, TokenData, random_uuid
 from ..registry import Registry
 from ..tokens.step import Cache, forgotten
 from .definition import ConditionTable, InvalidateTable, RefreshTable, RequestTable, StepTable
 from .expiry import duration
+from .inject import COLON, COLON_HINT
 from .predicate import answer_matches, condition_holds
 from .scope import Scope, outputs_of
 from .template import Reference, UndefinedReference, references, required
@@ -101,6 +103,7 @@ class LoginStep:
         self.conditional: bool = table.when is not None
         self.jars = uses_jar(table, sending=True)
         self.heads = frozenset(reference[0] for reference in references(plain(table)))
+        self.challenge_names, self.challenge_required = _of_challenges(table, self.heads)
         self.interactive: bool = getattr(table, "interactive", False)
         self.side_effect: bool = table.side_effect
         self.refresh_needs = frozenset(_steps(references(plain(getattr(table, "refresh", None)))))
@@ -125,6 +128,16 @@ class LoginStep:
             rules=self._rules,
             now=self._now,
         )
+
+    @property
+    def asked(self) -> str:
+        """What tells this step's token from those for other challenges, in words; empty when nothing does."""
+        if self.table.scope is None or not self._scope.challenge:
+            return ""
+        try:
+            return " ".join(self._scope.text(self.table.scope).split())
+        except UndefinedReference:
+            return ""
 
     def applies(self, given: Mapping[str, TokenData]) -> bool:
         """Whether the step's condition holds; without one it does."""
@@ -233,6 +246,8 @@ class LoginStep:
         )
 
         def send(table: RequestTable, request: HttpRequest, scope: Scope) -> HttpResponse:
+            if request.auth is not None and ":" in request.auth[0]:
+                raise ProfileError(f"step '{self.name}': the user in `basic` {COLON}", hint=COLON_HINT)
             try:
                 return self._wire.send(self.name, table, request, scope, repeat=repeat, deadline=deadline)
             except MaxRetryException as exc:
@@ -249,7 +264,8 @@ class LoginStep:
             token_type=str(found.get("token_type") or "Bearer"),
             expires_at=result.end.at,
             refresh_token=found.get("refresh_token"),
-            scope=found.get("scope"),
+            # Who says nothing of the scope grants the one that was asked for (RFC 6749, section 5.1).
+            scope=found.get("scope") or (self._scope.challenge.get("scope") if self.challenge_names else None),
             extra={name: value for name, value in found.items() if name not in _STANDARD},
             issued_at=self._now(),
             meta=self._meta(result, current, work),
@@ -291,7 +307,9 @@ def stored_jar(cookies: Iterable[Mapping[str, Any]]) -> Jar:
 
 def clock_of(tokens: Iterable[TokenData]) -> float:
     """How far the clock is ahead that one of these steps has read, in seconds."""
-    return next((float(token.meta["clock"]) for token in tokens if "clock" in token.meta), 0.0)
+    ahead = next((token.meta["clock"] for token in tokens if "clock" in token.meta), 0.0)
+    # In a file that somebody has edited there may be anything.
+    return float(ahead) if isinstance(ahead, int | float) and math.isfinite(ahead) else 0.0
 
 
 def uses_jar(table: Any, *, sending: bool = False) -> frozenset[str]:
@@ -350,6 +368,21 @@ def plain(table: Any) -> Any:
     if isinstance(table, Mapping):
         return {key: plain(value) for key, value in table.items()}
     return [plain(value) for value in table] if isinstance(table, list | tuple) else table
+
+
+def _of_challenges(table: Any, heads: frozenset[str]) -> tuple[frozenset[str], frozenset[str]]:
+    """The parameters of a challenge that a step refers to, and of these the ones that its login cannot do without."""
+    if "challenge" not in heads:
+        return frozenset(), frozenset()
+    whole = plain(table)
+    # A condition may ask for what is absent.
+    login = {**whole, "when": None, "refresh": None, "revoke": None}
+    needed = () if whole.get("when") is not None else required(login)
+    return _challenge_params(references(whole)), _challenge_params(needed)
+
+
+def _challenge_params(found: Iterable[Reference]) -> frozenset[str]:
+    return frozenset(reference[1].lower() for reference in found if reference[0] == "challenge")
 
 
 def _steps(found: Sequence[Reference]) -> list[str]:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, TypeVar
 
 from ..errors import ProfileError
+from ..frozen import immutable
 from .filters import FILTERS, Moment, octets_of, text_of
 
 Reference = tuple[str, ...]
@@ -48,7 +48,7 @@ class UndefinedReference(ProfileError):
         self.reference = reference
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Filter:
     """One ``| name(argument)``."""
 
@@ -56,7 +56,7 @@ class Filter:
     arguments: tuple[Operand, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Branch:
     """One side of ``??``: a term, what is added to it, and its filters."""
 
@@ -101,7 +101,7 @@ class Branch:
 Choice = tuple[Branch, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Template:
     """A parsed text: literal pieces, and choices between ``??`` branches."""
 
@@ -267,7 +267,7 @@ class _Parser:
             raise self.unexpected(wanted="the name of a filter")
         column = self.at - len(name) + 1
         if name not in FILTERS:
-            close = nearest(name, FILTERS)
+            close = _meant(name)
             problem = f"unknown filter '{name}'" + (f" (nearest: {close})" if close else "")
             raise TemplateError(problem, column, hint=f"one of: {', '.join(FILTERS)}")
         arguments: tuple[Operand, ...] = ()
@@ -318,6 +318,20 @@ class _Parser:
             return TemplateError(f"misplaced '{rest}'", column, hint="write it as in `${now + 60}`, with spaces around")
         problem = f"{wanted} is missing before {rest!r}" if wanted else f"unexpected {rest!r}"
         return TemplateError(problem, column, hint="write `$${` for a literal `${`")
+
+
+def _meant(word: str) -> str | None:
+    """The filter that a word of another language stands for: a slip, a longer name (base64), or a shorter (hmac)."""
+    longer = [name for name in FILTERS if _within(name, word.lower())]
+    shorter = [name for name in FILTERS if len(word) > 1 and name.startswith(word.lower())]
+    usual = next((name for name in shorter if name.endswith("256")), next(iter(shorter), None))
+    return nearest(word, FILTERS) or max(longer, key=len, default=None) or usual
+
+
+def _within(name: str, word: str) -> bool:
+    """Whether the letters of a name are in a word, in this order."""
+    letters = iter(word)
+    return word[0] == name[0] and all(letter in letters for letter in name)
 
 
 def fill(tree: Any, resolve: Resolve, made: Made | None = None) -> Any:

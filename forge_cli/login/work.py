@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from ..errors import NeedsPerson
+from ..frozen import immutable
 from ..models import Deadline, HttpRequest, HttpResponse
 from .definition import RequestTable
 from .expiry import End
@@ -65,7 +66,7 @@ class Command(Protocol):
         ...
 
 
-@dataclass(frozen=True)
+@immutable
 class Work:
     """One run of one step: its name, the values it may use, the moment, and its ways to the world.
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from dataclasses import field, replace
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
-from ..errors import ProfileError
+from ..errors import ProfileError, StepFailed
 from ..login.definition import (
     ExpiresTable,
     Extract,
@@ -16,13 +17,17 @@ from ..login.definition import (
     RequestTable,
     RevokeTable,
     SuccessTable,
+    TemplateText,
     UntilTable,
     VerifyTable,
+    table,
 )
+from ..login.endpoint import EndpointTable
 from ..login.sign import SIGNERS, Signer
 from ..login.steps import STEPS
 from ..login.steps.http import HttpStep
 from ..login.template import parse
+from ..login.work import Result, Work
 from .schema import OAuth2Auth, PipelineAuth
 
 TOKEN = "token"
@@ -111,7 +116,7 @@ class _Steps:
 
     def __init__(self, auth: OAuth2Auth) -> None:
         self.auth = auth
-        self.token_url = auth.token_url or _from_metadata("token_endpoint")
+        self.token_url, self.token_named = _endpoint("token_url", auth.token_url, "token_endpoint")
         self.steps: dict[str, Any] = {}
 
     def made(self) -> dict[str, Any]:
@@ -176,27 +181,28 @@ class _Steps:
 
     def _device(self, poll: RequestTable) -> Any:
         asked = self._asked()
-        url = self.auth.device_url or _from_metadata("device_authorization_endpoint")
+        url, named = _endpoint("device_url", self.auth.device_url, "device_authorization_endpoint")
         # The client says who it is here too, where it is not public (RFC 8628, section 3.1).
         return self._token(
             "device",
-            request=self._request(url, {"client_id": self.auth.client_id, **asked}, self._client()),
+            request=self._request(url, named, {"client_id": self.auth.client_id, **asked}, self._client()),
             poll=PollTable(request=poll),
         )
 
     def _browser(self) -> Any:
         auth = self.auth
         params: dict[str, Any] = {"client_id": auth.client_id, **self._asked(), **auth.authorization_params}
-        pushed_to, push_if = auth.par_url, "true"
-        if pushed_to is None and auth.issuer is not None:
-            pushed_to = _from_metadata("pushed_authorization_request_endpoint")
-            push_if = _from_metadata("push_required")
+        pushed, push_if = None, "true"
+        if auth.par_url is not None or auth.issuer is not None:
+            url, named = _endpoint("par_url", auth.par_url, "pushed_authorization_request_endpoint")
+            pushed = self._request(url, named, {}, self._client())
+            push_if = push_if if auth.par_url is not None else _from_metadata("push_required")
         return STEPS.load("browser")(
             kind="browser",
             url=auth.authorization_url or _from_metadata("authorization_endpoint"),
             params=params,
             redirect_uri=auth.redirect_uri,
-            pushed=None if pushed_to is None else self._request(pushed_to, {}, self._client()),
+            pushed=pushed,
             push_if=push_if,
             issuer=auth.issuer,
             iss_required=False if auth.issuer is None else _from_metadata("iss_required"),
@@ -263,12 +269,13 @@ class _Steps:
         return {} if self.auth.resource is None else {"resource": self.auth.resource}
 
     def _token_request(self, form: Mapping[str, Any], client: _Client) -> RequestTable:
-        return self._request(self.token_url, form, client)
+        return self._request(self.token_url, self.token_named, form, client)
 
-    def _request(self, url: str, form: Mapping[str, Any], client: _Client) -> RequestTable:
-        return RequestTable(
+    def _request(self, url: str, named: str, form: Mapping[str, Any], client: _Client) -> RequestTable:
+        return EndpointTable(
             method="POST",
             url=url,
+            named=named,
             headers={"Accept": "application/json"},
             form={**form, **client.form},
             basic=client.basic,
@@ -285,22 +292,21 @@ class _Steps:
 
     def _revoke(self, client: _Client) -> RevokeTable | None:
         """RFC 7009: with the refresh token, where there is one, the whole grant goes."""
-        url = self.auth.revocation_url
-        if url is None and self.auth.issuer is not None:
-            url = _from_metadata("revocation_endpoint")
-        if url is None:
+        if self.auth.revocation_url is None and self.auth.issuer is None:
             return None
+        url, named = _endpoint("revocation_url", self.auth.revocation_url, "revocation_endpoint")
         has_refresh = self.auth.grant in _RENEWABLE
         token = "${self.refresh_token ?? self.token}" if has_refresh else "${self.token}"
-        return RevokeTable(request=self._request(url, {"token": token}, client))
+        return RevokeTable(request=self._request(url, named, {"token": token}, client))
 
     def _outputs(self, renewable: bool) -> Extract:
         found: dict[str, Any] = {"token": "/access_token"}
         for name in ("token_type", "scope", *(("refresh_token",) if renewable else ())):
             found[name] = ExtractTable(pointer=f"/{name}", optional=True)
         # An ID token that nobody could verify is not handed on.
-        scopes = (parse(self.auth.scope).literal or "") if self.auth.scope else ""
-        if _METADATA in self.steps and self.auth.client_id is not None and "openid" in scopes.split():
+        scopes = parse(self.auth.scope).literal if self.auth.scope else None
+        asked = self.auth.grant != "client-credentials" and (scopes is None or "openid" in scopes.split())
+        if _METADATA in self.steps and self.auth.client_id is not None and asked:
             found["id_token"] = ExtractTable(
                 pointer="/id_token",
                 optional=True,
@@ -308,13 +314,15 @@ class _Steps:
                     jwks=_from_metadata("jwks_uri"),
                     issuer=self.auth.issuer or "",
                     audience=self.auth.client_id,
-                    nonce=f"${{steps.{_BROWSER}.nonce}}" if _BROWSER in self.steps else None,
+                    # There is one where an ID token was asked for.
+                    nonce=f'${{steps.{_BROWSER}.nonce ?? ""}}' if _BROWSER in self.steps else None,
                 ),
             )
         return found
 
 
 _ACCESS_TOKEN = "urn:ietf:params:oauth:token-type:access_token"
+_WELL_KNOWN = "/.well-known/"
 _ENDPOINTS = (
     "token_endpoint",
     "authorization_endpoint",
@@ -329,19 +337,57 @@ _ANNOUNCED = {
 }
 
 
-def _metadata(issuer: str, sought: Collection[str]) -> HttpStep:
-    """What the issuer says of itself (OpenID Connect Discovery; RFC 8414): its own name must be the one configured."""
-    extract: dict[str, Any] = {"token": "/issuer"}
+@table
+class MetadataStep(HttpStep):
+    """What an issuer says of itself: its own name must be the one configured.
+
+    OpenID Connect Discovery says where, and RFC 8414 for servers that have nothing there.
+    """
+
+    issuer: TemplateText = field(metadata={"help": "the issuer", "internal": True})
+
+    def run(self, work: Work) -> Result:
+        """Ask in both places. StepFailed when neither has it."""
+        try:
+            return super().run(work)
+        except StepFailed as exc:
+            if exc.status != 404:
+                raise
+            return self._elsewhere(work, exc)
+
+    def _elsewhere(self, work: Work, before: StepFailed) -> Result:
+        """RFC 8414, section 3.1: the well-known part stands before the issuer's path."""
+        scheme, slashes, rest = work.scope.text(self.issuer).rstrip("/").partition("://")
+        host, slash, path = rest.partition("/")
+        url = f"{scheme}{slashes}{host}{_WELL_KNOWN}oauth-authorization-server{slash}{path}"
+        request = replace(self.request, url=url.replace("${", "$${"))
+        try:
+            return HttpStep.run(replace(self, request=request), work)
+        except StepFailed as exc:
+            raise before if exc.status == 404 else exc from None
+
+
+def _metadata(issuer: str, sought: Collection[str]) -> MetadataStep:
+    # The token of this step is what tells one answer from another: no credential, and no name that is hidden as one.
+    extract: dict[str, Any] = {"token": ExtractTable(value="${response.body | sha256 | hex}")}
     extract |= {name: ExtractTable(pointer=f"/{name}", optional=name not in sought) for name in _ENDPOINTS}
     extract |= {name: ExtractTable(pointer=f"/{key}", default=False) for name, key in _ANNOUNCED.items()}
-    return HttpStep(
-        request=RequestTable(
-            url=f"{issuer.rstrip('/')}/.well-known/openid-configuration", headers={"Accept": "application/json"}
+    return MetadataStep(
+        issuer=issuer,
+        request=EndpointTable(
+            url=f"{issuer.rstrip('/')}{_WELL_KNOWN}openid-configuration",
+            headers={"Accept": "application/json"},
+            named="`issuer`",
         ),
         success=SuccessTable(status=200, body={"/issuer": issuer}),
         extract=extract,
         expires=ExpiresTable(ttl=_METADATA_LIFE),
     )
+
+
+def _endpoint(key: str, url: str | None, field: str) -> tuple[str, str]:
+    """Where an endpoint is, and what says so: a key of the profile, or else a field of the issuer's metadata."""
+    return (url, f"`{key}`") if url is not None else (_from_metadata(field), f"`{field}` in the issuer's metadata")
 
 
 def _from_metadata(name: str) -> str:

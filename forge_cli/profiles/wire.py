@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -12,6 +12,7 @@ from ..client import HttpClient
 from ..config import HttpClientConfig
 from ..errors import AuthenticationException, HttpClientException
 from ..events import Answered, Foreign, Listener, StepEvent
+from ..frozen import immutable
 from ..interfaces import AuthHookInterface, RetryStrategyInterface
 from ..login.definition import RequestTable
 from ..login.exchange import absolute
@@ -20,18 +21,19 @@ from ..login.scope import Scope
 from ..login.sign import Signer
 from ..models import Deadline, HttpRequest, HttpResponse, PreparedRequest, RequestContext, TokenData
 from ..retry import SimpleAuthRetryStrategy
+from ..transport.redirects import origin
 from .schema import RetryTable, SharedTable
 from .transport import of_shared, retry_strategy
 
 
-@dataclass(frozen=True)
+@immutable
 class Way:
-    """How a request of a login is sent: following so many redirects, repeated or not, with what certificate."""
+    """How a request of a login is sent: repeated or not, with what certificate; `away` from where its step sends it."""
 
-    redirects: int
     repeat: bool
     certificate: tuple[str, str | None, str | None] | None = None
     hook: AuthHookInterface | None = None
+    away: bool = False
 
 
 def wire(
@@ -42,11 +44,16 @@ def wire(
 
 
 def shared_wire(
-    table: SharedTable, base_url: str, folder: Path, listener: Listener | None, nonce: Callable[[], int]
+    table: SharedTable,
+    base_url: str,
+    folder: Path,
+    listener: Listener | None,
+    nonce: Callable[[], int],
+    retry: RetryTable | None = None,
 ) -> Wire:
-    """The wire of a shared login."""
+    """The wire of a shared login; `retry` is what a command says for all its requests."""
     config = of_shared(table, base_url, folder)
-    return wire(lambda: config, RetryTable(), listener, nonce)
+    return wire(lambda: config, retry or RetryTable(), listener, nonce)
 
 
 class StepClients:
@@ -62,16 +69,16 @@ class StepClients:
         strategy, transport = retry_strategy(self._retry), self._config()
         config = replace(
             transport,
-            # A hook is for the client's own origins, and without a base URL any is.
-            base_url=transport.base_url if way.hook is None else "",
-            allow_redirects=way.redirects > 0,
-            max_redirects=way.redirects,
-            post_to_get=True,
+            # A hook and a certificate are for the client's own origins, and without a base URL any is: a step
+            # may well log in elsewhere.
+            base_url="",
+            # A step follows redirects itself, so that nothing of it goes along to another origin.
+            allow_redirects=False,
             keep_cookies=False,
             auth_hook=way.hook,
             retry_strategy=strategy if way.repeat else Unsent(strategy),
             retry_unsafe_methods=way.repeat,
-            client_cert=way.certificate or transport.client_cert,
+            client_cert=None if way.away else way.certificate or transport.client_cert,
         )
         return HttpClient(config, listener=None if self._listener is None else _own(self._listener))
 
@@ -108,12 +115,14 @@ class Wire:
     ) -> HttpResponse:
         """As `login.step.Wire` says."""
         shown = None if table.client_cert is None else certificate(table.client_cert, scope)
-        way = Way(table.redirects, repeat, shown)
+        stated = scope.text(table.url)
+        away = request.url != stated and origin(absolute(request.url, scope)) != origin(absolute(stated, scope))
+        way = Way(repeat, shown, away=away)
+        request = replace(request, url=absolute(request.url, scope))
         self._tell(StepEvent(step))
         try:
             if table.sign is not None:
-                # What signs goes by values of this one run, and also where the profile's API is elsewhere.
-                request = replace(request, url=absolute(request.url, scope))
+                # What signs goes by values of this one run.
                 with self._client(replace(way, hook=SigningHook(table.sign, scope, self._nonce))) as client:
                     response = client.request(request, deadline=deadline)
             else:

@@ -22,7 +22,7 @@ from ..errors import (
 )
 from ..models import Deadline, TokenData
 from .kept import KeptTokens
-from .step import Step, bound_parents, forgotten, identity, in_order, made_for, same
+from .step import Step, again, bound_parents, forgotten, identity, in_order, made_for, same
 
 _NO_ANSWER = (ConnectionException, TimeoutException, SSLException, IncompleteResponseException)
 
@@ -329,7 +329,7 @@ class Pipeline:
             raise NeedsPerson(
                 f"step '{step.name}' has a side effect and is not run again unasked",
                 service_name=step.name,
-                hint="run `forge token login` on a terminal",
+                hint=again(step),
             )
         run.allowed.add(step.name)
 
@@ -414,7 +414,13 @@ class Pipeline:
         return refreshing
 
     def _log_in(self, step: Step, run: _Run) -> TokenData:
-        return self._stamp(step, step.login(self._given(step, run), run.deadline), run)
+        token = self._stamp(step, step.login(self._given(step, run), run.deadline), run)
+        if not token.fresh(self._now(), 0.0):
+            self._kept.tell(
+                f"step '{step.name}' was given a token that has already ended, so that each request logs in anew: "
+                "check `expires` in this step, and this machine's clock"
+            )
+        return token
 
     def _refreshes(self, step: Step, current: TokenData | None, run: _Run) -> bool:
         """Whether a token that is not alive can be renewed without a login, once its parents are there."""

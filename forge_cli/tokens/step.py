@@ -155,6 +155,12 @@ def bound_parents(steps: Mapping[str, Step]) -> dict[str, tuple[str, ...]]:
     return bound
 
 
+def again(step: Step) -> str:
+    """How to let a step that has a side effect run again, as a hint."""
+    how = "run `forge token login` on a terminal"
+    return how if step.interactive else f"{how}, or `forge token login --yes` anywhere"
+
+
 def identity(token: TokenData) -> str:
     """What tells this token from another: a digest of all its outputs but the refresh token."""
     outputs = json.dumps([token.access_token, dict(token.extra)], sort_keys=True, default=str)

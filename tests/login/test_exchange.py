@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import base64
+import dataclasses
 import json
+import sys
 import time
 from collections.abc import Callable
 from datetime import timedelta
@@ -81,7 +83,11 @@ class TestSuccess:
     @pytest.mark.parametrize(
         ("reply", "success", "reason"),
         [
-            (Reply(200, "<form>"), SuccessTable(status=302, cookie="sid"), "the status is 200"),
+            (
+                Reply(200, "<form>"),
+                SuccessTable(status=302, cookie="sid"),
+                "the status is 200, and `success` wants 302",
+            ),
             (Reply(302), SuccessTable(status=302, cookie="sid"), "the answer sets no cookie 'sid'"),
             (
                 Reply(302, headers=cookies("sid=; Max-Age=0")),
@@ -299,12 +305,148 @@ class TestJars:
         response = answer(RequestTable(url=url, cookies="site"), work())
         assert (response.status_code, response.history) == (302, ())
 
-    def test_without_a_jar_the_client_follows(self, server: Server, work: MakeWork) -> None:
+    def test_the_first_address_and_the_last_are_named(self, server: Server, work: MakeWork) -> None:
         url = server.reply("/start", Reply(302, headers=[("Location", "/next"), *cookies("sid=session-value-1")]))
         server.reply("/next", Reply(400))
         with pytest.raises(StepFailed) as caught:
             send(url, work(), method="GET", redirects=1)
         assert f"  GET {url} (redirected to {server.url}/next) -> 400" in caught.value.message
+
+
+@pytest.mark.parametrize("jar", [None, "site"], ids=["no jar", "a jar"])
+class TestAnotherOrigin:
+    """B1: whatever a step says is its secret, under any name."""
+
+    def test_it_gets_no_header_of_the_step(
+        self, server: Server, other_server: Server, work: MakeWork, jar: str | None
+    ) -> None:
+        there = other_server.reply("/there", Reply(200, GOOD))
+        url = server.reply("/start", Reply(302, headers={"Location": there}))
+        headers = {"X-S": "canary-1", "X-Device": "canary-2", "Accept-Language": "de"}
+        send(url, work(), method="GET", cookies=jar, redirects=1, headers=headers, basic=("ada", "canary-3"))
+        [seen] = other_server.seen
+        assert "canary" not in str(seen.headers)
+        assert seen.headers["Authorization"] is None
+        assert seen.headers["Accept-Language"] == "de"
+
+    def test_it_gets_no_query_of_the_step_that_the_server_repeats(
+        self, server: Server, other_server: Server, work: MakeWork, jar: str | None
+    ) -> None:
+        there = other_server.reply("/there", Reply(200, GOOD))
+        server.reply("/start", Reply(302, headers={"Location": f"{there}?k=canary-1&ticket=a&%6f=canary-2"}))
+        send(f"{server.url}/start?o=canary-2", work(), method="GET", cookies=jar, redirects=1, query={"k": "canary-1"})
+        assert other_server.seen[0].query == [("ticket", "a")]
+
+    @pytest.mark.parametrize("status", [307, 308])
+    def test_it_gets_no_body(
+        self, server: Server, other_server: Server, work: MakeWork, jar: str | None, status: int
+    ) -> None:
+        there = other_server.reply("/there", Reply(200, GOOD), optional=True)
+        url = server.reply("/start", Reply(status, headers={"Location": there}))
+        with pytest.raises(RedirectException, match="would send this request's body"):
+            send(url, work(), cookies=jar, redirects=1, form={"a": "canary-1"})
+        assert other_server.seen == []
+
+
+WHOLE: Extract = {
+    "token": ExtractTable(pointer="/wrong", alternatives=(ExtractTable(pointer="/data/at"),)),
+    "other": "/data/ot",
+    "several": "/data/list",
+    "code": "/data/otp",
+}
+BODY: dict[str, Any] = {
+    "data": {"at": "canary one", "ot": "canary-2-zz81", "list": [{"x": "canary 3"}], "otp": 834111},
+    "ok": False,
+    "state": "MFA_REQUIRED",
+    "error": "invalid_grant",
+    "page": "https://login.example/realms/x/help",
+    "unnamed": "canary-4-zz81",
+    "words": "a text with canary5canary5canary5 in it",
+}
+
+
+class TestWhatAFailureShows:
+    """B5: an answer that failed may hold good credentials all the same."""
+
+    @pytest.mark.parametrize(
+        ("success", "extract"),
+        [
+            (SuccessTable(body={"/ok": True}), WHOLE),
+            (SuccessTable(body={"/data/ot": "x"}), WHOLE),
+            (None, {**WHOLE, "missing": "/nowhere"}),
+            (None, {"missing": "/nowhere", **WHOLE}),
+        ],
+        ids=["refused", "the value is quoted", "missing after them", "missing before them"],
+    )
+    def test_is_no_credential(
+        self, server: Server, work: MakeWork, success: SuccessTable | None, extract: Extract
+    ) -> None:
+        with pytest.raises(StepFailed) as caught:
+            send(server.reply("/login", Reply(200, BODY)), work(), success=success, extract=extract)
+        message = caught.value.message
+        assert "canary" not in message
+        assert "834111" not in message
+        for said in ("MFA_REQUIRED", "invalid_grant", "https://login.example/realms/x/help", '"unnamed"'):
+            assert said in message
+
+    def test_is_no_output_that_a_test_or_the_status_line_quotes(self, server: Server, work: MakeWork) -> None:
+        raw = b'HTTP/1.1 200 canaryword\r\nContent-Length: 19\r\n\r\n{"x": "canaryword"}'
+        with pytest.raises(StepFailed) as caught:
+            send(
+                server.reply("/login", Reply(raw=raw)),
+                work(),
+                success=SuccessTable(body={"/x": "ok"}),
+                extract={**TOKEN, "password": "/x"},
+            )
+        assert "refused: '/x' is '***'\n" in caught.value.message
+        assert "canary" not in caught.value.message
+
+    def test_is_all_of_an_answer_that_says_itself_that_it_is_none(self, server: Server, work: MakeWork) -> None:
+        url = server.reply("/login", Reply(400, {"trace": "AADSTS70011:a1b2", "at": "canary one"}))
+        with pytest.raises(StepFailed) as caught:
+            send(url, work(), extract={"token": "/at"})
+        assert "AADSTS70011:a1b2" in caught.value.message
+        assert "canary" not in caught.value.message
+
+
+class TestOutputs:
+    @pytest.mark.parametrize(
+        ("name", "value"),
+        [
+            ("state", "active"),
+            ("kind", "bearer"),
+            ("region", "eu-west-1"),
+            ("at", "2026-01-01T01:00:00Z"),
+            ("token_endpoint", "https://login.example/realms/x/token"),
+            ("place", "http://127.0.0.1:8080/v1/login"),
+        ],
+    )
+    def test_that_say_something_stay_readable(self, server: Server, work: MakeWork, name: str, value: str) -> None:
+        send(server.reply("/login", Reply(200, {"it": value, **GOOD})), work(), extract={name: "/it", **TOKEN})
+        assert REDACTOR.text(f"POST {value}/x") == f"POST {value}/x"
+
+    @pytest.mark.parametrize(
+        ("name", "value"),
+        [
+            ("token", "active"),
+            ("refresh_token", "bearer"),
+            ("id_token", "eu-west-1"),
+            ("client_secret", "https://login.example/"),
+            ("password", "spring"),
+            ("code", "word"),
+            ("assertion", "word"),
+            ("cookie", "session"),
+            ("session", "word-of-mine"),
+            ("place", "https://ada:word@login.example/"),
+            ("place", "https://login.example/?key=word"),
+            ("place", "https://login.example/c/AbC123dEf456GhI789"),
+            ("any", "3f2c9a81bb"),
+        ],
+    )
+    def test_that_are_credentials_are_masked(self, server: Server, work: MakeWork, name: str, value: str) -> None:
+        extract = {**TOKEN, name: "/it"}
+        send(server.reply("/login", Reply(200, {**GOOD, "it": value})), work(), extract=extract)
+        assert value not in REDACTOR.text(f"<{value}>")
 
 
 class TestRenewals:
@@ -347,6 +489,25 @@ def id_token(key: RSAKey = KEY, **claims: Any) -> str:
 
 
 class TestVerifying:
+    @pytest.fixture
+    def unable(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Without the library that verifies."""
+        monkeypatch.delitem(sys.modules, "forge_cli.login.jose", raising=False)
+        monkeypatch.setitem(sys.modules, "joserfc.errors", None)
+
+    def test_an_optional_token_that_nobody_can_verify_is_not_handed_on(
+        self, server: Server, work: MakeWork, unable: None
+    ) -> None:
+        assert self.verify(server, self.scope(work), id_token()).outputs == GOOD
+
+    def test_a_token_that_must_be_there_and_that_nobody_can_verify_is_an_error(
+        self, server: Server, work: MakeWork, unable: None
+    ) -> None:
+        with pytest.raises(ProfileError, match="needs joserfc"):
+            self.verify(
+                server, self.scope(work), id_token(), place=lambda known: dataclasses.replace(known, optional=False)
+            )
+
     def verify(self, server: Server, work: Work, token: Any, **options: Any) -> Result:
         url = server.reply("/login", Reply(200, {"id_token": token, **GOOD}))
         keys = options.pop("keys", Reply(200, {"keys": [KEY.as_dict(private=False)]}))
@@ -369,6 +530,11 @@ class TestVerifying:
         assert result.outputs["id_token"] == token
         assert result.end.at == NOW + timedelta(seconds=60)
         assert [seen.path for seen in server.seen] == ["/login", "/jwks"]
+
+    def test_an_empty_nonce_is_none_where_no_nonce_was_sent(self, server: Server, work: MakeWork) -> None:
+        token = id_token(nonce=None)
+        made = work(vars={"issuer": "issuer.example", "nonce": ""})
+        assert self.verify(server, made, token).outputs["id_token"] == token
 
     def test_also_at_an_alternative_place(self, server: Server, work: MakeWork) -> None:
         with pytest.raises(StepFailed, match="another audience"):
@@ -557,11 +723,11 @@ def test_withings_refuses_inside_a_200(server: Server, work: MakeWork) -> None:
 
 
 def test_outputs_are_masked_whatever_they_were_made_of(server: Server, work: MakeWork) -> None:
-    url = server.reply("/login", Reply(200, {"a": "output-part-a", **GOOD}))
+    url = server.reply("/login", Reply(200, {"a": "Output-part-a1", **GOOD}))
     extract: Extract = {"a": "/a", **TOKEN, "joined": ExtractTable(value="${self.a | b64}")}
     send(url, work(), extract=extract)
-    coded = base64.b64encode(b"output-part-a").decode()
-    assert REDACTOR.text(f"output-part-a {coded}") == "*** ***"
+    coded = base64.b64encode(b"Output-part-a1").decode()
+    assert REDACTOR.text(f"Output-part-a1 {coded}") == "*** ***"
 
 
 def test_the_body_is_read_as_json_once(server: Server, work: MakeWork, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -190,8 +190,24 @@ def test_an_answer_passes_or_the_first_test_that_fails_is_named(
 
 
 def test_long_values_are_cut_in_the_message() -> None:
-    said = failed_test(WhenTable(body={"": "x"}), 200, {}, lambda: "a" * 1000)
-    assert said == f"'' is '{'a' * 80}…'"
+    said = failed_test(WhenTable(body={"": "x"}), 200, {}, lambda: "no " * 400)
+    assert said == f"'' is '{('no ' * 27)[:80]}…'"
+
+
+@pytest.mark.parametrize(
+    ("place", "value", "shown"),
+    [
+        ("/state", "MFA_REQUIRED", "'MFA_REQUIRED'"),
+        ("/data/x", "aB3dE6gH9jK2", "***"),
+        ("/error/code", "aB3dE6gH9jK2", "'aB3dE6gH9jK2'"),
+        ("/note", "take aB3dE6gH9jK2mN5p now", "'take *** now'"),
+    ],
+)
+def test_a_value_that_looks_like_a_credential_is_not_quoted(place: str, value: str, shown: str) -> None:
+    body: Any = value
+    for part in reversed(place.split("/")[1:]):
+        body = {part: body}
+    assert failed_test(WhenTable(body={place: "x"}), 200, {}, lambda: body) == f"'{place}' is {shown}"
 
 
 def test_in_a_body_that_is_not_json_everything_is_absent() -> None:

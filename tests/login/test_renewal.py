@@ -129,6 +129,22 @@ def test_the_refresh_token_has_an_end_of_its_own(server: Server, work: MakeWork)
     assert result.until == NOW + timedelta(minutes=30)
 
 
+@pytest.mark.parametrize("reply", [Reply(204), Reply(200, {"expires_in": 60})], ids=["nothing", "no token"])
+def test_a_token_that_must_renew_itself_lives_on_when_the_answer_has_no_other(
+    server: Server, work: MakeWork, reply: Reply
+) -> None:
+    url = server.reply("/renew", reply)
+    result = renewed(step(url, renew=True, success=SuccessTable(), expires=ExpiresTable(ttl=60)), work(own=OWN))
+    assert result is not None
+    assert (result.outputs, result.end.at) == ({}, NOW + timedelta(seconds=60))
+    assert renewed(step(url, success=SuccessTable()), work(own=OWN)) is None
+
+
+def test_a_page_is_no_answer_by_which_a_token_lives_on(server: Server, work: MakeWork) -> None:
+    url = server.reply("/renew", Reply(200, "<html>log in</html>"))
+    assert renewed(step(url, renew=True, success=SuccessTable()), work(own=OWN)) is None
+
+
 @pytest.mark.parametrize(
     "reply",
     [

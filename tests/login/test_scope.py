@@ -97,3 +97,43 @@ def test_what_filters_make_of_a_secret_is_hidden_too(own_home: Path, template: s
     assert made.fill({"x": [template]}) == {"x": [value]}
     shown = REDACTOR.text(value)
     assert (derived is None and shown == value) or (derived is not None and derived in value and derived not in shown)
+
+
+@pytest.mark.parametrize(
+    ("extra", "shown"),
+    [
+        ({"region": "eu-west-1"}, "eu-west-1"),
+        ({"place": "https://login.example/x"}, "https://login.example/x"),
+        ({"session": "word-of-mine"}, "***"),
+        ({"any": "k3j4h5k3j4h5"}, "***"),
+        ({"table": {"deep": ["k9j4h5k3j4h9"]}}, "***"),
+        ({"pin": 771923}, "***"),
+        ({"number": 771924}, "771924"),
+    ],
+    ids=["words", "an address", "a name", "a look", "a table", "a number by its name", "a number"],
+)
+def test_of_a_stored_token_only_credentials_are_hidden(extra: dict[str, Any], shown: str) -> None:
+    def text(value: Any) -> str:
+        while isinstance(value, dict | list):
+            value = next(iter(value.values())) if isinstance(value, dict) else value[0]
+        return str(value)
+
+    outputs_of(TokenData("token-1", extra=extra))
+    assert REDACTOR.text(text(next(iter(extra.values())))) == shown
+
+
+@pytest.mark.parametrize(
+    ("template", "hidden"),
+    [
+        ("${steps.metadata.token_endpoint | lower}", False),
+        ("${steps.login.token | upper}", True),
+        ('${values.made | regex("(.*)")}', True),
+    ],
+)
+def test_what_is_made_of_an_endpoint_stays_readable(template: str, hidden: bool) -> None:
+    made = scope(
+        steps={"metadata": {"token_endpoint": "https://Login.example/t"}, "login": {"token": "active-word"}},
+        values={"made": "some-words"},
+    )
+    value = made.text(template)
+    assert (REDACTOR.text(value) != value) is hidden

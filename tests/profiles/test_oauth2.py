@@ -7,10 +7,12 @@ from typing import Any
 
 import pytest
 
-from forge_cli.errors import StepFailed
+from forge_cli.errors import ConnectionException, ProfileError, StepFailed
+from forge_cli.login.endpoint import EndpointTable
 from forge_cli.profiles.build import Profile
 from forge_cli.profiles.document import load_document
 from forge_cli.profiles.validate import describe, problems
+from forge_cli.redact import REDACTOR
 from tests.logins import made
 from tests.people import Somebody, parameters, visit
 from tests.server import Reply, Seen, Server
@@ -169,6 +171,137 @@ class TestMetadata:
         profile.login.pipeline.obtain(["token"])
         person.done()
         assert ("request_uri" in parameters(person.opened[0])) is (required is True)
+
+    def test_it_is_asked_for_in_the_other_place_where_the_usual_one_has_nothing(self, server: Server) -> None:
+        issuer = f"{server.url}/realms/x"
+        server.reply("/realms/x/.well-known/openid-configuration", Reply(404))
+        server.reply(
+            "/.well-known/oauth-authorization-server/realms/x",
+            Reply(body={"issuer": issuer, "token_endpoint": f"{server.url}/token"}),
+        )
+        server.reply("/token", Reply(body=TOKEN))
+        keys = f'grant = "client-credentials"\nissuer = "{server.url}/realms/${{vars.realm}}"\nclient_id = "c"'
+        text = f'vars = {{ realm = "x" }}\n[profiles.demo.auth]\ntype = "oauth2"\nclient_auth = "none"\n{keys}\n'
+        made(text, server.url).login.pipeline.obtain(["token"])
+        assert len(server.seen_at("/token")) == 1
+
+    @pytest.mark.parametrize(
+        ("first", "second", "said"),
+        [(404, 404, "openid-configuration -> 404"), (404, 500, "authorization-server -> 500"), (500, None, "-> 500")],
+    )
+    def test_of_two_failures_the_one_that_says_most_is_shown(
+        self, server: Server, first: int, second: int | None, said: str
+    ) -> None:
+        server.reply("/.well-known/openid-configuration", Reply(first))
+        server.reply("/.well-known/oauth-authorization-server", Reply(second or 200), optional=second is None)
+        profile = oauth(
+            server, f'grant = "client-credentials"\nissuer = "{server.url}"\nclient_id = "c"\nclient_auth = "none"'
+        )
+        with pytest.raises(StepFailed, match=said):
+            profile.login.pipeline.obtain(["token"])
+
+    def test_its_endpoints_stay_readable_in_messages(self, server: Server) -> None:
+        self.answer(server)
+        server.reply("/token", Reply(400, {"error": "invalid_client", "see": server.url}))
+        profile = oauth(
+            server, f'grant = "client-credentials"\nissuer = "{server.url}"\nclient_id = "c"\nclient_auth = "none"'
+        )
+        with pytest.raises(StepFailed) as caught:
+            profile.login.pipeline.obtain(["token"])
+        assert f"POST {server.url}/token -> 400" in caught.value.message
+        assert REDACTOR.text(server.url) == server.url
+
+    def test_it_prints_as_a_step_that_a_profile_can_have(self, server: Server) -> None:
+        profile = oauth(
+            server, f'grant = "client-credentials"\nissuer = "{server.url}"\nclient_id = "c"\nclient_auth = "none"'
+        )
+        assert profile.login.steps["metadata"].table.kind == "http"
+
+
+class TestInTheClear:
+    """E: endpoints are https, but for those of this machine."""
+
+    @pytest.mark.parametrize(
+        ("keys", "named"),
+        [
+            (
+                'grant = "password"\ntoken_url = "http://login.example/token"\nusername = "u"\npassword = "p"',
+                "token_url",
+            ),
+            ('grant = "password"\nissuer = "http://login.example"\nusername = "u"\npassword = "p"', "issuer"),
+            (
+                'grant = "password"\ntoken_url = "http://127.0.0.1.login.example/"\nusername = "u"\npassword = "p"',
+                "token_url",
+            ),
+            (
+                'grant = "device-code"\ntoken_url = "/token"\ndevice_url = "http://login.example/device"',
+                "device_url|`request`",
+            ),
+            (
+                'grant = "authorization-code"\ntoken_url = "/t"\nauthorization_url = "/a"\npar_url = "http://login.example"',
+                "par_url|`pushed`",
+            ),
+        ],
+        ids=["token", "metadata", "a host that begins like an address", "device", "pushed"],
+    )
+    def test_nothing_is_sent_to_another_machine(self, server: Server, keys: str, named: str) -> None:
+        text = f'[profiles.demo.auth]\ntype = "oauth2"\nclient_id = "c"\n{keys}\n'
+        profile = made(text, server.url, person=Somebody())
+        with pytest.raises(ProfileError, match=f"({named}).* is not https"):
+            profile.login.pipeline.obtain(["token"])
+        assert server.seen == []
+
+    def test_nor_where_the_metadata_says_so(self, server: Server) -> None:
+        body = {"issuer": server.url, "token_endpoint": "http://login.example/token"}
+        server.reply("/.well-known/openid-configuration", Reply(body=body))
+        profile = oauth(
+            server, f'grant = "client-credentials"\nissuer = "{server.url}"\nclient_id = "c"\nclient_auth = "none"'
+        )
+        with pytest.raises(ProfileError, match=r"`token_endpoint` in the issuer's metadata is not https"):
+            profile.login.pipeline.obtain(["token"])
+
+    @pytest.mark.parametrize("how", ["renewal", "revocation"])
+    def test_nor_afterwards(self, server: Server, how: str) -> None:
+        server.reply("/token", Reply(body={**TOKEN, "expires_in": 0, "refresh_token": "rt-1"}))
+        keys = 'grant = "password"\nclient_id = "c"\nusername = "u"\npassword = "p"\ntoken_url = "${vars.at}/token"'
+        text = f'[profiles.demo.auth]\ntype = "oauth2"\n{keys}\nrevocation_url = "http://login.example/revoke"\n'
+        profile = made(f'vars = {{ at = "{server.url}" }}\n{text}', server.url)
+        profile.login.pipeline.obtain(["token"])
+        if how == "revocation":
+            with pytest.raises(ProfileError, match="`revocation_url` is not https"):
+                profile.login.revoke("token")
+            return
+        refresh = profile.login.steps["token"].table.refresh
+        assert isinstance(refresh.request, EndpointTable)
+        assert refresh.request.named == "`token_url`"
+
+    def test_a_step_of_ones_own_may_be_tried_without_tls(self, server: Server) -> None:
+        text = '[profiles.demo.auth]\ntype = "pipeline"\n[profiles.demo.auth.steps.user]\n'
+        text += 'request = { url = "http://login.invalid/x", timeout = 1 }\nextract = { token = "/t" }\n'
+        with pytest.raises(ConnectionException):
+            made(f"retry = {{ max_retries = 0 }}\n{text}", server.url).login.pipeline.obtain(["user"])
+
+
+@pytest.mark.parametrize(
+    ("grant", "scope", "there"),
+    [
+        ('"password"\nusername = "u"\npassword = "p"', '"openid email"', True),
+        ('"password"\nusername = "u"\npassword = "p"', '"${vars.scope}"', True),
+        ('"password"\nusername = "u"\npassword = "p"', '"email"', False),
+        ('"refresh-token"\nrefresh_token = "rt"', '"${vars.scope}"', True),
+        ('"token-exchange"\nsubject_token = "t"', '"${vars.scope}"', True),
+        ('"authorization-code"', '"${vars.scope}"', True),
+        ('"device-code"', '"${vars.scope}"', True),
+        ('"client-credentials"\nclient_auth = "none"', '"${vars.scope}"', False),
+    ],
+)
+def test_an_id_token_is_an_output_of_each_grant_that_may_return_one(
+    server: Server, grant: str, scope: str, there: bool
+) -> None:
+    keys = f'issuer = "{server.url}"\nclient_id = "c"\nscope = {scope}\ngrant = {grant}'
+    text = f'vars = {{ scope = "openid" }}\n[profiles.demo.auth]\ntype = "oauth2"\n{keys}\n'
+    place = made(text, server.url).login.steps["token"].table.extract.get("id_token")
+    assert (place is not None and place.optional and place.verify is not None) is there
 
 
 def logged_in(server: Server, keys: str) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import socket
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,13 +9,14 @@ import pytest
 
 from forge_cli.client import HttpClient
 from forge_cli.config import HttpClientConfig
-from forge_cli.errors import ConnectionException, HttpStatusException, MaxRetryException
+from forge_cli.errors import ConnectionException, HttpClientException, HttpStatusException, MaxRetryException
 from forge_cli.events import StepEvent
 from forge_cli.login.definition import RequestTable
 from forge_cli.login.scope import Scope
 from forge_cli.models import HttpRequest, RequestContext
+from forge_cli.profiles.schema import RetryTable
 from forge_cli.profiles.secrets import Secrets
-from forge_cli.profiles.wire import Unsent, Way, Wire
+from forge_cli.profiles.wire import StepClients, Unsent, Way, Wire
 from forge_cli.retry import ExponentialBackoffRetryStrategy, NoRetryStrategy, SimpleRetryStrategy
 from tests.logins import made
 from tests.server import Reply, Server
@@ -32,13 +34,45 @@ def test_there_is_one_client_for_each_way_of_sending() -> None:
         return HttpClient(HttpClientConfig(base_url="http://127.0.0.1:1", retry_strategy=NoRetryStrategy()))
 
     wire = Wire(client, told.append, lambda: 1)
-    for redirects, repeat in ((0, True), (0, True), (3, True), (0, False)):
+    for redirects, repeat in ((0, True), (3, True), (0, False)):
         table = RequestTable(url="/", redirects=redirects)
         with pytest.raises(MaxRetryException) as caught:
             wire.send("user", table, HttpRequest("GET", "/"), SCOPE, repeat=repeat, deadline=None)
         assert isinstance(caught.value.original_exception, ConnectionException)
-    assert made_for == [Way(0, True), Way(3, True), Way(0, False)]
-    assert told == [StepEvent("user"), StepEvent(None)] * 4
+    assert made_for == [Way(True), Way(False)]
+    assert told == [StepEvent("user"), StepEvent(None)] * 3
+
+
+@pytest.mark.parametrize(
+    ("stated", "sent", "away"),
+    [
+        ("/a", "/a", False),
+        ("/a", "http://127.0.0.1:1/b", False),
+        ("http://127.0.0.1:1/a", "http://localhost:1/a", True),
+        ("/a", "https://127.0.0.1:1/a", True),
+        ("http://127.0.0.1:1/a", "http://127.0.0.1:2/a", True),
+    ],
+    ids=["as stated", "redirected", "another host", "another scheme", "another port"],
+)
+def test_where_a_redirect_leads_away_the_certificate_of_the_profile_stays_behind(
+    stated: str, sent: str, away: bool
+) -> None:
+    made_for: list[Way] = []
+    config = HttpClientConfig(base_url="http://127.0.0.1:1", client_cert=("a.pem", "a.key", None))
+    clients = StepClients(lambda: config, RetryTable(max_retries=0), None)
+
+    def client(way: Way) -> HttpClient:
+        made_for.append(way)
+        return HttpClient(HttpClientConfig(retry_strategy=NoRetryStrategy()))
+
+    scope = replace(SCOPE, base_url="http://127.0.0.1:1")
+    with pytest.raises(HttpClientException):
+        Wire(client, None, lambda: 1).send(
+            "user", RequestTable(url=stated), HttpRequest("GET", sent), scope, repeat=True, deadline=None
+        )
+    [way] = made_for
+    assert way.away is away
+    assert clients(way).config.client_cert == (None if away else ("a.pem", "a.key", None))
 
 
 @pytest.mark.parametrize(

@@ -36,9 +36,10 @@ class TestBody:
         BodyTokenFetcher("login", server.url, "/token", request_data=data, content_type="json").fetch()
         assert (server.seen[0].json(), server.seen[0].headers["Content-Type"]) == (data, "application/json")
 
-    def test_a_content_type_of_one_s_own_stays(self, server: Server) -> None:
+    @pytest.mark.parametrize("name", ["content-type", "Content-Type", "CONTENT-TYPE"])
+    def test_a_content_type_of_one_s_own_stays(self, server: Server, name: str) -> None:
         server.reply("/token", Reply(body={"access_token": "token-1"}))
-        headers = {"content-type": "application/vnd.api+json", "X-Tenant": "a"}
+        headers = {name: "application/vnd.api+json", "X-Tenant": "a"}
         BodyTokenFetcher("login", server.url, "/token", "POST", headers, {"a": 1}, content_type="json").fetch()
         assert server.seen[0].headers.get_all("Content-Type") == ["application/vnd.api+json"]
         assert server.seen[0].headers["X-Tenant"] == "a"

@@ -256,3 +256,16 @@ def test_a_refused_password_is_not_in_the_error(server: Server) -> None:
     with provider, pytest.raises(AuthenticationException, match="Failed to fetch token for orders") as caught:
         provider.fetch_token()
     assert "password-1" not in str(caught.value)
+
+
+@pytest.mark.parametrize("status", [300, 400, 500])
+def test_a_refusal_names_the_status_the_service_and_what_the_answer_says(server: Server, status: int) -> None:
+    url = server.reply("/token", Reply(status, {"error": "no", "access_token": "token-in-an-error"}))
+    with Provider(url) as provider, pytest.raises(AuthenticationException) as caught:
+        provider.fetch_token()
+    cause = caught.value.original_exception
+    assert isinstance(cause, AuthenticationException)
+    assert cause.message.startswith(f"Token request failed with status {status}: ")
+    assert '"error": "no"' in cause.message
+    assert "token-in-an-error" not in str(caught.value)
+    assert cause.service_name == caught.value.service_name == "orders"

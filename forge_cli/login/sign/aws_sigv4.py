@@ -33,7 +33,7 @@ _DIGEST = "X-Amz-Content-SHA256"
 class AwsSigV4Sign(Signer):
     """AWS Signature Version 4, in the Authorization header."""
 
-    type: Literal["aws-sigv4"] = key("`aws-sigv4`")
+    type: Literal["aws-sigv4"] = key("sign by AWS Signature Version 4")
     access_key: TemplateText = key("the access key's id")
     secret_key: TemplateText = key("the secret access key")
     session_token: TemplateText | None = key("the session token of temporary keys", default=None)

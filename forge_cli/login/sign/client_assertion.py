@@ -27,7 +27,7 @@ _SIGNING = Registry("signer", {"client-assertion": "forge_cli.login.jose:signed"
 class ClientAssertionSign(Signer):
     """Put a signed JWT about the client into the form, a new one for each attempt: a server takes each once."""
 
-    type: Literal["client-assertion"] = key("`client-assertion`")
+    type: Literal["client-assertion"] = key("sign by an assertion of the client (RFC 7523)")
     client_id: TemplateText = key("the client, which is issuer and subject")
     audience: TemplateText = key("whom it is for: the token endpoint or the issuer, as the server documents")
     alg: Algorithm = key("the algorithm (RFC 7518, RFC 8037)", default="RS256")

@@ -99,9 +99,9 @@ class DigestSign(Signer):
     __slots__ = ("_memory",)
     _memory: ClassVar[_Memory]
 
-    type: Literal["digest"] = key("`digest`")
-    username: TemplateText = key("the user")
-    password: TemplateText = key("the password")
+    type: Literal["digest"] = key("sign by digest access authentication (RFC 7616)")
+    username: TemplateText = key("the user name")
+    password: TemplateText = key("the password of the user")
 
     def __new__(cls, **values: Any) -> DigestSign:
         made = super().__new__(cls)

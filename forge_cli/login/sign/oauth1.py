@@ -30,7 +30,7 @@ _RSA = Registry(
 class OAuth1Sign(Signer):
     """OAuth 1.0: the client's credentials, and those of a token when there is one."""
 
-    type: Literal["oauth1"] = key("`oauth1`")
+    type: Literal["oauth1"] = key("sign by OAuth 1.0a (RFC 5849)")
     client_key: TemplateText = key("the client's identifier, or consumer key")
     client_secret: TemplateText = key("the client's secret, or consumer secret", default="")
     token: TemplateText | None = key("the token's identifier", default=None)

@@ -31,7 +31,7 @@ class TemplateSign(Signer):
     computes. Query parameters and fields of a body replace those of the same name, and go to the end.
     """
 
-    type: Literal["template"] = key("`template`")
+    type: Literal["template"] = key("sign by a signature of your own, from templates")
     values: Mapping[str, TemplateText] = key("named intermediate values, in order", default_factory=dict)
     inject: tuple[InjectTable, ...] = key("where the signature and what belongs to it go")
 

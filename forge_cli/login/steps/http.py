@@ -31,7 +31,7 @@ _RUNS = Registry(
 class HttpStep(StepTable):
     """Send a request; the outputs, one of them `token`, are in the answer."""
 
-    request: RequestTable = key("the request")
+    request: RequestTable = key("the request whose answer has the outputs")
     success: SuccessTable | None = key("what counts as success; default: 2xx, and the token is there", default=None)
     extract: Extract = key("outputs by name, one of them `token`")
     refresh: RefreshTable | None = key("how to renew the token without logging in", default=None)

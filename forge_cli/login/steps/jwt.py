@@ -28,7 +28,7 @@ class JwtStep(StepTable):
     alg: Algorithm = key("the algorithm (RFC 7518, RFC 8037)")
     key_password: TemplateText | None = key("the password of an encrypted key", default=None)
     headers: Mapping[str, Tree] = key("header parameters beside `alg` and `typ`, such as `kid`", default_factory=dict)
-    claims: Mapping[str, Tree] = key("the claims", default_factory=dict)
+    claims: Mapping[str, Tree] = key("the claims of the token, by name", default_factory=dict)
     lifetime: Duration | None = key("adds `iat`, now, and `exp`, so long after", default=None)
     # Last, because from here on `key` is this field.
     key: TemplateText = key("the private key as PEM or JWK, or for HS256 and its like the shared secret")

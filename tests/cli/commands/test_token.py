@@ -464,3 +464,93 @@ def test_token_alone_shows_its_commands(forge: Forge) -> None:
     result = forge("token")
     assert (result.exit_code, result.stdout) == (2, "")
     assert "refresh" in result.stderr
+
+
+class TestSecretsOfCommands:
+    """What a command printed for a secret is kept beside the tokens, and is called what it is."""
+
+    @pytest.fixture
+    def kept(self, forge: Forge, server: Server, profile_file: Callable[[str], Path]) -> None:
+        secret = '[profiles.api.secrets]\nkey = { command = ["echo", "printed-secret-1"], ttl = "1h" }\n'
+        profile_file(profile(server, 'auth = { type = "bearer", token = "${secrets.key}" }') + secret)
+        assert forge("token", "show", "--raw").stdout == "printed-secret-1\n"
+
+    @pytest.mark.usefixtures("kept")
+    def test_clear_and_list_say_whose_value_it_is(self, forge: Forge) -> None:
+        [row] = json.loads(forge("token", "list", "--json").stdout)
+        assert row["step"] == "the value of secret 'key'"
+        assert forge("token", "clear").stderr == "forge: forgot the value of secret 'key'\n"
+
+    @pytest.mark.usefixtures("kept")
+    def test_one_that_was_kept_before_names_were_is_a_secrets(self, forge: Forge) -> None:
+        path = config_dir() / "tokens" / "api.toml"
+        text = path.read_text()
+        assert 'secret = "key"' in text
+        path.write_text(text.replace('secret = "key"', ""))
+        assert forge("token", "clear").stderr == "forge: forgot the value of a secret\n"
+
+
+@pytest.mark.parametrize("value", ["NaN", "Infinity", "-Infinity", "1e999", '"nan"', "1" + "0" * 400])
+@pytest.mark.parametrize("expires", ['{ in = "/e" }', '{ at = "/e", unit = "ms" }', '{ in = "/e", from = "/e" }'])
+def test_an_end_that_is_no_number_is_no_crash(
+    forge: Forge, server: Server, profile_file: Callable[[str], Path], expires: str, value: str
+) -> None:
+    step = (
+        f'[profiles.api.auth.steps.s]\nrequest = {{ url = "/t" }}\nextract = {{ token = "/t" }}\nexpires = {expires}\n'
+    )
+    more = 'clock = { at = "/e", unit = "s" }\n'
+    profile_file(profile(server, f'[profiles.api.auth]\ntype = "pipeline"\n{step}{more}'))
+    answer = f'{{"t": "user-token-1", "e": {value}}}'
+    server.reply("/t", Reply(200, answer, {"Content-Type": "application/json"}))
+    for words in (["refresh"], ["show"], ["list"], ["status"], ["explain"], ["show", "--raw"]):
+        result = forge("token", *words)
+        assert result.exit_code == 0, result.stderr
+
+
+@pytest.mark.parametrize("clock", ["nan", "inf", '"soon"'])
+def test_a_clock_that_somebody_has_damaged_is_passed_over(
+    forge: Forge, server: Server, profile_file: Callable[[str], Path], clock: str
+) -> None:
+    text = """[profiles.api.auth]
+type = "pipeline"
+inject = [{ in = "header", name = "X-Now", value = "${now | unix}" }, { in = "header", name = "X", value = "${steps.s.token}" }]
+[profiles.api.auth.steps.s]
+request = { url = "/t" }
+extract = { token = "/t" }
+clock = { at = "/now", unit = "s" }
+"""  # noqa: E501  # a table of one line, as a person would write it
+    profile_file(profile(server, text))
+    server.reply("/t", Reply(200, {"t": "user-token-1", "now": 1}))
+    assert forge("token", "refresh").exit_code == 0
+    path = config_dir() / "tokens" / "api.toml"
+    damaged = re.sub(r"clock = \S+", f"clock = {clock}", path.read_text())
+    assert clock in damaged
+    path.write_text(damaged)
+    result = forge("token", "show", "--header", "X-Now")
+    assert result.exit_code == 0, result.stderr
+    assert int(result.stdout) > 1_700_000_000
+
+
+@pytest.mark.parametrize(
+    ("auth", "what"),
+    [
+        (
+            '[profiles.api.auth]\ntype = "pipeline"\n[profiles.api.auth.steps.app]\nextract = { token = "/t" }\n'
+            'request = { url = "/t", basic = ["${vars.user}", "pass-word-1"] }\n',
+            "step 'app': the user in `basic` has a colon",
+        ),
+        (
+            'auth = { type = "basic", username = "${vars.user}", password = "pass-word-1" }',
+            "the user in `inject` has a",
+        ),
+    ],
+    ids=["of a step", "of each request"],
+)
+def test_a_user_with_a_colon_is_exit_2_and_says_where(
+    forge: Forge, server: Server, profile_file: Callable[[str], Path], auth: str, what: str
+) -> None:
+    profile_file(profile(server, auth, 'vars = { user = "ada" }'))
+    result = forge("get", "/a", "--var", "user=ada:lovelace")
+    assert (result.exit_code, server.seen) == (2, [])
+    assert what in result.stderr
+    assert "lovelace" not in result.stderr

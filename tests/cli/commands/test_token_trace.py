@@ -31,7 +31,7 @@ APP, USER = "app-token-1-abcdefghijkl", "user-token-1-abcdefghijkl"
 @pytest.fixture
 def api(server: Server, profile_file: Callable[[str], Path]) -> Server:
     profile_file(TWO.replace("@URL@", server.url))
-    server.reply("/app", Reply(200, {"token": APP, "note": "x" * 3000}), optional=True)
+    server.reply("/app", Reply(200, {"token": APP, "note": "x y " * 750}), optional=True)
     return server
 
 
@@ -39,7 +39,7 @@ def test_each_request_and_answer_is_shown_without_secrets(forge: Forge, api: Ser
     api.reply("/user", Reply(200, {"token": USER, "region": "north-eu", "expires_in": 600}))
     result = forge("token", "explain", "--trace")
     assert result.exit_code == 0
-    for secret in (APP, USER, "client-secret-1", "north-eu"):
+    for secret in (APP, USER, "client-secret-1"):
         assert secret not in result.stdout
     app, user = result.stdout.split("\n\n")
     assert app.startswith("step app\n> POST /app HTTP/1.1\n")
@@ -52,7 +52,7 @@ def test_each_request_and_answer_is_shown_without_secrets(forge: Forge, api: Ser
     assert re.search(r'^> \{"a": ?1\}$', user, re.MULTILINE)
     assert "> X-App: ***\n" in user
     assert re.search(r"^  [0-9]+ ms$", user, re.MULTILINE)
-    assert "took token user…ijkl, token_type Bearer, region ***" in user
+    assert "took token user…ijkl, token_type Bearer, region north-eu" in user
     assert "expires in 10 min" in user
 
 
@@ -79,7 +79,8 @@ def test_a_token_that_can_be_used_is_used(forge: Forge, api: Server) -> None:
     seen = len(api.seen)
     result = forge("token", "explain", "--trace")
     assert (result.exit_code, result.stdout, len(api.seen)) == (0, "", seen)
-    assert "there is nothing to trace" in result.stderr
+    assert "nothing had to run" in result.stderr
+    assert "forge token refresh --all" in result.stderr
 
 
 def test_trace_and_json_cannot_go_together(forge: Forge, api: Server) -> None:
@@ -95,3 +96,34 @@ def test_a_step_that_sends_nothing_is_named(forge: Forge, server: Server, profil
     assert result.exit_code == 0
     assert "without a request of its own: key (value)" in result.stderr
     assert "key-token-1" not in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("status", "wanted"),
+    [
+        ("302", "302"),
+        ("[201, 202]", "201 or 202"),
+        ("{ in = [301, 302] }", "301 or 302"),
+        ("{ not = 200 }", "anything but 200"),
+        ("{ not = [200, 204] }", "anything but 200 or 204"),
+        ('{ matches = "^3" }', "another"),
+        ("{ in = [200, 302], not = 200 }", "another"),
+    ],
+)
+def test_a_status_that_success_does_not_want_says_both(
+    forge: Forge, server: Server, profile_file: Callable[[str], Path], status: str, wanted: str
+) -> None:
+    text = TWO.replace("@URL@", server.url).replace(
+        'name = "ada" } }', f'name = "ada" }} }}\nsuccess = {{ status = {status} }}'
+    )
+    profile_file(text)
+    server.reply("/app", Reply(200, {"token": APP}))
+    result = forge("token", "explain", "--trace")
+    assert result.exit_code == 7
+    assert f"refused: the status is 200, and `success` wants {wanted}\n" in result.stderr
+
+
+def test_without_success_a_status_is_only_named(forge: Forge, api: Server) -> None:
+    api.reply("/user", Reply(403, {}))
+    result = forge("token", "explain", "--trace")
+    assert "refused: the status is 403\n" in result.stderr

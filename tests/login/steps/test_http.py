@@ -86,7 +86,7 @@ def test_outputs_are_masked_from_then_on(server: Server, work: MakeWork) -> None
     [
         (Reply(401, {"error": "bad password"}), None, "refused: the status is 401"),
         (Reply(302, headers={"Location": "/x"}), None, "refused: the status is 302"),
-        (Reply(200, GOOD), SuccessTable(status=201), "refused: the status is 200"),
+        (Reply(200, GOOD), SuccessTable(status=201), "refused: the status is 200, and `success` wants 201"),
         (Reply(200, {**GOOD, "ok": False}), SuccessTable(body={"/ok": True}), "refused: '/ok' is false"),
         (Reply(200, GOOD), SuccessTable(header={"X-Ok": "1"}), "refused: header 'X-Ok' is absent"),
         (Reply(200, "<html>"), None, "the answer is not JSON, so it has no '/token' for 'token'"),

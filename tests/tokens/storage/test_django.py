@@ -14,7 +14,7 @@ from django.core.cache import cache
 from forge_cli.errors import LockTimeout, StorageError
 from forge_cli.models import TokenData, aware
 from forge_cli.tokens.storage import lease
-from forge_cli.tokens.storage.django import DjangoCacheTokenStorage
+from forge_cli.tokens.storage.django import DjangoCacheTokenStorage, _Mark
 from tests.django_caches import django_cache
 from tests.redis_server import RedisServer
 
@@ -212,3 +212,8 @@ def test_prefixes_keep_storages_apart() -> None:
         one.set("key", TOKEN)
         two.set("key", OTHER)
     assert (one.get("key"), two.get("key")) == (TOKEN, OTHER)
+
+
+@pytest.mark.usefixtures("memory")
+def test_a_lock_that_was_never_taken_is_not_renewed() -> None:
+    assert not _Mark("default", "token.lock", "key").renew(60)

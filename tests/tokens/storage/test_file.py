@@ -266,3 +266,33 @@ def test_without_a_listener_notices_are_logged(path: Path, caplog: pytest.LogCap
     with caplog.at_level(logging.WARNING, "forge_cli"):
         assert FileTokenStorage(path).get("key") is None
     assert "was damaged" in caplog.text
+
+
+def test_a_damaged_file_is_no_empty_one_while_its_lock_cannot_be_had(storage: FileTokenStorage, path: Path) -> None:
+    write(path, "damaged")
+    path.with_name(f"{path.name}.lock").mkdir()
+    with pytest.raises(StorageError):
+        storage.get("key")
+    assert path.read_text() == "damaged"
+
+
+@pytest.mark.parametrize(
+    ("end", "refresh", "stays"),
+    [(NOW, None, False), (NOW + timedelta(microseconds=1), None, True), (NOW, "refresh-token-1", True)],
+    ids=["ends now", "lives a moment more", "can be renewed"],
+)
+def test_of_too_many_entries_one_goes_that_nobody_can_use_again(
+    storage: FileTokenStorage, path: Path, end: datetime, refresh: str | None, stays: bool
+) -> None:
+    rows = [f'[tokens.live{number}]\naccess_token = "user-token-1"\n' for number in range(MOST_ENTRIES - 1)]
+    write(path, "version = 1\n" + "".join(rows))
+    storage.set("last", TokenData("user-token-2", expires_at=end, refresh_token=refresh))
+    storage.set("new", TOKEN)
+    assert storage.exists("last") is stays
+
+
+def test_the_token_that_is_just_written_stays_though_it_has_ended(storage: FileTokenStorage, path: Path) -> None:
+    rows = [f'[tokens.live{number}]\naccess_token = "user-token-1"\n' for number in range(MOST_ENTRIES)]
+    write(path, "version = 1\n" + "".join(rows))
+    storage.set("new", TokenData("user-token-2", expires_at=NOW - timedelta(days=1)))
+    assert storage.exists("new")

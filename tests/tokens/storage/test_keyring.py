@@ -299,3 +299,39 @@ def test_without_a_configuration_directory_there_is_no_lock_and_the_hint_says_wh
     with pytest.raises(StorageError) as caught, KeyringTokenStorage(environ={}).lock("key", 0):
         pass
     assert "FORGE_CONFIG_DIR" in str(caught.value.hint)
+
+
+def test_an_entry_of_somebody_elses_is_read_as_it_is(storage: KeyringTokenStorage, backend: MemoryKeyring) -> None:
+    backend.entries["forge", "ada"] = "pass-word-1"
+    storage.set("ada", TOKEN)
+    assert storage.entry("ada") == "pass-word-1"
+    assert storage.entry("bob") is None
+
+
+@pytest.mark.parametrize("generation", ["a", "b"])
+def test_with_a_token_go_the_pieces_of_either_generation(
+    storage: KeyringTokenStorage, backend: MemoryKeyring, generation: str
+) -> None:
+    storage.set("key", LONG)
+    if generation == "b":
+        storage.set("key", LONGER)
+    assert ("forge", f"piece:{generation}:0:key") in backend.entries
+    gone: list[str] = []
+    backend.before = lambda question, name: gone.append(name) if question == "delete" else None
+    storage.delete("key")
+    assert backend.entries == {}
+    pieces = [name for name in gone if name.startswith("piece:")]
+    assert pieces == sorted(pieces, reverse=True)
+
+
+def test_an_entry_is_deleted_by_one_only(storage: KeyringTokenStorage, backend: MemoryKeyring) -> None:
+    """Of all failures only that it was gone already is none."""
+    storage.set("key", TOKEN)
+
+    def locked(question: str, name: str) -> None:
+        if question == "delete":
+            raise KeyringLocked
+
+    backend.before = locked
+    with pytest.raises(StorageError, match="is locked"):
+        storage.delete("key")

@@ -37,5 +37,5 @@ def token() -> None:
       forge token show --raw                the token alone, renewed if need be
       curl -H "$(forge token show --header)" https://api.example.com/users
       forge token exec -- ./deploy.sh       $FORGE_TOKEN in its environment
-      forge token login                     log in with a browser, a code or a password
+      forge token login                     log in by browser, code or password
     """

@@ -9,7 +9,8 @@ import click
 
 from ....errors import UsageError
 from ....login.login import Login
-from ....login.step import LoginStep
+from ....login.step import LoginStep, plain
+from ....login.template import references
 from ....models import Deadline, TokenData
 from ....profiles.build import Profile
 from ....tokens.pipeline import StepState
@@ -27,7 +28,7 @@ STEP = click.option(
     help="This step, instead of those whose tokens requests carry.",
 )
 JSON = click.option("--json", "as_json", is_flag=True, help="As JSON.")
-TIMEOUT = click.option("--timeout", type=Seconds(), metavar="SECONDS", help="A limit for everything.")
+TIMEOUT = click.option("--timeout", type=Seconds(), metavar="SECONDS", help="A limit for everything (default none).")
 YES = click.option("--yes", is_flag=True, help="Run steps that have a side effect again, without asking.")
 
 
@@ -48,7 +49,8 @@ def warned(context: Context, profile: Profile) -> Profile:
 def deadline_of(profile: Profile, timeout: float | None) -> Deadline | None:
     """The limit for everything: as asked for, else as the profile says."""
     limit = timeout if timeout is not None else profile.total_timeout
-    return None if limit is None else Deadline(limit)
+    profile.deadline = None if limit is None else Deadline(limit)
+    return profile.deadline
 
 
 class Meant(NamedTuple):
@@ -69,26 +71,58 @@ class Meant(NamedTuple):
 
 
 def meant(profile: Profile, login: Login, name: str) -> Meant:
-    """A step by its name; of several logins, by the login's too."""
+    """A step by its name; of several logins, by the login's too, and of several scopes by what was asked for."""
     part = f"{login.name.removeprefix('auth/')}/" if len(profile.logins) > 1 else ""
-    return Meant(login, name, part + name)
+    asked = login.steps[name].asked if name in login.challenge_steps() else ""
+    return Meant(login, name, f"{part}{name} [{asked}]" if asked else part + name)
+
+
+def _in_each_scope(profile: Profile, login: Login, names: Iterable[str]) -> list[Meant]:
+    """These steps; one that answers challenges for each scope that servers have asked for."""
+    challenged = login.challenge_steps()
+    found: list[Meant] = []
+    for name in names:
+        logins = login.scopes() if name in challenged else ()
+        found += [meant(profile, each, name) for each in logins or (login,)]
+    return found
 
 
 def every(profile: Profile) -> list[Meant]:
     """All steps of all logins of the profile."""
-    return [meant(profile, login, name) for login in profile.logins for name in login.steps]
+    return [each for login in profile.logins for each in _in_each_scope(profile, login, login.steps)]
+
+
+def answering(login: Login) -> tuple[Login, ...]:
+    """A login as it answers each challenge that is remembered; itself when there is none."""
+    return login.scopes() or (login,)
+
+
+def unasked(each: Meant) -> bool:
+    """Whether a step waits for an answer that asks for it: until then it cannot run."""
+    return not each.login.scope.challenge and each.name in each.login.challenge_steps()
+
+
+def asked_for(steps: Sequence[Meant]) -> list[Meant]:
+    """Those of the steps that can run now. UsageError when all of them wait for a challenge."""
+    found = [each for each in steps if not unasked(each)]
+    if steps and not found:
+        raise UsageError(
+            f"step '{steps[0].label}' runs when an answer asks for it, and none has yet",
+            hint="send a request first, such as forge get /",
+        )
+    return found
 
 
 def chosen(profile: Profile, step: str | None) -> list[Meant]:
     """The step asked for, else the injected ones."""
     if step is None:
-        return [meant(profile, login, name) for login in profile.logins for name in login.targets]
+        return [each for login in profile.logins for each in _in_each_scope(profile, login, login.targets)]
     known = every(profile)
     found = [each for each in known if step in (each.label, each.name)]
     if not found:
         hint = f"one of: {', '.join(each.label for each in known) or 'none'}"
         raise UsageError(f"profile {profile.name!r} has no step {step!r}", hint=hint)
-    if len(found) > 1:
+    if len({each.login.name for each in found}) > 1:
         hint = f"one of: {', '.join(each.label for each in found)}"
         raise UsageError(f"several logins have a step {step!r}", hint=hint)
     return found
@@ -120,6 +154,7 @@ def by_login(steps: Iterable[Meant]) -> list[tuple[Login, list[str]]]:
 def obtained(steps: Sequence[Meant], deadline: Deadline | None) -> dict[str, TokenData]:
     """Tokens that can be used now, by label. UsageError when no condition of these steps holds."""
     found: dict[str, TokenData] = {}
+    steps = asked_for(steps)
     for login, names in by_login(steps):
         tokens = login.pipeline.obtain(names, deadline)
         found |= {each.label: tokens[each.name] for each in steps if each.login is login and each.name in tokens}
@@ -159,7 +194,7 @@ def due(login: Login, states: Mapping[str, StepState]) -> list[str]:
 
     def visit(name: str) -> None:
         would = states[name].would
-        if would == "use" or name in found:
+        if would == "use" or name in found or ruled_out(login, states, name):
             return
         found.add(name)
         step = login.steps[name]
@@ -169,3 +204,22 @@ def due(login: Login, states: Mapping[str, StepState]) -> list[str]:
     for name in login.targets:
         visit(name)
     return [name for name in login.steps if name in found]
+
+
+def ruled_out(login: Login, states: Mapping[str, StepState], name: str) -> bool:
+    """Whether it is known now that the condition of a step does not hold."""
+    step = login.steps[name]
+    if not step.conditional:
+        return False
+    used = references(plain(step.table.when))
+    # A secret may have to be typed, and what else there is changes from run to run.
+    if any(reference[0] not in ("steps", "vars", "env", "base_url") for reference in used):
+        return False
+    given: dict[str, TokenData] = {}
+    for parent in {reference[1] for reference in used if reference[0] == "steps"}:
+        state = states[parent]
+        if state.alive and state.token is not None:
+            given[parent] = state.token
+        elif not ruled_out(login, states, parent):
+            return False
+    return not step.applies(given)

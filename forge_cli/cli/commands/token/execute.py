@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import sys
 
 import click
 
 from ....errors import UsageError
 from ...context import Context
+from ...group import Sectioned
 from ...options import global_options, pass_context, silent
 from .chosen import STEP, TIMEOUT, deadline_of, sending, variables
 
-if sys.platform == "win32":
-    import subprocess
 
-
-@click.command("exec", context_settings={"allow_interspersed_args": False})
+@click.command("exec", cls=Sectioned, context_settings={"allow_interspersed_args": False})
 @STEP
 @TIMEOUT
 @silent
@@ -28,7 +27,8 @@ def exec_(context: Context, /, step: str | None, timeout: float | None, command:
     """Run a command with the token in its environment, and end with its exit code.
 
     \b
-      forge token exec -- sh -c 'curl -H "Authorization: Bearer $FORGE_TOKEN" https://api.example.com/users'
+      forge token exec -- ./deploy.sh
+      forge token exec -- sh -c 'curl --oauth2-bearer "$FORGE_TOKEN" "$URL"'
 
     FORGE_TOKEN is the token; FORGE_TOKEN_<STEP> each step's own.
     """
@@ -36,15 +36,15 @@ def exec_(context: Context, /, step: str | None, timeout: float | None, command:
     environment = {**context.environ, **variables(profile, step, deadline_of(profile, timeout))}
     context.stdout.flush()
     try:
-        return _run(list(command), environment)
+        return run(list(command), environment)
     except OSError as exc:
         reason = (exc.strerror or "").lower()
         raise UsageError(f"cannot run {command[0]!r}: {reason}", hint="give a program after --") from None
 
 
-def _run(command: list[str], environment: dict[str, str]) -> int:
+def run(command: list[str], environment: dict[str, str], *, platform: str = sys.platform) -> int:
     """Become the command, or where that cannot be done, run it and return its exit code."""
-    if sys.platform == "win32":
+    if platform == "win32":
         return subprocess.call(command, env=environment)
     # Python ignores these two, and what it runs would inherit that.
     for name in ("SIGPIPE", "SIGXFSZ"):

@@ -24,11 +24,11 @@ def print_json(context: Context, value: Any) -> int:
 def print_rows(
     context: Context, rows: list[dict[str, Any]], columns: Sequence[str], *, as_json: bool, empty: str
 ) -> int:
-    """Rows as a table or as JSON; `empty` is said when there are none."""
+    """Rows as a table, or as JSON; `empty` is said when there are none."""
     if as_json:
         return print_json(context, rows)
     if not rows:
         context.notice(empty)
     cells = [[str(row[column] or "") for column in columns] for row in rows]
-    LISTINGS.load("table")(context.stdout, columns, cells, environ=context.environ)
+    LISTINGS.load("table")(context.stdout, columns, cells, environ=context.environ, sheets=True)
     return 0

@@ -13,12 +13,13 @@ from ....login.template import references
 from ....models import TokenData
 from ....profiles.build import Profile
 from ...context import Context
+from ...group import Sectioned
 from ...options import global_options, pass_context, silent
 from ...output.tokens import expiry
-from .chosen import STEP, TIMEOUT, YES, by_login, chosen, deadline_of, every, meant, permission, sending
+from .chosen import STEP, TIMEOUT, YES, asked_for, by_login, chosen, deadline_of, every, meant, permission, sending
 
 
-@click.command()
+@click.command(cls=Sectioned)
 @STEP
 @click.option("--only", is_flag=True, help="Just this step; what was made from its token stays.")
 @click.option("--all", "everything", is_flag=True, help="Log in from the beginning, every step.")
@@ -42,7 +43,7 @@ def refresh(
     if everything and (step or only):
         raise UsageError("--all goes with neither --step nor --only")
     profile = sending(context, strict=True)
-    steps = every(profile) if everything else chosen(profile, step)
+    steps = asked_for(every(profile) if everything else chosen(profile, step))
     if not any(each.step.stored for each in steps):
         raise UsageError(f"profile {profile.name!r} has no token that could be renewed")
     allow = permission(context, yes=yes) if step is not None or yes else None
@@ -53,7 +54,7 @@ def refresh(
     return 0
 
 
-@click.command()
+@click.command(cls=Sectioned)
 @click.option("--no-browser", is_flag=True, help="Open none: print the address, and take what comes back pasted.")
 @STEP
 @YES
@@ -66,10 +67,10 @@ def login(context: Context, /, no_browser: bool, step: str | None, yes: bool, ti
 
     \b
       forge token login                     log in, in your browser
-      forge token login --no-browser        the same from a shell on another machine
+      forge token login --no-browser        the same over ssh
     """
     profile = sending(context, strict=True, browser=not no_browser)
-    parts = by_login(chosen(profile, step))
+    parts = by_login(asked_for(chosen(profile, step)))
     asking = [with_person(part, targets) for part, targets in parts]
     if context.person() is None:
         for (part, _), names in zip(parts, asking, strict=True):

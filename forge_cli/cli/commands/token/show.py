@@ -12,13 +12,14 @@ from ....models import Deadline, HttpRequest, RequestContext, TokenData
 from ....profiles.build import Profile
 from ....tokens.storage.file import FileTokenStorage
 from ...context import Context
+from ...group import Sectioned
 from ...options import global_options, pass_context, silent
 from ...output.tokens import COLUMNS, claims, row
 from .chosen import JSON, STEP, TIMEOUT, Meant, chosen, deadline_of, every, obtained, one, sending, variables
 from .printing import print_json, print_rows
 
 
-@click.command()
+@click.command(cls=Sectioned)
 @STEP
 @JSON
 @click.option("--reveal", is_flag=True, help="Tokens in full, in the table and in JSON.")
@@ -48,7 +49,7 @@ def show(
 
     \b
       forge token show
-      curl -H "Authorization: Bearer $(forge token show --raw)" https://api.example.com/users
+      curl -H "X-Token: $(forge token show --raw)" https://api.example.com/users
       forge token show --header | curl -H @- https://api.example.com/users
     """
     forms = {"--json": as_json, "--decode": decode, "--raw": raw, "--header": header is not None, "--env": as_env}
@@ -135,7 +136,9 @@ def _source(each: Meant) -> str:
     """Where a step's token comes from."""
     table = each.step.table
     request = getattr(table, "request", None)
-    return f"{table.kind} {request.method} {request.url}" if request is not None else str(table.kind)
+    # What a reference stands for was not kept with the token.
+    place = "" if request is None else re.sub(r"(?<!\$)\$\{[^}]*\}", "…", request.url)
+    return f"{table.kind} {request.method} {place}".removesuffix(" …") if request is not None else str(table.kind)
 
 
 def _storage(profile: Profile, each: Meant) -> str:
