@@ -6,12 +6,12 @@ from base64 import b64encode
 from collections.abc import Callable, Iterable, Sequence
 from fnmatch import fnmatchcase
 from typing import Any, Literal
-from urllib.parse import urlsplit
 
 from .interfaces import AuthHookInterface, AuthRetryStrategyInterface, TokenManagerInterface, has_own
 from .models import HttpRequest, HttpResponse, PreparedRequest, RequestContext, TokenData
 from .redact import REDACTOR
 from .retry import NoAuthRetryStrategy, SimpleAuthRetryStrategy
+from .transport.redirects import matched_path
 
 _USED = "auth_token"
 
@@ -34,7 +34,7 @@ class _HeaderHook(AuthHookInterface):
         return self._retry_strategy
 
     def should_authenticate(self, request: HttpRequest) -> bool:
-        path = urlsplit(request.url).path if "://" in request.url else request.url.partition("?")[0]
+        path = matched_path(request.url)
         return path not in self._excluded and not any(fnmatchcase(path, pattern) for pattern in self._patterns)
 
     def is_auth_error(self, response: HttpResponse) -> bool:

@@ -6,6 +6,7 @@ import contextlib
 import os
 import signal
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -19,14 +20,14 @@ _T = TypeVar("_T")
 
 LIMIT = 10.0
 """Seconds for one program."""
-# Windows finds its own libraries by this one.
-_PASSED_ON = ("PATH", "HOME", "LANG", "TERM", *(("SystemRoot",) if os.name == "nt" else ()))
+_PASSED_ON = ("PATH", "HOME", "LANG", "TERM")
+# Windows finds its own libraries, what is a program, the home directory and room for temporary files by these.
+_PASSED_ON_WINDOWS = (*_PASSED_ON, "SystemRoot", "PATHEXT", "USERPROFILE", "TEMP", "TMP")
 # Seconds that it takes at most until a program runs, or is known not to.
 _START = 5.0
 _MOST_OUTPUT = 1024 * 1024
 _MOST_ERRORS = 8192
 _MOST_SHOWN = 200
-_SEPARATORS = tuple(filter(None, (os.sep, os.altsep)))
 
 
 class ProgramFailed(Exception):
@@ -38,6 +39,10 @@ class ProgramFailed(Exception):
     def __init__(self, text: str, *, started: bool = True) -> None:
         super().__init__(text)
         self.started = started
+
+
+class TooLate(ProgramFailed):
+    """A program did not end in time."""
 
 
 class Ended(NamedTuple):
@@ -56,13 +61,22 @@ class Ended(NamedTuple):
         return f"{self.program!r} failed with {self.code}" + (f": {last[:_MOST_SHOWN]}" if last else "")
 
 
-def located(argv: Sequence[str], folder: Path, environ: Mapping[str, str]) -> tuple[str, ...]:
+def passed_on(environ: Mapping[str, str], more: Sequence[str], *, platform: str = sys.platform) -> dict[str, str]:
+    """What a program sees of the environment: little, and the variables that the profile names."""
+    names = _PASSED_ON_WINDOWS if platform == "win32" else _PASSED_ON
+    return {name: environ[name] for name in (*names, *more) if name in environ}
+
+
+def located(
+    argv: Sequence[str], folder: Path, environ: Mapping[str, str], *, platform: str = sys.platform
+) -> tuple[str, ...]:
     """The words with an absolute path of the program; it starts at `folder` or at home. A bare name stays one."""
     program = argv[0]
-    home = environ.get("HOME")
-    if home and program.startswith("~/"):
+    windows = platform == "win32"
+    home = environ.get("HOME") or (environ.get("USERPROFILE") if windows else None)
+    if home and program.startswith(("~/", "~\\") if windows else "~/"):
         program = str(Path(home, program[2:]))
-    elif any(separator in program for separator in _SEPARATORS):
+    elif "/" in program or (windows and "\\" in program):
         program = str(folder.absolute() / program)
     return (program, *argv[1:])
 
@@ -108,7 +122,7 @@ def run(
             stdin=subprocess.PIPE if given else subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            env={name: environ[name] for name in (*_PASSED_ON, *env) if name in environ},
+            env=passed_on(environ, env),
             start_new_session=True,
         )
         if given:
@@ -134,7 +148,7 @@ def run(
         _kill(starting)
         if not isinstance(exc, TimeoutError | subprocess.TimeoutExpired):
             raise
-        raise ProgramFailed(f"{argv[0]!r} did not end within {limit:g} s") from None
+        raise TooLate(f"{argv[0]!r} did not end within {limit:.3g} s") from None
     return Ended(argv[0], code, found, errors)
 
 

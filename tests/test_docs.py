@@ -20,7 +20,7 @@ import tomli_w
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from docs import api, picture, reference
+from docs import api, reference
 from forge_cli.demo.api import USERS
 from forge_cli.demo.stage import Stage, stage
 from forge_cli.login.filters import FILTERS
@@ -117,8 +117,8 @@ def test_the_login_of_the_logins_page_works_as_curl_and_as_a_profile(
     server: ScriptedServer, forge: Forge, profile_file: Callable[[str], Path], require: Require
 ) -> None:
     require("curl", "apt-get install curl")
-    curl, shell = blocks("bash", "docs/logins.md")
-    [text] = blocks("toml", "docs/logins.md")
+    curl, shell, _ = blocks("bash", "docs/logins.md")
+    text, _ = blocks("toml", "docs/logins.md")
     server.reply(
         "/v1/devices", lambda seen: Reply(200 if seen.json() == {"id": "desk-1"} else 400, {"token": "device-1"})
     )
@@ -289,9 +289,3 @@ def test_the_api_reference_is_up_to_date() -> None:
 def test_every_table_of_the_format_is_on_the_page() -> None:
     text = (ROOT / "docs" / "profiles.md").read_text(encoding="utf-8")
     assert [name for name in reference.tables() if f"<!-- {name}:" not in text] == []
-
-
-def test_the_picture_shows_what_a_run_shows() -> None:
-    shown = picture.words(picture.svg(picture.session()))
-    drawn = picture.words(picture.PICTURE.read_text(encoding="utf-8"))
-    assert drawn == shown, "run `python docs/picture.py`"

@@ -23,10 +23,11 @@ class ProfileFile:
 
     def __init__(self, source: Source, notice: Callable[[str], None]) -> None:
         self._own = source.named_by == "user"
+        self._named_by = source.named_by
         self._notice = notice
         self._path = source.path
         self._is_new = not os.path.exists(self._path)
-        self._document = Document(self._path, "", {}) if self._is_new else load_document(self._path)
+        self._document = Document(self._path, "", {}) if self._is_new else load_document(self._path, source.data)
 
     def name_trouble(self, name: str) -> str | None:
         """Why a new profile cannot have this name."""
@@ -63,6 +64,8 @@ class ProfileFile:
         if self._own:
             private_directory(self._path.parent, notice=self._notice)
         _replace(self._path, new)
+        if self._named_by == "project":
+            self._notice(f"{self._path} is another file now\n  allow it again: forge trust")
         return document
 
     def _first_problem(self, name: str, table: Mapping[str, Any]) -> str | None:

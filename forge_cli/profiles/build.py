@@ -17,11 +17,12 @@ from ..login.login import Login
 from ..login.scope import Scope
 from ..login.step import keyed_digest
 from ..login.work import Person
+from ..models import Deadline
 from ..registry import Registry
 from ..tokens.storage import STORAGES
 from .connection import base_url_trouble
 from .expand import expand
-from .load import ProfileSettings, find, load_document, profile, select
+from .load import ProfileSettings, current_directory, find, opened, profile, select
 from .login import Surroundings, build, digest_key
 from .nonce import Nonces
 from .schema import STORAGE_KEYS, CompositeAuth, NoAuth, PipelineAuth, SharedAuth
@@ -43,6 +44,7 @@ _LATER = Registry(
         "auth hook": "forge_cli.profiles.client:auth_hook",
         "client": "forge_cli.profiles.client:client",
         "config": "forge_cli.profiles.client:config",
+        "netrc": "forge_cli.profiles.netrc:login",
         "receives": "forge_cli.profiles.client:receives",
         "tokens": "forge_cli.profiles.tokens:LoginTokens",
         "transport": "forge_cli.profiles.transport:Transport",
@@ -70,6 +72,7 @@ class Profile:
         listener: Listener | None = None,
         strict: bool = False,
         sleep: Callable[[float], None] = time.sleep,
+        deadline: Deadline | None = None,
     ) -> None:
         self.settings = settings
         self.name = settings.name
@@ -87,7 +90,10 @@ class Profile:
             nonce=Nonces(environ, notice=notice).next,
             environ=environ,
             folder=settings.path.parent,
+            deadline=lambda: self.deadline,
         )
+        self.deadline = deadline
+        """By when the programs of its secrets and steps have to end, where a whole command has a limit."""
         self.secrets = self._secrets(table.secrets, lambda: self.storage)
         plain = Scope(vars=settings.vars, environ=environ, secrets=self.secrets)
         self.base_url = plain.text(table.base_url).rstrip("/") if table.base_url else ""
@@ -116,6 +122,7 @@ class Profile:
             storage=storage,
             digest=lambda text: keyed_digest(digest_key(self._environ), text),
             notice=self._notice,
+            deadline=lambda: self.deadline,
         )
 
     @cached_property
@@ -166,7 +173,17 @@ class Profile:
     def auth(self) -> PipelineAuth:
         """The profile's own login as steps, whatever shorthand the file uses."""
         auth = self.settings.table.auth
+        if self.reads_netrc:
+            found: PipelineAuth = _LATER.load("netrc")(self.base_url, self._environ, self._notice)
+            return dataclasses.replace(found, exclude=() if isinstance(auth, str) else auth.exclude)
         return expand(NoAuth() if isinstance(auth, str) else auth)
+
+    @property
+    def reads_netrc(self) -> bool:
+        """Whether the credential is the one of the user's netrc file: the profile says so, and has none itself."""
+        table = self.settings.table
+        stated = any(name.lower() == "authorization" for name in table.headers)
+        return table.netrc and isinstance(table.auth, NoAuth) and not stated
 
     @property
     def login(self) -> Login:
@@ -211,7 +228,7 @@ class Profile:
         secrets = self._secrets(around.secrets, lambda: storage)
         plain = Scope(vars=around.vars, environ=self._environ, secrets=secrets)
         base_url = plain.text(around.base_url).rstrip("/") if around.base_url else ""
-        told = self._listener, self._world.nonce
+        told = self._listener, self._world.nonce, self.settings.retry
         auth = expand(shared.auth)
         return build(
             Surroundings(
@@ -293,8 +310,8 @@ def load_profile(
 
     ProfileError with every problem when it is not valid.
     """
-    source = find(None if config is None else os.fspath(config), environ, Path.cwd(), False)
-    document = load_document(source.path)
+    source = find(None if config is None else os.fspath(config), environ, current_directory(), False)
+    document = opened(source)
     return Profile(profile(document, select(document, name, environ), overrides_vars=vars or {}), environ=environ)
 
 

@@ -16,6 +16,7 @@ from ..login.hook import JarHook, LoginHook
 from ..login.login import Login
 from ..transport.redirects import origin
 from .build import Profile
+from .netrc import NetrcHook
 from .schema import CompositeAuth
 from .transport import retry_strategy
 
@@ -56,7 +57,8 @@ def config(
 def auth_hook(profile: Profile, login_hook: Callable[[Login], AuthHookInterface] | None = None) -> AuthHookInterface:
     """As `Profile.auth_hook` says."""
     auth = profile.settings.table.auth
-    hooks = [(login_hook or LoginHook)(login) for login in profile.logins]
+    usual = NetrcHook if profile.reads_netrc else LoginHook
+    hooks = [(login_hook or usual)(login) for login in profile.logins]
     return CompositeAuthHook(hooks, auth.strategy) if isinstance(auth, CompositeAuth) else hooks[0]
 
 

@@ -12,6 +12,8 @@ from .document import Place
 from .kinds import Problem, written
 
 _HTTP = re.compile(r"https?://[^\s/\\?#]", re.IGNORECASE)
+_FILLED = re.compile(r"\$\{[^}]*\}")
+_HOST = re.compile(r"(?:\[[0-9A-Fa-f:.%]+\]|[^\s:\[\]]+)(?::(?P<port>[0-9]{0,5}))?")
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 
 
@@ -54,8 +56,22 @@ def _addresses(profile: Mapping[str, Any]) -> Iterator[Problem]:
     for path, url in urls:
         if isinstance(url, str) and not url.startswith("${") and _HTTP.match(url) is None:
             yield Problem(path, "must begin with https:// or http:// and a host")
+        elif isinstance(url, str) and (trouble := _host_trouble(url)):
+            yield Problem(path, trouble)
     if trouble := base_url_trouble(written(base_url)):
         yield Problem(("base_url",), trouble)
+
+
+def _host_trouble(url: str) -> str | None:
+    """What is wrong with the host and port of an http URL; what is filled in there is not looked at."""
+    if url.startswith("${"):
+        return None
+    # What is filled in may be a number too.
+    place = re.split(r"[/\\?#]", _FILLED.sub("0", url.partition("://")[2]), maxsplit=1)[0]
+    found = _HOST.fullmatch(place.rpartition("@")[2])
+    if found is None or int(found["port"] or 0) > 65535:
+        return "has a host or a port that is none, as in https://api.example.com:8443"
+    return None
 
 
 def _proxies(profile: Mapping[str, Any]) -> Iterator[tuple[Place, Any]]:

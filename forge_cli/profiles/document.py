@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from ..errors import ProfileError
+from ..frozen import immutable
 from ..login.template import nearest
 from . import positions
 
@@ -24,7 +25,7 @@ Place = positions.Path
 Table = dict[str, Any]
 
 
-@dataclass(frozen=True)
+@immutable
 class Document:
     """A parsed profile file."""
 
@@ -69,9 +70,9 @@ class Document:
         return self.lines.get(place)
 
 
-def load_document(path: Path) -> Document:
-    """Read a profile file. ProfileError with file and line when it is not there or not TOML."""
-    text = _text(path)
+def load_document(path: Path, raw: bytes | None = None) -> Document:
+    """Read a profile file, or take its bytes. ProfileError with file and line when it is not there or not TOML."""
+    text = _text(path, _bytes(path) if raw is None else raw)
     if match := _LONG_KEY.search(text):
         raise _fault(path, text.count("\n", 0, match.start()) + 1, f"more than {_DEEPEST} levels of tables")
     try:
@@ -195,14 +196,17 @@ def _too_deep(data: Mapping[str, Any]) -> Place | None:
     return next(place for place, _ in _walk(data, ()) if len(place) > _DEEPEST - 1)
 
 
-def _text(path: Path) -> str:
+def _bytes(path: Path) -> bytes:
     try:
         with path.open("rb") as file:
-            raw = file.read(LARGEST + 1)
+            return file.read(LARGEST + 1)
     except FileNotFoundError:
         raise ProfileError(f"no profile file: {path}", hint="write one with `forge profile init`") from None
     except OSError as exc:
         raise ProfileError(f"{path} cannot be read: {exc.strerror}", hint="name another with --config") from exc
+
+
+def _text(path: Path, raw: bytes) -> str:
     if len(raw) > LARGEST:
         raise ProfileError(f"{path} is larger than 1 MiB", hint="a profile file holds profiles only")
     before, nul, _ = raw.partition(b"\0")
@@ -222,7 +226,10 @@ def _syntax(path: Path, text: str, message: str) -> ProfileError:
         return _fault(path, None, "not TOML")
     line = int(match[2]) if match[2] else text.count("\n") + 1
     column = f", column {match[3]}" if match[3] else ", at the end of the file"
-    return _fault(path, line, f"not TOML{column}: {match[1][:1].lower()}{match[1][1:]}")
+    # What tomllib says of a key or table that is there twice.
+    twice = re.match("Cannot (overwrite|declare)", match[1]) is not None
+    said = "this is there already, further up" if twice else f"{match[1][:1].lower()}{match[1][1:]}"
+    return _fault(path, line, f"not TOML{column}: {said}")
 
 
 def _long_number(text: str) -> int | None:

@@ -11,7 +11,7 @@ from ..login.step import needs
 from .document import Document, Place, merged
 from .expand import expand
 from .masks import shown
-from .schema import Auth, PipelineAuth, ProfileTable
+from .schema import Auth, CompositeAuth, PipelineAuth, ProfileTable, SharedAuth, SharedTable
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class Effective:
         if self._variables and "vars" in raw:
             raw["vars"] = {key: self._variables.get(key, value) for key, value in raw["vars"].items()}
         if table is not None:
-            if expanded and not isinstance(table.auth, str):
+            if expanded and not isinstance(table.auth, str | CompositeAuth):
                 auth = expand(table.auth)
                 raw["auth"] = self._steps(table.auth, auth)
                 table = replace(table, auth=auth)
@@ -104,8 +104,39 @@ class Effective:
         if not inner:
             return _DEFAULT
         owner = self._origins[inner]
-        where = f"{self._document.path.name}:{self._document.line(('profiles', owner, *place))}"
+        where = f"{self._document.path.name}:{self._document.line(self.at_root(owner, place))}"
         return where if owner == self._name else f"{where}, from {owner}"
+
+    def at_root(self, owner: str, place: Place) -> Place:
+        """A place within the file."""
+        return ("profiles", owner, *place)
+
+
+class EffectiveShared(Effective):
+    """What a shared login comes to, as steps and places."""
+
+    def __init__(self, document: Document, name: str) -> None:
+        self.seen = {}
+        self._document = document
+        self._name = name
+        self._variables = {}
+        self._unsaid = set()
+        self._shorthand = None
+        table = document.shared[name]
+        around = {item.name for item in fields(SharedTable)}
+        self._raw = {key: value for key, value in table.items() if key in around}
+        self._raw["auth"] = {key: value for key, value in table.items() if key not in around}
+        self._origins = {(key,): name for key in self._raw}
+
+    def expanded(self, shared: SharedAuth) -> Tree:
+        """The login as a tree, its surroundings and its auth side by side."""
+        auth = expand(shared.auth)
+        raw = {**self._raw, "auth": self._complete(self._steps(shared.auth, auth), auth, ("auth",))}
+        tree = self._members(raw, ())
+        return {**tree.pop("auth"), **tree}
+
+    def at_root(self, owner: str, place: Place) -> Place:
+        return ("auth", owner, *(place[1:] if place[0] == "auth" else place))
 
 
 def _bearer(auth: PipelineAuth) -> Iterator[InjectTable]:
@@ -118,7 +149,11 @@ def _bearer(auth: PipelineAuth) -> Iterator[InjectTable]:
 
 def _items(table: Any) -> Iterator[tuple[str, Any]]:
     """The keys of a table with their values, in the order of the schema."""
-    return ((item.metadata.get("name", item.name), getattr(table, item.name)) for item in fields(table))
+    return (
+        (item.metadata.get("name", item.name), getattr(table, item.name))
+        for item in fields(table)
+        if "internal" not in item.metadata
+    )
 
 
 def _plain(table: Any) -> Any:

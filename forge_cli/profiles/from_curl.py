@@ -1,12 +1,12 @@
-"""A login of several steps as text, from the requests that cURL commands make."""
+"""A profile as text, from cURL commands: requests of its login, and perhaps one to the API itself."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
-from urllib.parse import parse_qsl, urlsplit
+from typing import Any, NamedTuple
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from ..curl.hiding import Variable, Variables, without_secrets
 from ..curl.imported import Form, FromFile, Imported, Json, Multipart, Raw
@@ -14,6 +14,7 @@ from ..errors import UsageError
 from ..redact import sensitive
 from . import toml
 from .draft import prefix
+from .from_request import OF_ONE_REQUEST
 
 Place = str | Mapping[str, str]
 """Where an output is: a JSON pointer, or a table of `extract`."""
@@ -32,24 +33,30 @@ _BY_FILE = UsageError("a command sends the content of a file", hint="write the c
 
 @dataclass(frozen=True)
 class Steps:
-    """The profile's text; the variables to set, the computed ones, and whether something is left to fill in."""
+    """The profile's text; the variables to set, the computed ones, and whether something is left to fill in.
+
+    `call` is the request to the API itself, as it is below the profile.
+    """
 
     text: str
     variables: tuple[Variable, ...]
     computed: tuple[str, ...]
     unfinished: bool
+    call: Imported | None = None
 
 
-def step_names(count: int) -> list[str]:
-    """The names of so many steps."""
-    return [f"step{number}" for number in range(1, count + 1)]
+def step_names(requests: Sequence[Imported], named: Collection[str] = ()) -> list[str]:
+    """The names of the steps; `named` are those that something is to be taken from."""
+    names = [f"step{number}" for number in range(1, len(requests) + 1)]
+    return names[:-1] if len(names) > 1 and names[-1] not in named and _is_call(_marked(requests[-1])) else names
 
 
 def drafted(name: str, requests: Sequence[Imported], outputs: Mapping[str, Mapping[str, Place]]) -> Steps:
     """A profile whose login sends these requests in turn; `outputs` are to be had from their answers, by step.
 
     They are of one text, as `parse` gives them. A request may refer to what came before, as in
-    ``${steps.step1.token}``. UsageError for what no step can send.
+    ``${steps.step1.token}``. A last one whose credential is such a reference, and from whose answer nothing is to be
+    had, is no step, but what the login is for. UsageError for what no step can send.
     """
     return _Drafting(name, requests, outputs).drafted()
 
@@ -58,31 +65,81 @@ class _Drafting:
     def __init__(self, name: str, requests: Sequence[Imported], outputs: Mapping[str, Mapping[str, Place]]) -> None:
         self.name, self.outputs = name, outputs
         self.prefix = prefix(name)
-        self.names = step_names(len(requests))
+        self.names = step_names(requests, outputs)
         self.secrets: dict[str, dict[str, str]] = {}
         self.computed: dict[str, str] = {}
         found = Variables()
-        self.requests = [without_secrets(_marked(one), self.prefix, found) for one in requests]
+        hidden = [without_secrets(_marked(one), self.prefix, found) for one in requests]
+        self.requests, rest = hidden[: len(self.names)], hidden[len(self.names) :]
+        self.call = rest[0] if rest else None
         self.variables = found.found
 
     def drafted(self) -> Steps:
-        parts = urlsplit(self.requests[-1].url)
+        last = self.call or self.requests[-1]
+        parts = urlsplit(last.url)
         if not parts.scheme or not parts.netloc:
             raise UsageError("the last URL begins with a variable, so there is no base URL", hint="write its host")
         origin = f"{parts.scheme}://{parts.netloc}"
         tables = [self._step(step, one, origin) for step, one in zip(self.names, self.requests, strict=True)]
         name = toml.key(self.name)
-        text = f"# From {_count(len(tables), 'cURL command')}.\n[profiles.{name}]\n"
-        text += "".join(self._lines({"base_url": self._filled(self.requests[-1], origin), **self._connection()}))
+        below = None if self.call is None else self._below(self.call)
+        head = {"base_url": self._filled(last, origin), **self._connection(), **({} if below is None else below.shared)}
+        text = f"# From {_count(len(tables) + (below is not None), 'cURL command')}.\n[profiles.{name}]\n"
+        text += "".join(self._lines(head))
         if self.secrets:
             text += "\n# Where the secrets are, never the secrets themselves.\n"
             text += f"[profiles.{name}.secrets]\n" + "".join(self._lines(self.secrets))
-        text += (
-            f"\n# Requests carry the last step's token as `Authorization: Bearer`; [[profiles.{name}.auth.inject]] says"
-            f' otherwise.\n[profiles.{name}.auth]\ntype = "pipeline"\n'
-        )
+        if below is None:
+            text += (
+                f"\n# Requests carry the last step's token as `Authorization: Bearer`;"
+                f" [[profiles.{name}.auth.inject]] says otherwise."
+            )
+        text += f'\n[profiles.{name}.auth]\ntype = "pipeline"\n'
+        for place in () if below is None else below.inject:
+            tables.append(f"\n[[profiles.{name}.auth.inject]]\n" + "".join(self._lines(place)))
         unfinished = any("token" not in self.outputs.get(step, {}) for step in self.names)
-        return Steps(text + "".join(tables), tuple(self.variables), tuple(self.computed.values()), unfinished)
+        variables, computed = tuple(self.variables), tuple(self.computed.values())
+        return Steps(text + "".join(tables), variables, computed, unfinished, None if below is None else below.request)
+
+    def _below(self, one: Imported) -> _Below:
+        """The request to the API: what every request has of it, where the credentials go, and what is left."""
+
+        def fill(text: str) -> str:
+            return self._filled(one, text)
+
+        inject: list[dict[str, str]] = []
+        headers: dict[str, str] = {}
+        left: list[tuple[str, str]] = []
+        for name, value in one.headers:
+            if _refers(one, value):
+                inject.append({"in": "header", "name": name, "value": fill(value)})
+            elif OF_ONE_REQUEST.fullmatch(name) or not value:
+                left.append((name, value))
+            else:
+                headers[name] = fill(value)
+        inject += [{"in": "cookie", "name": name, "value": fill(value)} for name, value in one.cookies]
+        if one.user is not None:
+            if one.auth != "basic":
+                raise UsageError(f"a command has --{one.auth}", hint="leave it out, and write `sign` by hand")
+            user, _, password = one.user.partition(":")
+            inject.append({"in": "basic", "name": fill(user), "value": fill(password)})
+        url = urlsplit(one.url)
+        pairs = parse_qsl(url.query, keep_blank_values=True)
+        # What is a secret is one in every request.
+        hidden = [(name, value) for name, value in pairs if one.slots.present(value)]
+        inject += [{"in": "query", "name": name, "value": fill(value)} for name, value in hidden]
+        query = url.query if not hidden else urlencode([pair for pair in pairs if pair not in hidden])
+        request = replace(
+            one,
+            url=(url.path or "/") + (f"?{query}" if query else ""),
+            headers=tuple(left),
+            cookies=(),
+            user=None,
+            insecure=False,
+            ca_bundle=None,
+            proxy=None,
+        )
+        return _Below({"headers": headers} if headers else {}, inject, request)
 
     def _step(self, step: str, one: Imported, origin: str) -> str:
         request = self._request(one, origin)
@@ -180,7 +237,7 @@ class _Drafting:
     def _connection(self) -> dict[str, Any]:
         """What the profile has for all its requests."""
         found: dict[str, Any] = {}
-        for one in self.requests:
+        for one in (*self.requests, *([] if self.call is None else [self.call])):
             if one.ca_bundle is not None:
                 found["verify"] = one.ca_bundle
             if one.insecure:
@@ -219,6 +276,38 @@ class _Drafting:
 
     def _lines(self, table: Mapping[str, Any]) -> Iterator[str]:
         yield from (f"{toml.key(key)} = {toml.spelled(value)}\n" for key, value in table.items())
+
+
+class _Below(NamedTuple):
+    """A request to the API: the keys that its profile gets, its credentials, and the request as it is below that."""
+
+    shared: Mapping[str, Any]
+    inject: Sequence[Mapping[str, str]]
+    request: Imported
+
+
+def _is_call(one: Imported) -> bool:
+    """Whether a request is one to the API: its credential, and nothing else of it, refers to a step."""
+    url = urlsplit(one.url)
+    credentials = (one.user, url.query, *(value for _, value in (*one.headers, *one.cookies)))
+    body: tuple[Any, ...] = ()
+    match one.body:
+        case Form(fields=fields):
+            body = tuple(each.value for each in fields)
+        case Json(text=text):
+            body = (text,)
+        case Raw(content=content):
+            body = (content.decode("latin-1"),)
+        case Multipart(parts=parts):
+            body = tuple(part.value.decode("latin-1") for part in parts)
+    elsewhere = (url.netloc, url.path, *body)
+    return any(_refers(one, text) for text in credentials) and not any(_refers(one, text) for text in elsewhere)
+
+
+def _refers(one: Imported, text: str | None) -> bool:
+    """Whether a text refers to a step."""
+    pieces = [] if text is None else one.slots.split(text)
+    return any(not isinstance(piece, str) and _STEP.search(piece.expression) is not None for piece in pieces)
 
 
 def _marked(one: Imported) -> Imported:

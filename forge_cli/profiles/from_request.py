@@ -15,7 +15,7 @@ from . import toml
 from .draft import prefix
 
 # What belongs to one request, to a browser or to the connection rather than to an API.
-_OF_ONE_REQUEST = re.compile(
+OF_ONE_REQUEST = re.compile(
     r"content-.*|accept-encoding|connection|host|if-.*|range|sec-.*|upgrade-insecure-requests|priority|te|dnt|origin"
     r"|referer|pragma|cache-control|keep-alive|expect|transfer-encoding|alt-used|authority|idempotency-key",
     re.IGNORECASE,
@@ -99,7 +99,7 @@ class _Draft:
         """The headers that every request of the API has; a repeated one is left to the request."""
         names = [name.lower() for name, _ in self.imported.headers]
         for name, value in self.imported.headers:
-            if names.count(name.lower()) == 1 and not _OF_ONE_REQUEST.fullmatch(name) and value:
+            if names.count(name.lower()) == 1 and not OF_ONE_REQUEST.fullmatch(name) and value:
                 yield name, value
 
     def _auth(self, headers: dict[str, str]) -> None:

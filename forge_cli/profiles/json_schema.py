@@ -29,6 +29,7 @@ from ..tokens.storage import STORAGES
 from . import oauth2
 from .reader import hints_of
 from .schema import (
+    NEEDED_BY_STORAGE,
     STORAGE_KEYS,
     ApiKeyAuth,
     Auth,
@@ -53,11 +54,14 @@ _NAME = "^[A-Za-z0-9_-]{1,64}$"
 _PROFILE_NAME = "^[A-Za-z0-9._-]{1,64}$"
 _OWN_CLASS = r"^[A-Za-z_][A-Za-z0-9_.]*:[A-Za-z_][A-Za-z0-9_]*$"
 _HEADER = r"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$|\$\{"
+# Without an end: in some dialects `$` also stands before a last line break.
+_BREAK = r"[\r\n\u0000]"
+_METHOD = r"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$"
 _POINTER = "^(?:/(?:[^~]|~[01])*)?$"
 _LONGEST = 3_153_600_000
 _LARGEST_COUNT = 1_000_000
 
-_TEXT: Schema = {"type": "string"}
+_TEXT: Schema = {"type": "string", "not": {"pattern": r"\u0000"}}
 _NEVER: Schema = {"not": {}}
 _PLAIN_TEXT: Schema = {"type": "string", "pattern": r"^(?:[^$]|\$+(?:[^${]|$))*$"}
 
@@ -92,6 +96,11 @@ def _duration() -> str:
     return rf"^\s*(?:{number}\s*|{'|'.join(ways)})$"
 
 
+def _then(name: str) -> Schema:
+    # Beside a plain `$ref` some editors do not look: the text that explains the key would not be shown.
+    return {"if": {}, "then": {"$ref": f"#/$defs/{name}"}}
+
+
 _DEFINITIONS: Mapping[str, Schema] = {
     "template": {"type": "string", "pattern": _template()},
     "user": {"type": "string", "pattern": _template(":")},
@@ -103,6 +112,30 @@ _DEFINITIONS: Mapping[str, Schema] = {
         "items": {"$ref": "#/$defs/tree"},
         "additionalProperties": {"$ref": "#/$defs/tree"},
     },
+    "header": {"type": "string", "not": {"pattern": _BREAK}, **_then("template")},
+    "value": {
+        "type": ["string", "number", "boolean", "array", "object"],
+        "items": {"$ref": "#/$defs/value"},
+        "additionalProperties": {"$ref": "#/$defs/value"},
+    },
+    "status": {
+        "type": ["integer", "array", "object"],
+        "minimum": 100,
+        "maximum": 599,
+        "items": {"type": "integer", "minimum": 100, "maximum": 599},
+        "properties": {
+            "matches": {"description": "a regular expression found in it", "type": "string", "format": "regex"},
+            "in": {
+                "description": "it is one of these",
+                "type": "array",
+                "items": {"type": "integer", "minimum": 100, "maximum": 599},
+            },
+            "not": {"description": "this test does not hold", **_then("status")},
+            "exists": {"description": "whether there is a value", "type": "boolean"},
+        },
+        "additionalProperties": False,
+        "minProperties": 1,
+    },
     "test": {
         "type": ["string", "number", "boolean", "array", "object"],
         "items": {"type": ["string", "number", "boolean"]},
@@ -113,7 +146,7 @@ _DEFINITIONS: Mapping[str, Schema] = {
                 "type": "array",
                 "items": {"type": ["string", "number", "boolean"]},
             },
-            "not": {"$ref": "#/$defs/test"},
+            "not": {"description": "this test does not hold", **_then("test")},
             "exists": {"description": "whether there is a value", "type": "boolean"},
         },
         "additionalProperties": False,
@@ -123,15 +156,16 @@ _DEFINITIONS: Mapping[str, Schema] = {
 """What many keys take."""
 
 
-def _then(name: str) -> Schema:
-    # Beside a plain `$ref` some editors do not look: the text that explains the key would not be shown.
-    return {"if": {}, "then": {"$ref": f"#/$defs/{name}"}}
-
-
 _LABELS: Mapping[str, Schema] = {
     "template": {"type": "string", **_then("template")},
     "tree": _then("tree"),
     "predicate": _then("test"),
+    "status test": _then("status"),
+    "header text": {"type": "string", **_then("header")},
+    "query name": {"not": {"pattern": _BREAK}},
+    "method": {"type": "string", "pattern": _METHOD, "examples": ["GET", "POST"]},
+    "value": _then("value"),
+    "scalar": {"type": ["string", "number", "boolean"]},
     "duration": {
         "type": ["number", "string"],
         "minimum": 0,
@@ -162,6 +196,10 @@ _LABELS: Mapping[str, Schema] = {
     "plain": {"type": ["string", "number", "boolean"], "pattern": _PLAIN_TEXT["pattern"]},
 }
 """The label of an `Annotated` type hint -> what its values are."""
+_UNITS: Mapping[str, str] = {
+    "duration": " (seconds, or text such as 90s, 25m, 12h, 30d)",
+    "size": " (bytes, or text such as 100 MiB)",
+}
 _SIMPLE: Mapping[Any, Schema] = {
     str: _TEXT,
     bool: {"type": "boolean"},
@@ -174,7 +212,11 @@ _HEADERS: Schema = {"propertyNames": {"pattern": _HEADER}}
 _PROXY: Schema = {
     "anyOf": [{"pattern": "^[Hh][Tt][Tt][Pp][Ss]?://"}, {"not": {"pattern": "^[A-Za-z][A-Za-z0-9+.-]*://"}}]
 }
-_URL: Schema = {"pattern": r"^(?:\$\{|[Hh][Tt][Tt][Pp][Ss]?://[^\s/\\?#])"}
+# A host, and perhaps a port.
+_URL: Schema = {
+    "pattern": r"^(?:\$\{|[Hh][Tt][Tt][Pp][Ss]?://(?:[^\s/\\?#]*@)?(?:\[[0-9A-Fa-f:.%]+\]|(?:\$\{[^}]*\}|[^\s/\\?#@:\[\]])+)"
+    r"(?::(?:\$\{[^}]*\}|[0-9]){0,5})?(?:[/\\?#]|$))"
+}
 _NARROWER: Mapping[tuple[type[Any], str], Schema] = {
     (ProfileTable, "base_url"): {**_URL, **_then("address"), "examples": ["https://api.example.com/v1"]},
     (ProfileTable, "origins"): {"items": {"type": "string", **_URL, **_then("template")}},
@@ -184,6 +226,7 @@ _NARROWER: Mapping[tuple[type[Any], str], Schema] = {
     (ProfileTable, "correlation_id"): {"pattern": _HEADER, "examples": ["X-Correlation-ID"]},
     (ProxyTable, "http"): _PROXY,
     (ProxyTable, "https"): _PROXY,
+    (SharedTable, "base_url"): {**_URL, **_then("address")},
     (SharedTable, "vars"): _NAMES,
     (SharedTable, "secrets"): _NAMES,
     (PipelineAuth, "steps"): _NAMES,
@@ -289,7 +332,24 @@ def _inject_rule(whole: bool) -> Schema:
             ),
             (_is("in", "cookies"), {"properties": {"value": _NEVER}, "required": ["name"]}),
             (_is("in", "basic"), {"properties": {**user, **text}, "required": pair}),
-            (_is("in", "header"), {"properties": {"name": {"pattern": _HEADER}, **text}, "required": pair}),
+            (
+                _is("in", "header"),
+                {
+                    "properties": {
+                        "name": {"pattern": _HEADER},
+                        "value": {"type": "string", "not": {"pattern": _BREAK}},
+                    },
+                    "required": pair,
+                },
+            ),
+            (
+                _is("in", "cookie"),
+                {"properties": {"value": {"type": "string", "not": {"pattern": _BREAK}}}, "required": pair},
+            ),
+            (
+                _is("in", "query"),
+                {"properties": {"name": {"not": {"pattern": _BREAK}}, **text}, "required": pair},
+            ),
         ],
         {"properties": text, "required": pair},
     )
@@ -316,8 +376,8 @@ def _tokens_rule(whole: bool) -> Schema:
         said = _is("storage", storage)
         condition = {"properties": said["properties"]} if whole and storage == "file" else said
         then: Schema = {"properties": dict.fromkeys(sorted(every.difference(own)), _NEVER)}
-        if whole and storage == "command":
-            then["required"] = ["read", "write", "delete"]
+        if whole and storage in NEEDED_BY_STORAGE:
+            then["required"] = list(NEEDED_BY_STORAGE[storage])
         cases.append((condition, then))
     return _cases(cases)
 
@@ -412,10 +472,11 @@ class _Schema:
         def made() -> Schema:
             around = self._object(SharedTable, True)["properties"]
             cases = []
-            for name, cls in _types(get_args(Auth)).items():
+            members = [cls for cls in get_args(Auth) if cls is not CompositeAuth]
+            for name, cls in _types(members).items():
                 table = self._object(cls, True)
                 cases.append((_is("type", name), {**table, "properties": {**around, **table["properties"]}}))
-            union = self._members(get_args(Auth), "type")
+            union = self._members(members, "type")
             union["properties"] |= around
             return {"description": "A shared login, [auth.NAME].", **union, **_cases(cases)}
 
@@ -457,7 +518,7 @@ class _Schema:
         for table in cls.__mro__:
             made = {**made, **_NARROWER.get((table, item.name), {})}
         default = item.default
-        said: Schema = {"description": item.metadata.get("help", "")}
+        said: Schema = {"description": f"{item.metadata.get('help', '')}{_unit(hint)}"}
         if default is not MISSING and default is not None and default != ():
             said["default"] = list(default) if isinstance(default, tuple) else default
         if item.name == "extract" and issubclass(cls, StepTable):
@@ -560,7 +621,7 @@ class _Schema:
             for name, item in self._object(cls, whole)["properties"].items():
                 found.setdefault(name, []).append(item)
         always: list[Schema] = [] if checked else [{}]
-        properties = {name: _either([*items, *always]) for name, items in found.items()}
+        properties = {name: _explained(items, _either([*items, *always])) for name, items in found.items()}
         if tag == "type":
             properties[tag] = {"description": "which of them it is", "enum": list(_types(classes))}
         return {
@@ -569,6 +630,19 @@ class _Schema:
             **({"required": [tag]} if whole else {}),
             "additionalProperties": False,
         }
+
+
+def _explained(items: Sequence[Schema], made: Schema) -> Schema:
+    """A key of several tables with what each of them says of it: editors show what stands beside `anyOf`."""
+    texts = dict.fromkeys(item["description"] for item in items if item.get("description"))
+    return {"description": "; or: ".join(texts), **made} if texts else made
+
+
+def _unit(hint: Any) -> str:
+    """What a number here counts, where the hint's label says it."""
+    labels = {argument for argument in get_args(hint) if isinstance(argument, str)}
+    labels |= {label for member in get_args(hint) for label in get_args(member) if isinstance(label, str)}
+    return next((text for label, text in _UNITS.items() if label in labels), "")
 
 
 def _either(items: Sequence[Schema]) -> Schema:

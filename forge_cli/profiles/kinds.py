@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from ..errors import ProfileError
+from ..frozen import immutable
 from ..login import expiry, extract, predicate
 from ..login.template import Template, nearest, parse
+from ..models import TOKEN
 from ..registry import Registry
 from ..retry import RETRIES
 from ..tokens.storage import STORAGES
 from .positions import Path
 
 
-@dataclass(frozen=True)
+@immutable
 class Problem:
     """What is wrong, and where. `missing`: a child of the profile could still put it right."""
 
@@ -25,7 +27,7 @@ class Problem:
     missing: bool = False
 
 
-@dataclass(frozen=True)
+@immutable
 class Use:
     """A template and the key that it is the value of."""
 
@@ -65,8 +67,18 @@ class Kind(NamedTuple):
         shape = SHAPES.get(type(value), "a date or time")
         if self.shapes and shape not in self.shapes:
             wrong = "a decimal number" if shape == FLOAT else shape
-            return reading.problem(path, f"must be {self.wanted}, not {wrong}")
+            return reading.problem(path, f"must be {self.wanted}, not {wrong}{_advice(self.shapes, value, path)}")
         return self.read(value, path, reading)
+
+
+def _advice(wanted: Sequence[str], value: Any, path: Path) -> str:
+    """How TOML says what was meant, where brackets are the trouble. The value is not repeated."""
+    key = path[-1] if path else ""
+    if isinstance(value, list) and value and all(isinstance(item, dict) for item in value) and TABLE in wanted:
+        return f": write [… {key}] in single brackets, and each with a name of its own"
+    if wanted == (ARRAY,) and isinstance(value, dict):
+        return f": write [[… {key}]] in double brackets, or [{{ … }}]"
+    return ': write ["…"]' if wanted == (ARRAY,) and isinstance(value, str) else ""
 
 
 INVALID: Any = object()
@@ -75,12 +87,18 @@ TEXT, BOOLEAN, INTEGER, FLOAT, ARRAY, TABLE = (
 )  # fmt: skip
 SHAPES = {str: TEXT, bool: BOOLEAN, int: INTEGER, float: FLOAT, list: ARRAY, dict: TABLE}
 _LARGEST_COUNT = 1_000_000
+_NO_JSON = "a date or time has no JSON form: write it as text"
+_METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS")
+BREAK = re.compile(r"[\r\n\0]")
+"""What ends a line, or a text, and no header field can have (RFC 9110, section 5.5)."""
+_BREAKS = {"\r": "a line break", "\n": "a line break", "\0": "a NUL"}
 
 
 def unknown(word: str, choices: Iterable[str]) -> str:
     """What to say after an unknown word: the nearest legal one, else all of them."""
     legal = list(choices)
-    if near := nearest(word, legal):
+    begun = [choice for choice in legal if len(choice) > 2 and word.lower().startswith(choice)]
+    if near := nearest(word, legal) or max(begun, key=len, default=None):
         return f"(nearest: {near})"
     more = ", …" if len(legal) > 20 else ""
     return f"(one of: {', '.join(legal[:20])}{more})" if legal else "(there is none)"
@@ -94,6 +112,11 @@ def written(value: Any) -> str:
         return "".join(part for part in parse(value).parts if isinstance(part, str))
     except ProfileError:
         return ""
+
+
+def text(value: Any, path: Path, reading: Reading) -> Any:
+    """Take a text that a program or a file system can be handed."""
+    return reading.problem(path, "holds a NUL") if "\0" in value else value
 
 
 def as_it_is(value: Any, path: Path, reading: Reading) -> Any:
@@ -126,7 +149,9 @@ def _template(value: Any, path: Path, reading: Reading) -> Any:
     try:
         template = parse(value)
     except ProfileError as exc:
-        return reading.problem(path, exc.message)
+        # Of an unknown filter that nothing is near to, the hint names them all.
+        listed = (exc.hint or "").startswith("one of: ") and "(nearest: " not in exc.message
+        return reading.problem(path, f"{exc.message} ({exc.hint})" if listed else exc.message)
     if template.literal is None:
         reading.templates.append(Use(path, template))
     return value
@@ -146,8 +171,44 @@ def _tree(value: Any, path: Path, reading: Reading) -> Any:
         case float():
             return number(value, path, reading)
         case _:
-            return reading.problem(path, "a date or time has no JSON form: write it as text")
+            return reading.problem(path, _NO_JSON)
     return value if all(good) else INVALID
+
+
+def _value(value: Any, path: Path, reading: Reading) -> Any:
+    """Any value that JSON has too; no template is looked for in its texts."""
+    pending = [(value, path)]
+    while pending:
+        inner, place = pending.pop()
+        if isinstance(inner, dict | list):
+            members = inner.items() if isinstance(inner, dict) else enumerate(inner)
+            pending += [(item, (*place, key)) for key, item in members]
+        elif isinstance(inner, float) and not math.isfinite(inner):
+            return reading.problem(place, "must be a finite number")
+        elif type(inner) not in SHAPES:
+            return reading.problem(place, _NO_JSON)
+    return value
+
+
+def _scalar(value: Any, path: Path, reading: Reading) -> Any:
+    return number(value, path, reading) if isinstance(value, float) else value
+
+
+def _line(value: Any, path: Path, reading: Reading) -> Any:
+    """A text of one line, for what has no second."""
+    broken = BREAK.search(value)
+    return value if broken is None else reading.problem(path, f"holds {_BREAKS[broken[0]]}, which cannot be sent here")
+
+
+def _header_text(value: Any, path: Path, reading: Reading) -> Any:
+    return INVALID if _line(value, path, reading) is INVALID else _template(value, path, reading)
+
+
+def _method(value: Any, path: Path, reading: Reading) -> Any:
+    if TOKEN.fullmatch(value):
+        return value
+    near = nearest(value.strip(), _METHODS)
+    return reading.problem(path, f"is not a method: one word, such as {near or 'GET or POST'}")
 
 
 def _converted(convert: Callable[[Any], Any]) -> Read:
@@ -183,7 +244,7 @@ def _pointer(value: Any, path: Path, reading: Reading) -> Any:
 def _plain(value: Any, path: Path, reading: Reading) -> Any:
     if isinstance(value, str) and "${" in value:
         return reading.problem(path, "templates are not filled in here: write the value itself")
-    return value
+    return _scalar(value, path, reading)
 
 
 def _argv(value: Any, path: Path, reading: Reading) -> Any:
@@ -225,6 +286,12 @@ LABELS: Mapping[str, Kind] = {
     "size": Kind((INTEGER, TEXT), _converted(expiry.size), "a size"),
     "pointer": Kind((TEXT,), _pointer, "a JSON pointer"),
     "predicate": Kind((), _checked(predicate.problem)),
+    "status test": Kind((), _checked(predicate.status_problem)),
+    "header text": Kind((TEXT,), _header_text),
+    "query name": Kind((TEXT,), _line),
+    "method": Kind((TEXT,), _method),
+    "value": Kind((), _value),
+    "scalar": Kind((TEXT, INTEGER, FLOAT, BOOLEAN), _scalar, "text, a number, true or false"),
     "pattern": Kind((TEXT,), _checked(predicate.pattern_problem)),
     "argv": Kind((ARRAY,), _argv, "an array of words"),
     "variable": Kind((TEXT,), _variable, "the name of a variable"),

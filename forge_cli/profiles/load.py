@@ -4,33 +4,56 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field, replace
 from pathlib import Path
 from typing import Any, Literal
 
 from ..errors import ProfileError
 from ..files import config_dir
+from ..frozen import immutable, immutable_by_name
 from ..login.template import nearest
 from .document import Document, Place, load_document, merged
 from .kinds import Problem, unknown
-from .schema import ProfileTable, SharedAuth
+from .schema import ProfileTable, RetryTable, SharedAuth
+from .trust import PROJECT_FILE, Trust, content, digest_of, project_file, relative_programs
 from .validate import check_family, describe, frame_problems, shared_of
 
-__all__ = ["Document", "ProfileSettings", "Source", "find", "load_document", "merged", "profile", "refused", "select"]
+__all__ = [
+    "PROJECT_FILE",
+    "Document",
+    "ProfileSettings",
+    "Source",
+    "find",
+    "load_document",
+    "merged",
+    "opened",
+    "profile",
+    "refused",
+    "select",
+]
 
-PROJECT_FILE = ".forge.toml"
 _READ_ON = "`forge profile validate` checks the whole file; the format is in docs/profiles.md"
 
 
-@dataclass(frozen=True)
+@immutable
 class Source:
-    """A profile file and what named it; it need not exist."""
+    """A profile file and what named it; it need not exist.
+
+    `data` are the bytes of a project's file: those that are trusted, whatever the file holds by now.
+    """
 
     path: Path
-    named_by: Literal["--config", "FORGE_CONFIG", "user"]
+    named_by: Literal["--config", "FORGE_CONFIG", "project", "user"]
+    data: bytes | None = field(default=None, repr=False)
+
+    @property
+    def reason(self) -> str:
+        """Why it is this file."""
+        reasons = {"user": "the user's own", "project": "a trusted project's"}
+        return reasons.get(self.named_by) or f"named by {self.named_by}"
 
 
-@dataclass(frozen=True, kw_only=True)
+@immutable_by_name
 class ProfileSettings:
     """What the file says about one profile: valid, its parents merged in, `--var` applied.
 
@@ -43,21 +66,61 @@ class ProfileSettings:
     vars: Mapping[str, Any]
     origins: Mapping[Place, str]
     shared: Mapping[str, SharedAuth] = field(default_factory=dict)
+    retry: RetryTable | None = None
+
+    def retried(self, retries: int | None) -> ProfileSettings:
+        """These with so many retries, for all their requests and also those of their logins; None: as they are.
+
+        `retry` is then what holds for shared logins.
+        """
+        if retries is None:
+            return self
+        return replace(
+            self,
+            table=replace(self.table, retry=self.table.retry.with_retries(retries)),
+            retry=RetryTable().with_retries(retries),
+        )
+
+
+def current_directory() -> Path:
+    """Where the command runs. Where that folder was deleted, a path in which nothing is found."""
+    try:
+        return Path.cwd()
+    except OSError:
+        return Path()
 
 
 def find(config: str | None, environ: Mapping[str, str], cwd: Path, no_project: bool) -> Source:
-    """The profile file to use. ProfileError when a project file lies in the way; StorageError without a home."""
+    """The profile file to use. ProfileError when an untrusted project file is there; StorageError without a home."""
     if config:
         return Source(cwd / config, "--config")
     if named := environ.get("FORGE_CONFIG"):
         return Source(cwd / named, "FORGE_CONFIG")
-    if not no_project and (project := _project_file(cwd)) is not None:
+    if not no_project and (project := project_file(cwd)) is not None:
+        raw = content(project)
+        if Trust(environ).holds(digest_of(raw)):
+            return Source(project, "project", raw)
         shown = os.path.relpath(project, cwd)
+        other = " (FORGE_TRUST is the hash of another content)" if environ.get("FORGE_TRUST") else ""
         raise ProfileError(
-            f"{project} is a project's profile file, and it is not trusted",
-            hint=f"read it, then use it with `--config {shown}`; `--no-project` ignores it",
+            f"{project} is a project's profile file, and it is not trusted{other}",
+            hint="read it, then allow it with `forge trust`; `--no-project` ignores it, "
+            f"`--config {shown}` uses it this once",
         )
     return Source(config_dir(environ) / "profiles.toml", "user")
+
+
+def opened(source: Source) -> Document:
+    """The file, parsed. ProfileError when it is not there or not TOML, or a project's file names a relative program."""
+    document = load_document(source.path, source.data)
+    if source.data is not None and (found := relative_programs(document)):
+        raise refused(
+            document,
+            str(document.path),
+            found,
+            hint="write the full path of the program, or its name alone to look for it in PATH",
+        )
+    return document
 
 
 def select(document: Document, name: str | None, environ: Mapping[str, str]) -> str:
@@ -121,22 +184,16 @@ def _usable(document: Document) -> list[str]:
     return [known for known, table in document.profiles.items() if table.get("abstract") is not True]
 
 
-def refused(document: Document, what: str, problems: Sequence[Problem]) -> ProfileError:
+def refused(document: Document, what: str, problems: Sequence[Problem], *, hint: str = _READ_ON) -> ProfileError:
     """The error that lists these problems of a profile or of its file."""
     lines = [describe(document, problem) for problem in problems]
     count = "1 problem" if len(lines) == 1 else f"{len(lines)} problems"
-    return ProfileError(f"{what} has {count}", problems=lines, hint=_READ_ON)
+    return ProfileError(f"{what} has {count}", problems=lines, hint=hint)
 
 
 def _abstract(document: Document, name: str) -> ProfileError:
     message = f"{document.path}: profile {name!r} is abstract: it may only be extended"
     return ProfileError(message, hint=_list(_usable(document)))
-
-
-def _project_file(cwd: Path) -> Path | None:
-    """The nearest project file, here or in a directory above."""
-    candidates = (folder / PROJECT_FILE for folder in (cwd, *cwd.parents))
-    return next((path for path in candidates if os.path.isfile(path)), None)
 
 
 def _list(names: list[str]) -> str:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ..errors import LockTimeout, ProfileError, StorageError
 from ..files import config_dir, lock, read_private, write_private
+from ..frozen import immutable_by_name
 from ..login.challenges import Challenges
 from ..login.definition import InjectTable
 from ..login.login import Login, ends, targets
@@ -24,7 +24,7 @@ _KEY_BYTES = 32
 _KEY_SECONDS = 10.0
 
 
-@dataclass(frozen=True, kw_only=True)
+@immutable_by_name
 class Surroundings:
     """What a login is made from. `name` is the profile's, or ``auth/NAME`` of a shared login.
 

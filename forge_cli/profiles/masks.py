@@ -45,7 +45,8 @@ def _hidden(place: Place) -> bool:
             return not inside
         case ("auth", "steps", _, "extract", *inside) | ("auth", "steps", _, "refresh", "extract", *inside):
             return inside[-1] == "default"
-        case ("auth", "token_url"):
+        # A profile that is shown is valid: this text is the name of a shared login.
+        case ("auth",) | ("auth", "token_url") | (*_, "signature_method"):
             return False
         case ("auth", "key") | ("auth", "steps", _, "value") | ("auth", "inject", _, "value"):
             return True

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import MISSING, fields, is_dataclass
 from functools import cache
 from types import NoneType, UnionType
@@ -27,6 +27,7 @@ from . import oauth2
 from .kinds import (
     ARRAY,
     BOOLEAN,
+    BREAK,
     FLOAT,
     INTEGER,
     INVALID,
@@ -40,11 +41,13 @@ from .kinds import (
     Use,
     as_it_is,
     number,
+    text,
     unknown,
     written,
 )
 from .positions import Path
 from .schema import (
+    NEEDED_BY_STORAGE,
     STORAGE_KEYS,
     Auth,
     BasicAuth,
@@ -105,7 +108,7 @@ def _table(cls: Any) -> Kind:
             arguments[""] = reading.problem(path, trouble, missing=trouble.startswith("missing key"))
         return INVALID if any(argument is INVALID for argument in arguments.values()) else cls(**arguments)
 
-    return Kind((TABLE,), read_table)
+    return Kind((TABLE,), read_table, _WORDS.get(cls))
 
 
 @cache
@@ -116,6 +119,11 @@ def _plan(cls: Any) -> Mapping[str, _Key]:
         required = item.default is MISSING and item.default_factory is MISSING
         plan[item.metadata.get("name", item.name)] = _Key(item.name, _kind(hints[item.name]), required)
     return plan
+
+
+def keys(cls: Any) -> Collection[str]:
+    """The keys of a table."""
+    return _plan(cls).keys()
 
 
 def hints_of(cls: Any) -> Mapping[str, Any]:
@@ -139,7 +147,9 @@ def _kind(hint: Any) -> Kind:
         return _array(_kind(arguments[0]))
     if origin in (Union, UnionType):
         return _union([member for member in arguments if member is not NoneType])
-    return _mapping(*map(_kind, arguments))
+    # A name may be anything here: where it may not, that is said of the place.
+    names = Kind((TEXT,), as_it_is) if arguments[0] is str else _kind(arguments[0])
+    return _mapping(names, _kind(arguments[1]))
 
 
 def _labelled(inner: Any, label: str) -> Kind:
@@ -224,7 +234,9 @@ def _tagged(classes: Sequence[type[Any]]) -> Callable[[Any, Path, Reading], Any]
         present = [name for name in named if not any(name in _plan(firsts[other]) for other in named if other != name)]
         if len(present) != 1:
             wrong = [name for name in value if nearest(name, firsts)]
-            trouble = f", not {', '.join(present or wrong)}" if present or wrong else ""
+            if wrong and not present:
+                return reading.problem((*path, wrong[0]), f"unknown key {unknown(wrong[0], firsts)}")
+            trouble = f", not {', '.join(present)}" if present else ""
             return reading.problem(path, f"must have exactly one of: {', '.join(firsts)}{trouble}")
         return _table(firsts[present[0]]).read(value, path, reading)
 
@@ -319,6 +331,10 @@ def _inject_rule(table: Mapping[str, Any]) -> str | None:
         return "missing key: value"
     if isinstance(table["value"], dict) is not (place == "client_cert"):
         return "`value` is { cert, key } for the place 'client_cert'" + ("" if place == "client_cert" else " only")
+    if place in ("header", "cookie") and isinstance(table["value"], str) and BREAK.search(table["value"]):
+        return "`value` holds a line break or a NUL, which no header has"
+    if place == "query" and isinstance(table["name"], str) and BREAK.search(table["name"]):
+        return "`name` holds a line break or a NUL"
     return _user_trouble("`name`", table["name"]) if place == "basic" else None
 
 
@@ -342,7 +358,8 @@ def _tokens_rule(table: Mapping[str, Any]) -> str | None:
     wrong = [name for name in table if name in every and name not in own]
     if wrong:
         return f"`{wrong[0]}` does not go with the token storage {storage!r}"
-    missing = [name for name in ("read", "write", "delete") if storage == "command" and name not in table]
+    needed = NEEDED_BY_STORAGE.get(storage, ()) if isinstance(storage, str) else ()
+    missing = [name for name in needed if name not in table]
     return f"missing key: {missing[0]}" if missing else None
 
 
@@ -378,10 +395,12 @@ RULES: Mapping[type[Any], Callable[[Mapping[str, Any]], str | None]] = {
     SavedRequest: _saved_rule,
 }
 """What the keys of a table must be to each other."""
+_WORDS: Mapping[type[Any], str] = {ExpiresTable: 'a table such as { ttl = "25m" } or { in = "/expires_in" }'}
+"""What to write for a table that is easily taken for a plain value."""
 # A type hint cannot name the class that it stands in.
 _HINTS: Mapping[tuple[type[Any], str], Any] = {(ExtractTable, "alternatives"): tuple[Pointer | ExtractTable, ...]}
 _SIMPLE: Mapping[Any, Kind] = {
-    str: Kind((TEXT,), as_it_is),
+    str: Kind((TEXT,), text),
     bool: Kind((BOOLEAN,), as_it_is),
     int: Kind((INTEGER,), as_it_is),
     float: Kind((INTEGER, FLOAT), number, "a number"),

@@ -183,7 +183,9 @@ def recipes(folder: Path | None) -> Iterator[tuple[str, Path, bool]]:
 def find(word: str, folder: Path | None, cwd: Path) -> Recipe:
     """The recipe of this name, or in this file. ProfileError with the nearest name."""
     if word.endswith(".toml") or "/" in word:
-        path = (cwd / word).resolve() if not word.startswith("~") else Path(word).expanduser()
+        path = cwd / word if not word.startswith("~") else Path(word).expanduser()
+        # It is not where the current directory was deleted.
+        path = path.resolve() if path.is_absolute() else path
         return recipe(path.stem, path, built_in=False)
     known = {name: (path, built_in) for name, path, built_in in recipes(folder)}
     if word not in known:

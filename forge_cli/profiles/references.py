@@ -19,7 +19,7 @@ _FORMS = {
     "steps": "${steps.STEP.OUTPUT}",
     "cookies": "${cookies.JAR.NAME}",
     "request": "${request.method}, ${request.headers.NAME} …",
-    "response": "${response.status}, ${response.headers.NAME} or ${response.url}",
+    "response": "${response.status}, ${response.url}, ${response.body} or ${response.headers.NAME}",
 }
 _STEPS = ("auth", "steps")
 # What a signer can refer to beside headers.NAME.
@@ -140,7 +140,7 @@ def _trouble(reference: Reference, path: Path, names: _Names) -> str | None:
             return None if "sign" in path else f"'{'.'.join(reference)}' has a value only in `sign`"
         case ("challenge", _):
             return None if path[:2] == _STEPS else f"'{'.'.join(reference)}' has a value only in a step"
-        case ("response", "status" | "url") | ("response", "headers", _):
+        case ("response", "status" | "url" | "body") | ("response", "headers", _):
             answered = "success" in path or "extract" in path
             return None if answered else f"'{'.'.join(reference)}' has a value only in `success` and `extract`"
         case (head, *_) if head in _FORMS:

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import field
+from dataclasses import field, replace
 from typing import Annotated, Any, Literal
 
 from ..login.definition import (
     Algorithm,
     Argv,
+    Count,
     Duration,
+    HeaderText,
     InjectTable,
     InvalidateTable,
+    Method,
     Pointer,
+    QueryName,
     Signature,
     Size,
     StepTable,
@@ -24,8 +28,6 @@ from ..login.definition import (
 )
 from ..login.sign import SIGNERS
 
-Count = Annotated[int, "count"]
-"""A whole number, 0 or more."""
 PositiveCount = Annotated[int, "positive count"]
 """A whole number, 1 or more."""
 Factor = Annotated[float, "factor"]
@@ -46,7 +48,7 @@ Step = Annotated[StepTable, "step"]
 class EnvSecret:
     """A secret in an environment variable."""
 
-    env: str = key("the variable")
+    env: Variable = key("the environment variable that has it")
 
 
 @table
@@ -85,7 +87,7 @@ class KeyringEntry:
 class KeyringSecret:
     """A secret in the keyring of the operating system."""
 
-    keyring: KeyringEntry = key("which entry")
+    keyring: KeyringEntry = key("which entry of the keyring")
 
 
 Secret = Annotated[EnvSecret | FileSecret | PromptSecret | CommandSecret | KeyringSecret, "secret"]
@@ -115,8 +117,8 @@ class ProxyTable:
 class TimeoutTable:
     """Time limits in seconds."""
 
-    connect: Duration = key("until connected", default=10.0)
-    idle: Duration = key("without a byte", default=60.0)
+    connect: Duration = key("until the connection stands", default=10.0)
+    idle: Duration = key("until a connection without a byte counts as dead", default=60.0)
     total: Duration | None = key("for everything: login, retries and body", default=None)
 
 
@@ -142,6 +144,10 @@ class RetryTable:
     recovery_timeout: Duration = key("circuit-breaker: how long a server is left alone", default=30.0)
     half_open_max_calls: PositiveCount = key("circuit-breaker: how many may try it then", default=3)
 
+    def with_retries(self, retries: int) -> RetryTable:
+        """The same with so many retries; a strategy that has none becomes the usual one."""
+        return replace(self, strategy="exponential" if self.strategy == "none" else self.strategy, max_retries=retries)
+
 
 @table
 class TokensTable:
@@ -165,6 +171,8 @@ STORAGE_KEYS: Mapping[str, tuple[str, ...]] = {
     "command": ("read", "write", "delete", "env"),
 }
 """Token storage -> the keys that go with it; a storage of one's own may have them all."""
+NEEDED_BY_STORAGE: Mapping[str, tuple[str, ...]] = {"redis": ("url",), "command": ("read", "write", "delete")}
+"""Token storage -> the keys that it cannot do without."""
 
 
 @table
@@ -178,15 +186,15 @@ class AuthTable:
 class NoAuth(AuthTable):
     """Send no credential."""
 
-    type: Literal["none"] = key("no credential", default="none")
+    type: Literal["none"] = key("send no credential", default="none")
 
 
 @table
 class BearerAuth(AuthTable):
     """Send a token that is already there."""
 
-    type: Literal["bearer"] = key("a bearer token", default="bearer")
-    token: TemplateText = key("the token")
+    type: Literal["bearer"] = key("a bearer token that is already there", default="bearer")
+    token: HeaderText = key("the token, as in ${secrets.token}")
 
 
 @table
@@ -194,21 +202,21 @@ class BasicAuth(AuthTable):
     """Send a user name and a password (RFC 7617)."""
 
     type: Literal["basic"] = key("user name and password", default="basic")
-    username: TemplateText = key("the user name")
-    password: TemplateText = key("the password")
+    username: TemplateText = key("the name of the user")
+    password: TemplateText = key("the password, as in ${secrets.password}")
 
 
 @table
 class ApiKeyAuth(AuthTable):
     """Send a fixed key in a header, the query or a cookie."""
 
-    type: Literal["api-key"] = key("an API key", default="api-key")
+    type: Literal["api-key"] = key("a fixed key, or API key", default="api-key")
     in_: Literal["header", "query", "cookie"] = field(
         default="header", metadata={"help": "where the key goes", "name": "in"}
     )
     name: TemplateText = key("the header, parameter or cookie")
     # Last, because from here on `key` is this field.
-    key: TemplateText = key("the key")
+    key: HeaderText = key("the key, as in ${secrets.key}")
 
 
 @table
@@ -216,8 +224,8 @@ class DigestAuth(AuthTable):
     """Digest access authentication (RFC 7616)."""
 
     type: Literal["digest"] = key("digest access authentication", default="digest")
-    username: TemplateText = key("the user name")
-    password: TemplateText = key("the password")
+    username: TemplateText = key("the name of the user")
+    password: TemplateText = key("the password, as in ${secrets.password}")
 
 
 @table
@@ -228,7 +236,7 @@ class AwsSigV4Auth(AuthTable):
     access_key: TemplateText = key("the access key id")
     secret_key: TemplateText = key("the secret access key")
     session_token: TemplateText | None = key("the session token of temporary credentials", default=None)
-    region: TemplateText = key("the region")
+    region: TemplateText = key("the AWS region, as in eu-central-1")
     service: TemplateText = key("the service, as in execute-api")
 
 
@@ -236,7 +244,7 @@ class AwsSigV4Auth(AuthTable):
 class OAuth1Auth(AuthTable):
     """Sign each request as OAuth 1.0a does (RFC 5849)."""
 
-    type: Literal["oauth1"] = key("OAuth 1.0a", default="oauth1")
+    type: Literal["oauth1"] = key("requests signed as in OAuth 1.0a", default="oauth1")
     client_key: TemplateText = key("the client's identifier, or consumer key")
     client_secret: TemplateText = key("the client's secret, or consumer secret", default="")
     token: TemplateText | None = key("the token's identifier", default=None)
@@ -258,7 +266,7 @@ class OAuth1Auth(AuthTable):
 class OAuth2Auth(AuthTable):
     """Obtain a token from an OAuth 2.0 authorization server (RFC 6749)."""
 
-    type: Literal["oauth2"] = key("OAuth 2.0", default="oauth2")
+    type: Literal["oauth2"] = key("a token by OAuth 2.0", default="oauth2")
     grant: Literal[
         "client-credentials",
         "password",
@@ -267,15 +275,15 @@ class OAuth2Auth(AuthTable):
         "jwt-bearer",
         "token-exchange",
         "refresh-token",
-    ] = key("the grant")
+    ] = key("the grant: how the token is obtained (RFC 6749, 7523, 8628, 8693)")
     issuer: TemplateText | None = key("the issuer, whose metadata names the endpoints (RFC 8414)", default=None)
     token_url: TemplateText | None = key("the token endpoint; may be relative to base_url", default=None)
     authorization_url: TemplateText | None = key("authorization-code: where the browser goes", default=None)
     device_url: TemplateText | None = key("device-code: the device authorization endpoint (RFC 8628)", default=None)
     revocation_url: TemplateText | None = key("where tokens are given back (RFC 7009)", default=None)
     par_url: TemplateText | None = key("authorization-code: where requests are pushed (RFC 9126)", default=None)
-    client_id: TemplateText | None = key("the client", default=None)
-    client_secret: TemplateText | None = key("its secret", default=None)
+    client_id: TemplateText | None = key("the id of the client, or app", default=None)
+    client_secret: TemplateText | None = key("the secret of the client", default=None)
     client_auth: Literal["basic", "post", "private-key-jwt", "client-secret-jwt", "tls", "none"] | None = key(
         "how the client proves who it is; default: basic with a client_secret, else none", default=None
     )
@@ -383,11 +391,11 @@ class PaginationTable:
 class SavedRequest:
     """A request for `forge run`; its templates take vars and the environment, and no secret."""
 
-    method: str = key("the method", default="GET")
+    method: Method = key("the HTTP method, such as GET", default="GET")
     url: TemplateText = key("relative to base_url, or absolute")
-    headers: Mapping[str, TemplateText] = key("header fields", default_factory=dict)
-    query: Mapping[str, Tree] = key("query parameters; a list repeats one", default_factory=dict)
-    json: Tree = key("a JSON body", default=None)
+    headers: Mapping[str, HeaderText] = key("header fields, by name", default_factory=dict)
+    query: Mapping[QueryName, Tree] = key("query parameters; a list repeats one", default_factory=dict)
+    json: Tree = key("a JSON body, of any form", default=None)
     form: Mapping[str, Tree] | None = key("a form body; a list repeats a field", default=None)
     text: TemplateText | None = key("a body as it is", default=None)
     expect: tuple[str, ...] = key("what the answer has to be, as --expect says it", default=())
@@ -398,16 +406,21 @@ class ProfileTable:
     """One profile, its parents merged in."""
 
     abstract: bool = key("may only be extended", default=False)
-    extends: str | None = key("the one parent", default=None)
+    extends: str | None = key("the profile that it has the rest from", default=None)
     base_url: TemplateText | None = key("what paths are relative to", default=None)
     origins: tuple[TemplateText, ...] = key("further origins that receive this profile's credentials", default=())
-    query: Mapping[str, Tree] = key("query parameters of every request", default_factory=dict)
-    headers: Mapping[str, TemplateText] = key("header fields of every request", default_factory=dict)
+    query: Mapping[QueryName, Tree] = key("query parameters of every request", default_factory=dict)
+    headers: Mapping[str, HeaderText] = key("header fields of every request", default_factory=dict)
     vars: Mapping[str, Plain] = key("named values that are not secret", default_factory=dict)
     verify: bool | str = key("check certificates; a text is a CA file", default=True)
     client_cert: ClientCertTable | None = key("a client certificate", default=None)
     proxy: TemplateText | ProxyTable | None = key("the proxy; default: from the environment", default=None)
     redirects: Count = key("how many redirects to follow", default=10)
+    netrc: bool = key(
+        "send the base_url's host what the user's netrc file (NETRC, else ~/.netrc) has for it, unless there is"
+        " another credential: one of `auth` or `headers`, --user, --bearer, or a header of the request",
+        default=False,
+    )
     correlation_id: str | None = key("a header that gets a new id for each request", default=None)
     timeout: TimeoutTable | Duration = key("time limits; a number is the total", default_factory=TimeoutTable)
     max_body: Size = key("the largest answer kept in memory", default=100 * 1024 * 1024)

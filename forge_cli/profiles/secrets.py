@@ -14,7 +14,7 @@ from ..errors import MissingSecret, NeedsPerson, StorageError
 from ..interfaces import storage_lock
 from ..login.expiry import duration
 from ..login.extract import pointer
-from ..models import TokenData
+from ..models import Deadline, TokenData
 from ..redact import REDACTOR
 from ..registry import Registry
 from .schema import CommandSecret, EnvSecret, FileSecret, KeyringEntry, KeyringSecret, PromptSecret
@@ -44,7 +44,8 @@ class Secrets:
 
     Relative files and programs start at `base_dir`. Without `prompt` nobody is asked. What a program with a `ttl`
     printed is also kept in the token storage that `storage` opens, under a key that `digest` makes of a text that may
-    hold values of environment variables; `notice` is told when that cannot be written.
+    hold values of environment variables; `notice` is told when that cannot be written. `deadline` is asked by when
+    programs have to end.
     """
 
     def __init__(
@@ -58,6 +59,7 @@ class Secrets:
         digest: Callable[[str], str] = _digest,
         notice: Callable[[str], None] = lambda text: None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        deadline: Callable[[], Deadline | None] = lambda: None,
     ) -> None:
         self._table = table
         self._environ = environ
@@ -67,6 +69,7 @@ class Secrets:
         self._digest = digest
         self._notice = notice
         self._now = now
+        self._deadline = deadline
         self._values: dict[str, str] = {}
         self._opening = threading.local()
         # Steps run side by side, and a person is to be asked once.
@@ -228,14 +231,18 @@ class Secrets:
         key = f"secret:{self._digest(f'{self.reference(name)} {life:g}')}"
         if (value := self._fresh(storage, key)) is not None:
             return value
-        with storage_lock(storage, key, _LONGEST_LOCK):
+        deadline = self._deadline()
+        wait = _LONGEST_LOCK if deadline is None else max(0.0, min(_LONGEST_LOCK, deadline.remaining()))
+        with storage_lock(storage, key, wait):
             # Whoever had the lock before has run the program.
             if (value := self._fresh(storage, key)) is not None:
                 return value
             value = self._printed(name, where)
             now = self._now()
             try:
-                storage.set(key, TokenData(value, "", now + timedelta(seconds=life), issued_at=now))
+                storage.set(
+                    key, TokenData(value, "", now + timedelta(seconds=life), issued_at=now, meta={"secret": name})
+                )
             except StorageError as exc:
                 self._notice(f"{exc.message}: secret {name!r} is used now and not kept")
         return value
@@ -245,7 +252,7 @@ class Secrets:
         return found.access_token or None if found is not None and found.fresh(self._now(), 0.0) else None
 
     def _printed(self, name: str, where: CommandSecret) -> str:
-        value: str = _SOURCES.load("command")(name, where, self._environ, self._base_dir)
+        value: str = _SOURCES.load("command")(name, where, self._environ, self._base_dir, self._deadline())
         return value
 
     def _from_keyring(self, name: str, entry: KeyringEntry) -> str:

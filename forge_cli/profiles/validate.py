@@ -8,10 +8,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from typing import Any
 
+from ..login.template import nearest
 from . import connection, header_names, references
 from .document import BrokenFamily, Document, Place, lineage, merged
 from .kinds import Problem, Use, unknown
-from .reader import read, read_shared
+from .reader import keys, read, read_shared
 from .references import NAME
 from .schema import CompositeAuth, FileTable, ProfileTable, SharedAuth
 
@@ -19,6 +20,8 @@ _PROFILE_NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
 # A name becomes a file name, and Windows keeps these for devices, with any extension.
 _DEVICE = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?", re.IGNORECASE)
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
+# No legal name is longer.
+_LONGEST_SHOWN = 64
 
 
 def problems(document: Document) -> list[Problem]:
@@ -93,9 +96,16 @@ def check_shared(document: Document, name: str) -> tuple[SharedAuth | None, list
     auth = {key: value for key, value in table.items() if key not in around}
     # As in a profile, whose auth stands below `auth`.
     inner = [Use(("auth", *use.path), use.template) if use.path[0] not in around else use for use in templates]
-    for problem in references.problems({**around, "auth": auth}, inner):
+    whole = {**around, "auth": auth}
+    for problem in (
+        *references.problems(whole, inner),
+        *connection.problems(whole),
+        *header_names.problems(whole),
+    ):
         path = problem.path[1:] if problem.path[:1] == ("auth",) else problem.path
         found.append(Problem(path, problem.message))
+    if table.get("type") == "composite":
+        found.append(Problem(("type",), "a shared login is no composite: name its parts in `auth` of the profile"))
     if NAME.fullmatch(name) is None:
         found.append(Problem((), "a name is 1 to 64 letters, digits, `_` and `-`"))
     return shared, [Problem(("auth", name, *problem.path), problem.message) for problem in found]
@@ -121,14 +131,27 @@ def spelled(path: Place) -> str:
         if isinstance(part, int):
             text += f"[{part}]"
         else:
-            text += ("." if text else "") + (part if _BARE.fullmatch(part) else json.dumps(part))
+            name = part if len(part) <= _LONGEST_SHOWN else f"{part[:_LONGEST_SHOWN]}…"
+            text += ("." if text else "") + (name if _BARE.fullmatch(name) else json.dumps(name, ensure_ascii=False))
     return text
 
 
 def _frame(document: Document) -> list[Problem]:
     found: list[Problem] = []
     read(FileTable, document.data, (), found)
-    return found
+    return [_at_home(document, problem) for problem in found]
+
+
+def _at_home(document: Document, problem: Problem) -> Problem:
+    """A problem of the file itself, with the place where an unknown key belongs."""
+    if len(problem.path) != 1 or not problem.message.startswith("unknown key (one of"):
+        return problem
+    key = problem.path[0]
+    if key in (names := keys(ProfileTable)) or nearest(str(key), names):
+        return Problem(problem.path, "unknown key: it belongs below a profile, [profiles.NAME]")
+    if isinstance(document.data[str(key)], dict):
+        return Problem(problem.path, "unknown key: a profile is written [profiles.NAME]")
+    return problem
 
 
 def _files(document: Document, name: str) -> Iterator[Problem]:

@@ -125,7 +125,7 @@ class TestRetryStrategy:
     def test_a_circuit_breaker_is_the_clients_and_its_logins(self) -> None:
         profile = made('retry = { strategy = "circuit-breaker" }\n', "https://a.example")
         login_clients = StepClients(profile.transport().config, RetryTable(), None)
-        with profile.client() as client, login_clients(Way(0, False)) as login:
+        with profile.client() as client, login_clients(Way(False)) as login:
             assert client.config.circuit_breaker is login.config.circuit_breaker is profile.circuit_breaker is not None
         assert made("", "https://a.example").circuit_breaker is None
 

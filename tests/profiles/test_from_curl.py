@@ -53,7 +53,9 @@ def test_a_reference_stays_one_wherever_it_is(quotes: str) -> None:
         f"-H {quotes}Authorization: Bearer {reference}{quotes} -b {quotes}sid={reference}{quotes} "
         f"-u {quotes}ada:{reference}{quotes} -d {quotes}token={reference}{quotes}"
     )
-    found = steps(f"curl {URL}/1", f"curl {quotes}{URL}/2?key={reference}{quotes} {options}")["step2"]
+    found = steps(
+        f"curl {URL}/1", f"curl {quotes}{URL}/2?key={reference}{quotes} {options}", step2={"token": "/access_token"}
+    )["step2"]
     assert "needs" not in found
     assert found["request"] == {
         "method": "POST",
@@ -63,6 +65,59 @@ def test_a_reference_stays_one_wherever_it_is(quotes: str) -> None:
         "basic": ["ada", reference],
         "form": {"token": reference},
     }
+
+
+@pytest.mark.parametrize(
+    ("options", "place"),
+    [
+        pytest.param(
+            "-H 'X-Token: ${steps.step1.token}'",
+            {"in": "header", "name": "X-Token", "value": "${steps.step1.token}"},
+            id="a header",
+        ),
+        pytest.param(
+            '-b "sid=${steps.step1.token}"',
+            {"in": "cookie", "name": "sid", "value": "${steps.step1.token}"},
+            id="a cookie",
+        ),
+        pytest.param(
+            "-u '${steps.step1.id}:${steps.step1.token}'",
+            {"in": "basic", "name": "${steps.step1.id}", "value": "${steps.step1.token}"},
+            id="Basic",
+        ),
+        pytest.param(
+            "-G -d key='${steps.step1.token}'",
+            {"in": "query", "name": "key", "value": "${steps.step1.token}"},
+            id="a parameter",
+        ),
+    ],
+)
+def test_the_last_command_says_where_the_token_goes(options: str, place: dict[str, str]) -> None:
+    found = profile(f"curl https://id.example.com/login -d a=b\ncurl {URL}/users -k -H 'Accept: a/b' {options}")
+    assert found["base_url"] == URL
+    assert found["verify"] is False
+    assert found["headers"] == {"Accept": "a/b"}
+    assert list(found["auth"]["steps"]) == ["step1"]
+    assert found["auth"]["inject"] == [place]
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        pytest.param(f"curl {URL}/2 -d 'token=${{steps.step1.token}}'", id="in the body"),
+        pytest.param(f"curl {URL}/2/${{steps.step1.id}} -H 'X-Token: ${{steps.step1.token}}'", id="in the path"),
+        pytest.param(f"curl {URL}/2 -H 'X-Token: ${{vars.token}}'", id="of no step"),
+        pytest.param(f"curl {URL}/2", id="nowhere"),
+    ],
+)
+def test_any_other_last_command_is_a_step(command: str) -> None:
+    found = profile(f"curl {URL}/1\n{command}")
+    assert list(found["auth"]["steps"]) == ["step1", "step2"] and "inject" not in found["auth"]
+
+
+def test_a_command_whose_answer_is_wanted_is_a_step() -> None:
+    command = f"curl {URL}/1\ncurl {URL}/2 -H 'X-Token: ${{steps.step1.token}}'"
+    assert list(steps(command, step2={"token": "/t"})) == ["step1", "step2"]
 
 
 @pytest.mark.parametrize(

@@ -134,7 +134,7 @@ def test_expires_has_keys_that_python_reserves() -> None:
     [
         pytest.param("bas_url = ''", "bas_url", "unknown key (nearest: base_url)", id="a key with a typo"),
         pytest.param("tokens.colour = 1", "tokens.colour", "unknown key (one of: storage, ", id="a key of its own"),
-        pytest.param("netrc = true", "netrc", "unknown key", id="a key of a later version"),
+        pytest.param("netrc2 = true", "netrc2", "unknown key (nearest: netrc)", id="a key of a later version"),
         pytest.param("base_url = 1", "base_url", "must be text, not a whole number", id="a number for a text"),
         pytest.param("headers = 'x'", "headers", "must be a table, not text", id="a text for a table"),
         pytest.param("origins = ''", "origins", "must be an array, not text", id="a text for an array"),
@@ -192,9 +192,30 @@ def test_expires_has_keys_that_python_reserves() -> None:
         ),
         pytest.param(
             "secrets.a = { evn = 'A' }",
-            "secrets.a",
-            "one of: env, file, prompt, command, keyring, not evn",
+            "secrets.a.evn",
+            "unknown key (nearest: env)",
             id="a secret's typo",
+        ),
+        pytest.param("vars.a = nan", "vars.a", "must be a finite number", id="nan in vars"),
+        pytest.param("vars.a = -inf", "vars.a", "must be a finite number", id="inf in vars"),
+        pytest.param(
+            f"{STEP}{REQUEST}success.body = {{ '/a' = nan }}",
+            "auth.steps.s.success.body./a",
+            "must be a finite number",
+            id="nan in a test",
+        ),
+        pytest.param(
+            f"{STEP}{REQUEST}when = {{ value = 'a', in = [nan] }}",
+            "auth.steps.s.when.in.0",
+            "must be a finite number",
+            id="nan in a condition",
+        ),
+        pytest.param(
+            f"{STEP}{REQUEST}refresh.request.url = '/r'\n"
+            f"refresh.extract.id = {{ pointer = '/a', default = [{{ b = inf }}] }}",
+            "auth.steps.s.refresh.extract.id.default.0.b",
+            "must be a finite number",
+            id="inf in a default",
         ),
         pytest.param("secrets.a = 5", "secrets.a", "must be a table such as { env = … }", id="a number for a secret"),
         pytest.param(

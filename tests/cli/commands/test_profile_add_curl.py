@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import re
+import shlex
+import tomllib
+from pathlib import Path
+
 import pytest
 
 from forge_cli.files import config_dir
 from tests.conftest import Forge
 from tests.server import Reply, Seen, Server
+
+ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture
@@ -41,6 +48,37 @@ def commands(server: Server) -> list[str]:
 
 
 EXTRACT = ["--extract", "step1.token=/token", "--extract", "step2.token=/data/session"]
+
+
+def test_the_last_command_with_a_token_is_the_request_to_the_api(forge: Forge, server: Server) -> None:
+    server.reply("/login", Reply(body={"access": "token-1"}), method="POST")
+    server.reply("/v1/users", Reply(body="welcome"))
+    given = [
+        f"curl {server.url}/login -d user=ada -d password=fake-secret-1",
+        f"curl '{server.url}/v1/users?page=2' -H 'Accept: text/plain' "
+        "-H 'Authorization: Bearer ${steps.step1.token}'",
+    ]
+    result = forge("profile", "add", "shop", "--from-curl", "--extract", "token=/access", *given)
+    assert result.exit_code == 0, result.stderr
+    next_line = result.stdout.splitlines()[-1].strip()
+    assert next_line == "forge get '/v1/users?page=2' -p shop"
+    shown = forge(*shlex.split(next_line)[1:], env={"SHOP_PASSWORD": "fake-secret-1"})
+    assert shown.stdout == "welcome", shown.stderr
+    api = server.seen_at("/v1/users")[0]
+    assert (api.headers["Authorization"], api.headers["Accept"]) == ("Bearer token-1", "text/plain")
+    assert api.target.endswith("?page=2")
+
+
+def test_the_example_of_the_page_is_what_comes_out(forge: Forge, own_home: Path) -> None:
+    page = (ROOT / "docs" / "logins.md").read_text(encoding="utf-8")
+    part = page.partition("### The same, written by forge")[2]
+    [block], [text] = (re.findall(rf"```{kind}\n(.*?)```", part, re.DOTALL) for kind in ("bash", "toml"))
+    line, _, rest = block.partition(" <<'END'\n")
+    result = forge(*shlex.split(line)[1:], input=rest.partition("END\n")[0])
+    assert result.exit_code == 0, result.stderr
+    assert result.stdout.endswith("  forge get /v1/orders -p orders\n")
+    written = tomllib.loads((config_dir() / "profiles.toml").read_text())
+    assert written["profiles"] == tomllib.loads(text)["profiles"]
 
 
 @pytest.mark.parametrize("how", ["arguments", "stdin"])

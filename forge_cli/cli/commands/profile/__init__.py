@@ -26,9 +26,9 @@ def profile() -> None:
     \b
       forge profile add --list              ready profiles for named APIs
       forge profile add --from github-app   write one of them, with questions
-      forge profile init                    write a profile of your own, with questions
+      forge profile init                    write one of your own, with questions
       forge profile list                    what there is
-      forge profile show prod               what a profile comes to, and where each value is from
+      forge profile show prod               each value, and where it is from
       forge profile validate                every problem of the file
       ${EDITOR:-vi} "$(forge profile path)"   change it
     """

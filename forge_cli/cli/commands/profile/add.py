@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import click
 
 from ....errors import UsageError
+from ....profiles.load import current_directory
 from ...completers import completed
 from ...context import Context
+from ...group import Sectioned
 from ...options import global_options, pass_context, silent
 from .from_curl import write_steps
 from .from_recipe import write_profile
@@ -16,7 +16,7 @@ from .printing import JSON
 from .recipes import list_recipes, show_recipe
 
 
-@click.command(short_help="Write a ready profile from a recipe, or from curl commands.")
+@click.command(cls=Sectioned, short_help="Write a ready profile from a recipe, or from curl commands.")
 @click.argument("name", required=False)
 @click.argument("commands", nargs=-1, metavar="[CURL]...")
 @click.option(
@@ -27,8 +27,8 @@ from .recipes import list_recipes, show_recipe
     help="The recipe: its name, or a file such as ./my.toml.",
 )
 @click.option("--set", "places", multiple=True, metavar="SECRET=PLACE", help="Where a secret is, such as env:NAME.")
-@click.option("--from-curl", "curl", is_flag=True, help="Make a step of each curl command; `-` reads them.")
-@click.option("--extract", "extracts", multiple=True, metavar="STEP.NAME=POINTER", help="An output of a step.")
+@click.option("--from-curl", "curl", is_flag=True, help="Make a login of curl commands; `-` reads them.")
+@click.option("--extract", "extracts", multiple=True, metavar="[STEP.]NAME=POINTER", help="An output of a step.")
 @click.option("--list", "listing", is_flag=True, help="List the recipes.")
 @click.option("--show", "shown", metavar="RECIPE", shell_complete=completed("recipe"), help="Print a recipe.")
 @JSON
@@ -53,7 +53,7 @@ def add(
       forge profile add --list
       forge profile add --show github-app
       forge profile add gh --from github-app
-      forge profile add gh --from github-app --var app_id=12345 --set private_key=file:~/gh.pem
+      forge profile add gh --from github-app --set private_key=env:APP_KEY
 
     On a terminal it asks for what is not given; FORGE_VAR_APP_ID stands for --var app_id. A secret is never
     asked for, only where it is: env:NAME, file:PATH, file:PATH#/json/pointer, keyring:SERVICE/USER,
@@ -63,10 +63,11 @@ def add(
     \b
       forge profile add shop --from-curl --extract step1.token=/token \\
         'curl https://id.example.com/login -d user=ada -d password=secret' \\
-        'curl https://api.example.com/session -H "X-Token: ${steps.step1.token}"'
+        'curl https://api.example.com/users -H "X-Token: ${steps.step1.token}"'
 
-    Each command becomes a step of the login; secrets in it become variables to set. Without commands they are read
-    from standard input.
+    Each command becomes a step of the login; one that comes last and sends a step's token as its credential says where
+    the API is, where the token goes, and what to try next. Secrets become variables to set. Without commands they are
+    read from standard input.
     """
     given = {"--from": source is not None, "--from-curl": curl, "--list": listing, "--show": shown is not None}
     chosen = [option for option, there in given.items() if there]
@@ -82,7 +83,7 @@ def add(
     if listing:
         return list_recipes(context, as_json)
     if shown is not None:
-        return show_recipe(context, shown, Path.cwd())
+        return show_recipe(context, shown, current_directory())
     if curl:
         return write_steps(context, name, commands, extracts)
     return write_profile(context, name, source, places)

@@ -3,24 +3,29 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
+from collections.abc import Iterator
+from typing import Any
 
 import click
 
-from ....errors import ProfileError, StorageError
+from ....errors import ProfileError, StorageError, UsageError
 from ....profiles.build import token_directory
-from ....profiles.document import load_document
-from ....profiles.validate import describe, problems
+from ....profiles.document import Document, Place, load_document
+from ....profiles.kinds import Problem
+from ....profiles.load import current_directory
+from ....profiles.validate import describe, ordered, problems
 from ....redact import REDACTOR
 from ...completers import completed
 from ...context import Context
 from ...exit_codes import ExitCode
+from ...expect import expectation
+from ...group import Sectioned
 from ...options import global_options, pass_context, silent
 from ...output.text import visible_line
 from .printing import JSON, count, print_json
 
 
-@click.command()
+@click.command(cls=Sectioned)
 @click.argument("file", required=False, shell_complete=completed("file"))
 @silent
 @global_options
@@ -34,7 +39,7 @@ def validate(context: Context, file: str | None) -> int:
 
     Each line has the file, the line and the key. Exit 0 when there is no problem, else 2.
     """
-    path = context.source.path if file is None else Path.cwd() / file
+    path = context.source.path if file is None else current_directory() / file
     try:
         document = load_document(path)
     except ProfileError as exc:
@@ -42,7 +47,8 @@ def validate(context: Context, file: str | None) -> int:
             raise
         found = [exc.message]
     else:
-        found = [describe(document, problem) for problem in problems(document)]
+        every = ordered(document, [*problems(document), *_expectations(document)])
+        found = [describe(document, problem) for problem in every]
     if found:
         context.stdout.write("".join(f"{visible_line(REDACTOR.text(line))}\n" for line in found))
         context.notice(f"{count(len(found), 'problem')} in {path}\n  correct it there, and run this again")
@@ -51,7 +57,32 @@ def validate(context: Context, file: str | None) -> int:
     return ExitCode.SUCCESS
 
 
-@click.command()
+def _expectations(document: Document) -> Iterator[Problem]:
+    """What no expectation is in `expect` of the profiles, and of their saved requests."""
+    for name, profile in document.profiles.items():
+        requests = profile.get("requests")
+        places: list[tuple[Place, Any]] = [(("profiles", name), profile)]
+        places += [
+            (("profiles", name, "requests", request), table)
+            for request, table in (requests.items() if isinstance(requests, dict) else ())
+        ]
+        for place, table in places:
+            texts = table.get("expect") if isinstance(table, dict) else None
+            for index, text in enumerate(texts if isinstance(texts, list) else ()):
+                if isinstance(text, str) and (trouble := _trouble(text)):
+                    yield Problem((*place, "expect", index), trouble)
+
+
+def _trouble(text: str) -> str | None:
+    """Why a text is no expectation; the text itself is not repeated."""
+    try:
+        expectation(text, "")
+    except UsageError as exc:
+        return f"{exc.message.partition(repr(text))[2].lstrip(': ')} ({exc.hint})"
+    return None
+
+
+@click.command(cls=Sectioned)
 @JSON
 @silent
 @global_options
@@ -76,8 +107,8 @@ def path(context: Context, as_json: bool) -> int:
         found = {"file": str(source.path), "named_by": source.named_by, "exists": exists}
         return print_json(context, {**found, "config_dir": folder, "tokens": tokens})
     context.stdout.write(f"{source.path}\n")
-    reason = "the user's own: neither --config nor FORGE_CONFIG names another"
-    lines = [reason if source.named_by == "user" else f"named by {source.named_by}"]
+    own = source.named_by == "user"
+    lines = [source.reason + (": neither --config nor FORGE_CONFIG names another" if own else "")]
     lines += [] if exists else [f"  it is not there yet: `{context.program} profile init` writes it"]
     lines += [] if folder is None else [f"  settings: {folder}", f"  tokens:   {tokens}"]
     context.notice("\n".join(lines))

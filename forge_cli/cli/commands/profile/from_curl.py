@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from ....curl import quote
+from ....curl.imported import Imported
 from ....curl.importing import parse
 from ....errors import UsageError
 from ....profiles.addition import ProfileFile
 from ....profiles.from_curl import Place, drafted, step_names
 from ....profiles.kinds import unknown
 from ...context import Context
+from ...forge_line import forge_line
 from .printing import one_name
 from .writing import variables_of, where_it_is
 
@@ -29,7 +31,8 @@ def write_steps(context: Context, name: str | None, commands: Sequence[str], ext
     requests = parse(_text(context, commands))
     for note in dict.fromkeys(note for one in requests for note in one.notes):
         context.notice(note)
-    steps = drafted(name, requests, _outputs(extracts, step_names(len(requests))))
+    named = {before.partition("=")[0].rpartition(".")[0] for before in extracts}
+    steps = drafted(name, requests, _outputs(extracts, step_names(requests, named)))
     document = file.add(name, steps.text)
     for variable in steps.variables:
         context.warn(f"set {variable.name} to {variable.place}")
@@ -40,9 +43,18 @@ def write_steps(context: Context, name: str | None, commands: Sequence[str], ext
     needed = [each for each in variables_of(document.profiles[name]) if each not in steps.computed]
     lines += [f"export {each}=…" for each in needed]
     lines += [f'export {each}="$(…)"    # as in the command' for each in steps.computed]
-    lines += [f"{context.program} token explain --trace {flags}", f"{context.program} get / {flags}"]
+    lines.append(f"{context.program} token explain --trace {flags}")
+    lines.append(f"{context.program} get / {flags}" if steps.call is None else _line(context, steps.call, flags))
     context.stdout.write(where_it_is(document, name, lines))
     return 0
+
+
+def _line(context: Context, call: Imported, flags: str) -> str:
+    """The command that sends the request to the API; what no command line can say is left to the person."""
+    try:
+        return forge_line(context.program, call, [flags])
+    except UsageError:
+        return f"{context.program} {call.method.lower()} {quote(call.url)} {flags}"
 
 
 def _text(context: Context, commands: Sequence[str]) -> str:

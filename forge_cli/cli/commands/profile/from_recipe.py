@@ -7,7 +7,6 @@ import re
 import shlex
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from ....curl import quote
@@ -15,7 +14,7 @@ from ....errors import ProfileError, UsageError
 from ....profiles.addition import ProfileFile
 from ....profiles.document import Document
 from ....profiles.kinds import unknown
-from ....profiles.load import select
+from ....profiles.load import current_directory, select
 from ....profiles.recipe import AskTable, Recipe, trouble
 from ...context import Context
 from ...output.text import visible
@@ -43,7 +42,7 @@ def write_profile(context: Context, name: str | None, source: str | None, places
         if not context.interactive:
             raise UsageError("--from is missing", hint=f"`{context.program} profile add --list` has the recipes")
         source = read_line(context, "--from", "Recipe (`forge profile add --list` has them): ")
-    recipe = found(context, source, Path.cwd())
+    recipe = found(context, source, current_directory())
     given = _given(context, recipe, places)
     if context.interactive:
         _introduce(context, recipe)

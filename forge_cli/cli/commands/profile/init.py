@@ -15,6 +15,7 @@ from ....profiles.draft import SHAPES, Shape, drafted, prefix
 from ....profiles.kinds import unknown
 from ....profiles.load import select
 from ...context import Context
+from ...group import Sectioned
 from ...options import global_options, pass_context, silent
 from .printing import one_name
 from .questions import answer
@@ -23,10 +24,10 @@ from .writing import where_it_is
 _AUTH_NUMBERS = {str(number): name for number, name in enumerate(SHAPES, 1)}
 
 
-@click.command()
+@click.command(cls=Sectioned)
 @click.argument("name", required=False)
-@click.option("--base-url", metavar="URL", help="Where the API is: what paths are relative to.")
-@click.option("--auth", metavar="TYPE", help="How to log in: none, bearer, api-key, basic, oauth2 or pipeline.")
+@click.option("--base-url", metavar="URL", help="Where the API is: what paths are relative to (default: asked).")
+@click.option("--auth", metavar="TYPE", help="Type: none, bearer, api-key, basic, oauth2 or pipeline (default: asked).")
 @click.option("--token-url", metavar="URL", help="The token endpoint of oauth2 (default: /oauth/token).")
 @silent
 @global_options

@@ -1,4 +1,9 @@
-"""List the profiles of the file in use."""
+"""List the profiles of the file in use.
+
+\b
+  forge profile list
+  forge profile list --config ./other.toml
+"""
 
 from __future__ import annotations
 
@@ -15,18 +20,24 @@ from ....profiles.load import refused, select
 from ....profiles.validate import check, frame_problems
 from ....redact import REDACTOR
 from ...context import Context
+from ...group import Sectioned
 from ...options import global_options, pass_context, silent
 from ...output import LISTINGS
 from .printing import JSON, count, print_json
 
 
-@click.command("list")
+@click.command("list", cls=Sectioned)
 @JSON
 @silent
 @global_options
 @pass_context
 def list_(context: Context, as_json: bool) -> int:
-    """List the profiles of the file in use."""
+    """List the profiles of the file in use.
+
+    \b
+      forge profile list
+      forge profile list --config ./other.toml
+    """
     document = context.document
     rows = [_row(context, document, name) for name in document.profiles]
     outside = frame_problems(document, default=True)

@@ -6,11 +6,12 @@ import click
 
 from ....profiles.json_schema import schema as made
 from ...context import Context
+from ...group import Sectioned
 from ...options import global_options, pass_context, silent
 from .printing import print_json
 
 
-@click.command()
+@click.command(cls=Sectioned)
 @silent
 @global_options
 @pass_context

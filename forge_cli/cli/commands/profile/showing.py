@@ -8,19 +8,20 @@ import click
 
 from ....profiles import toml
 from ....profiles.document import Document
-from ....profiles.effective import Effective, Leaf, Tree, values
+from ....profiles.effective import Effective, EffectiveShared, Leaf, Tree, values
 from ....profiles.load import profile as load
 from ....profiles.load import refused, select
 from ....profiles.schema import ProfileTable
-from ....profiles.validate import check_family, spelled
+from ....profiles.validate import check_family, shared_of, spelled
 from ...completers import completed
 from ...context import Context
+from ...group import Sectioned
 from ...options import global_options, pass_context, silent
 from ...output.text import visible_line
 from .printing import JSON, one_name, print_json
 
 
-@click.command()
+@click.command(cls=Sectioned)
 @click.argument("name", required=False, shell_complete=completed("profile"))
 @click.option("--expand", "expanded", is_flag=True, help="The steps behind a type of auth.")
 @JSON
@@ -31,8 +32,8 @@ def show(context: Context, name: str | None, expanded: bool, as_json: bool) -> i
     """Show what a profile comes to, and where each value is from.
 
     \b
-      forge profile show                    the profile that is used when none is named
-      forge profile show prod --expand      with the steps that its type of auth stands for
+      forge profile show                    the one in use when none is named
+      forge profile show prod --expand      with the steps behind its type of auth
 
     The result is TOML: the profile, what it has from its parents, and the defaults. Secrets are ***.
     """
@@ -41,13 +42,26 @@ def show(context: Context, name: str | None, expanded: bool, as_json: bool) -> i
     table = _checked(context, document, name)
     effective = Effective(document, name, context.variables)
     tree = effective.tree(table, expanded=expanded)
+    used = shared_of(document, table) if expanded and table is not None else {}
+    shared = {part: EffectiveShared(document, part) for part in used}
+    parts = {part: each.expanded(used[part]) for part, each in shared.items()}
     parent = document.profiles[name].get("extends")
     if as_json:
         origins = {spelled(place): origin for place, origin in effective.seen.items()}
         head = {"name": name, "file": str(document.path), "extends": parent}
-        return print_json(context, {**head, "profile": values(tree), "origins": origins})
+        more = {
+            "shared": {part: values(inner) for part, inner in parts.items()},
+            "shared_origins": {
+                spelled(each.at_root(part, place)): origin
+                for part, each in shared.items()
+                for place, origin in each.seen.items()
+            },
+        }
+        return print_json(context, {**head, "profile": values(tree), "origins": origins, **(more if parts else {})})
     words = f"profile {name} of {document.path}" + (f", which extends {parent}" if parent else "")
     lines = [f"# {visible_line(words)}", *_toml(tree, ["profiles", name])]
+    for part, inner in parts.items():
+        lines += _toml(inner, ["auth", part])
     context.stdout.write("".join(f"{line}\n" for line in lines))
     return 0
 
