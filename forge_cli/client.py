@@ -14,7 +14,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Self
 
-from .attempts import Call, Exchange, Repetition, final, number, reason, renewals_left, span, status_failure
+from .attempts import Call, Exchange, Repetition, final, number, reason, renewals_left, seconds, span, status_failure
 from .breaker import CircuitBreaker, RetryBudget
 from .config import HttpClientConfig, HttpClientConfigBuilder
 from .errors import HttpClientException, RedirectException, TimeoutException
@@ -359,7 +359,7 @@ class HttpClient(HttpClientInterface, HttpSessionInterface):
     def _send(self, draft: Draft, deadline: Deadline | None, history: tuple[HttpResponse, ...]) -> StreamedResponse:
         if self._listener is not None:
             self._listener(Sending(draft.prepared))
-        answer = self._opened().send(draft.prepared, deadline, present_cert=draft.ours)
+        answer = self._opened().send(draft.prepared, deadline, stranger=not draft.ours)
         if self._listener is not None:
             self._listener(Received(answer.status, answer.reason, answer.headers, answer.http_version, answer.timing))
         return StreamedResponse(answer, draft.request, history)
@@ -382,12 +382,13 @@ class HttpClient(HttpClientInterface, HttpSessionInterface):
             return False
         # What happens from here on is no failure of this server's.
         exchange.answered(response.status_code)
-        delay = hook.retry_strategy.get_delay(tries) if refused else 0.0
-        if context.deadline is not None and delay >= context.deadline.remaining():
-            return False
-        if delay > 0:
-            self._sleep(delay)
         try:
+            strategy = hook.retry_strategy
+            delay = seconds(strategy, strategy.get_delay(tries)) if refused else 0.0
+            if context.deadline is not None and delay >= context.deadline.remaining():
+                return False
+            if delay > 0:
+                self._sleep(delay)
             return bool(hook.recover(value, context)) if own else bool(hook.refresh_auth())
         except BaseException:
             response.close()

@@ -54,7 +54,7 @@ class Draft:
         """Whether there are credentials in it that another origin must not see."""
         prepared = self.prepared
         return bool(prepared.query_credentials) or any(
-            name.lower() in prepared.credentials for name, _ in prepared.headers.pairs
+            name.lower() in prepared.credentials or sensitive(name) for name, _ in prepared.headers.pairs
         )
 
     def redirected(self, prepared: PreparedRequest) -> Draft:

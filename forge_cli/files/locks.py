@@ -4,21 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import importlib
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from ..errors import LockTimeout
 from .places import Notice, open_own, private_directory, reported
-
-if sys.platform == "win32":
-    import msvcrt
-else:
-    import fcntl
 
 # Seconds between two tries.
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.001, 0.05
@@ -39,6 +35,7 @@ def lock(
     notice: Notice | None = None,
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
+    platform: str = sys.platform,
 ) -> Iterator[None]:
     """Hold a lock file against every other thread and process; the kernel frees it when the process dies.
 
@@ -64,10 +61,10 @@ def lock(
     private_directory(path.parent, notice=notice)
     with contextlib.ExitStack() as stack:
         with reported("lock", path):
-            opened = _Opened(path, notice)
+            opened = _Opened(path, notice, platform)
             stack.callback(opened.close)
             try:
-                held = wait(_KernelLock(opened))
+                held = wait(_KernelLock(opened, _CALLS.get(platform, _Flock)()))
             except OSError as exc:
                 if exc.errno not in _NO_LOCKS:
                     raise
@@ -90,12 +87,14 @@ class _Holder(Protocol):
 class _Opened:
     """The lock file, opened."""
 
-    def __init__(self, path: Path, notice: Notice | None) -> None:
-        self._path, self._notice = path, notice
+    def __init__(self, path: Path, notice: Notice | None, platform: str) -> None:
+        self._path, self._notice, self._platform = path, notice, platform
         self.fd = self._open()
 
     def stands(self) -> bool:
         """Whether this is still the file of the name: who takes the lock next will open that one."""
+        if self._platform == "win32":
+            return True  # it has no other name, and is not removed, while it is open
         try:
             return os.path.samestat(os.fstat(self.fd), os.lstat(self._path))
         except FileNotFoundError:
@@ -111,7 +110,7 @@ class _Opened:
         """Remove the file; only for who holds its lock."""
         # Windows does not remove what is open.
         with contextlib.suppress(OSError):
-            if self.stands():
+            if self._platform != "win32" and self.stands():
                 self._path.unlink()
 
     def close(self) -> None:
@@ -121,44 +120,71 @@ class _Opened:
         return open_own(self._path, os.O_RDWR | os.O_CREAT, self._notice)
 
 
-class _KernelLock:
-    """A lock that belongs to one opening of the file, so it also excludes threads (flock(2))."""
+class _Calls(Protocol):
+    """What a system has to lock an open file with."""
 
-    def __init__(self, file: _Opened) -> None:
-        self._file = file
+    def take(self, fd: int) -> bool: ...
+
+    def release(self, fd: int) -> None: ...
+
+
+class _Flock:
+    """Of the whole file; it belongs to one opening of the file, so it also excludes threads (flock(2))."""
+
+    def __init__(self) -> None:
+        self._module: Any = importlib.import_module("fcntl")
+
+    def take(self, fd: int) -> bool:
+        try:
+            self._module.flock(fd, self._module.LOCK_EX | self._module.LOCK_NB)
+        except BlockingIOError:
+            return False
+        return True
+
+    def release(self, fd: int) -> None:
+        # Closing is not enough while a forked child still has the descriptor.
+        self._module.flock(fd, self._module.LOCK_UN)
+
+
+class _FirstByte:
+    """Of the first byte, which need not exist; from the position of the file, so that is put there each time."""
+
+    def __init__(self) -> None:
+        self._module: Any = importlib.import_module("msvcrt")
+
+    def take(self, fd: int) -> bool:
+        os.lseek(fd, 0, os.SEEK_SET)
+        try:
+            self._module.locking(fd, self._module.LK_NBLCK, 1)
+        except PermissionError:
+            return False
+        return True
+
+    def release(self, fd: int) -> None:
+        os.lseek(fd, 0, os.SEEK_SET)
+        self._module.locking(fd, self._module.LK_UNLCK, 1)
+
+
+_CALLS: Mapping[str, type[_Calls]] = {"win32": _FirstByte}
+"""Platform -> its calls; flock(2) where nothing is said."""
+
+
+class _KernelLock:
+    """A lock that the kernel frees when its holder dies."""
+
+    def __init__(self, file: _Opened, calls: _Calls) -> None:
+        self._file, self._calls = file, calls
 
     def acquire(self) -> bool:
-        while self._take():
+        while self._calls.take(self._file.fd):
             if self._file.stands():
                 return True
             # Its last holder removed the file: the lock of a file without a name excludes nobody.
             self._file.renew()
         return False
 
-    if sys.platform == "win32":
-
-        def _take(self) -> bool:
-            try:
-                msvcrt.locking(self._file.fd, msvcrt.LK_NBLCK, 1)
-            except PermissionError:
-                return False
-            return True
-
-        def release(self) -> None:
-            msvcrt.locking(self._file.fd, msvcrt.LK_UNLCK, 1)
-
-    else:
-
-        def _take(self) -> bool:
-            try:
-                fcntl.flock(self._file.fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                return False
-            return True
-
-        def release(self) -> None:
-            # Closing is not enough while a forked child still has the descriptor.
-            fcntl.flock(self._file.fd, fcntl.LOCK_UN)
+    def release(self) -> None:
+        self._calls.release(self._file.fd)
 
 
 class _Lease:

@@ -32,8 +32,11 @@ def config_dir(environ: Mapping[str, str] = os.environ, *, platform: str = sys.p
     chosen = environ.get("FORGE_CONFIG_DIR")
     if chosen:
         return Path(chosen)
-    if platform in {"win32", "darwin"}:
-        # Importing platformdirs takes longer than reading a token, and Linux needs two variables only.
+    if platform == "win32":
+        # Not the roaming one (APPDATA): tokens stay on the machine that they were given to. Without the variable the
+        # system is asked; platformdirs takes longer to import than a token to read, so only then.
+        if local := environ.get("LOCALAPPDATA"):
+            return Path(local, "forge")
         return Path(importlib.import_module("platformdirs").user_config_dir("forge", appauthor=False))
     # XDG Base Directory Specification: a relative path is invalid and ignored.
     base = environ.get("XDG_CONFIG_HOME", "")
@@ -42,10 +45,14 @@ def config_dir(environ: Mapping[str, str] = os.environ, *, platform: str = sys.p
     home = environ.get("HOME")
     if not home:
         raise StorageError("HOME is not set, so there is no place for settings and tokens", hint=_CHOOSE)
-    return Path(home, ".config", "forge")
+    return (
+        Path(home, "Library", "Application Support", "forge")
+        if platform == "darwin"
+        else Path(home, ".config", "forge")
+    )
 
 
-def private_directory(path: Path, *, notice: Notice | None = None) -> None:
+def private_directory(path: Path, *, notice: Notice | None = None, platform: str = sys.platform) -> None:
     """Make the directory and its missing parents, 0700; repair a loose one. StorageError when it is not one's own."""
     with reported("make", path):
         missing = [] if path.is_dir() else [each for each in (path, *path.parents) if not each.exists()]
@@ -54,13 +61,13 @@ def private_directory(path: Path, *, notice: Notice | None = None) -> None:
             with contextlib.suppress(FileExistsError):
                 each.mkdir(0o700)
                 each.chmod(0o700)  # a umask may take even the owner's bits
-        check_directory(path, notice)
+        check_directory(path, notice, platform=platform)
 
 
-def check_directory(path: Path, notice: Notice | None) -> None:
-    """Repair a loose directory. StorageError when it is not one's own; OSError."""
+def check_directory(path: Path, notice: Notice | None, *, platform: str = sys.platform) -> None:
+    """Repair a loose directory. StorageError when it is not one's own; OSError. Windows has no modes to repair."""
     info = path.stat()
-    if sys.platform == "win32":
+    if platform == "win32":
         return
     if info.st_mode & stat.S_ISVTX and info.st_mode & _OTHERS_WRITE:
         raise StorageError(f"{path} is shared by all users", hint=_CHOOSE)
@@ -69,15 +76,19 @@ def check_directory(path: Path, notice: Notice | None) -> None:
         _tighten(path, info, 0o700, path.chmod, notice)
 
 
-def open_own(path: Path, flags: int, notice: Notice | None = None) -> int:
+def open_own(path: Path, flags: int, notice: Notice | None = None, *, platform: str = sys.platform) -> int:
     """Open one's own regular file, 0600 under any umask; links are not followed. StorageError, OSError."""
+    if platform == "win32" and path.is_symlink():
+        # There is no flag for that: who could make a link there in this moment can write there anyway.
+        raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), str(path))
     fd = os.open(path, flags | _SAFELY, 0o600)
     try:
         info = os.fstat(fd)
         if not stat.S_ISREG(info.st_mode):
             raise StorageError(f"{path} is not a regular file", hint="move it away")
-        _check_owner(path, info)
-        if sys.platform != "win32" and info.st_mode & (_OTHERS | 0o600) != 0o600:
+        if platform != "win32":
+            _check_owner(path, info)
+        if platform != "win32" and info.st_mode & (_OTHERS | 0o600) != 0o600:
             _tighten(path, info, 0o600, lambda mode: os.fchmod(fd, mode), notice)
     except BaseException:
         os.close(fd)
@@ -121,7 +132,7 @@ def unwritable(error: StorageError) -> bool:
 
 
 def _check_owner(path: Path, info: os.stat_result) -> None:
-    if sys.platform != "win32" and info.st_uid != os.geteuid():
+    if info.st_uid != os.geteuid():
         raise StorageError(f"{path} belongs to another user", hint=f"run forge as that user, or {_CHOOSE}")
 
 

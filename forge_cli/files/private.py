@@ -119,11 +119,11 @@ class PendingWrite:
             self._fill(data)
             with reported("write", self.path):
                 self._file.close()
-                _replace(self.temporary, self.path)
+                replace(self.temporary, self.path)
         finally:
             self.discard()
         with reported("write", self.path):
-            _sync_directory(self.path.parent)
+            sync_directory(self.path.parent)
 
     def _fill(self, data: bytes) -> None:
         with reported("write", self.path):
@@ -160,9 +160,10 @@ def _remove(close: Callable[[], None], temporary: Path, owner: int) -> None:
             temporary.unlink()
 
 
-def _replace(
+def replace(
     source: Path, target: Path, *, platform: str = sys.platform, sleep: Callable[[float], None] = time.sleep
 ) -> None:
+    """Let the target be the source from now on. OSError."""
     if platform == "win32":
         # Windows refuses while a reader has the target open, which takes no more than a moment.
         for _ in range(20):
@@ -173,8 +174,9 @@ def _replace(
     source.replace(target)
 
 
-def _sync_directory(path: Path) -> None:
-    if sys.platform == "win32":
+def sync_directory(path: Path, *, platform: str = sys.platform) -> None:
+    """Have what the directory lists written to the disk; Windows opens no directories. OSError."""
+    if platform == "win32":
         return
     fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
     try:

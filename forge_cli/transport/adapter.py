@@ -14,6 +14,7 @@ from requests.cookies import RequestsCookieJar
 from . import tls
 from .deadline import EXCHANGE, POOLS
 from .environment import Environment
+from .redirects import address
 
 
 class Adapter(HTTPAdapter):
@@ -97,11 +98,19 @@ class Adapter(HTTPAdapter):
 
 
 class Jar(RequestsCookieJar):
-    """Cookies, that are looked for only in answers that have some."""
+    """Cookies, that are looked for only in answers that have some. Each knows the origin that set it, `set_by`."""
 
     def extract_cookies(self, response: Any, request: Any) -> None:
         if "Set-Cookie" in response.info():
             super().extract_cookies(response, request)
+
+    def make_cookies(self, response: Any, request: Any) -> Any:
+        # Not the `get_full_url` of the library's request, which a Host field of the caller's would change.
+        setter = str(address(request._r.url))
+        made = super().make_cookies(response, request)
+        for cookie in made:
+            cookie.__dict__["set_by"] = setter
+        return made
 
 
 class NoJar(RequestsCookieJar):

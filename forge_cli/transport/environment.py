@@ -6,16 +6,17 @@ import ipaddress
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from ..errors import RequestBuildException
+from ..frozen import immutable_by_name
 from .redirects import Address, address
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 _CA_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE", "SSL_CERT_DIR")
 
 
-@dataclass(frozen=True, kw_only=True)
+@immutable_by_name
 class Environment:
     """Proxies by scheme (``http``, ``https``, ``all``), hosts without a proxy, and named CA files.
 

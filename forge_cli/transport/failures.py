@@ -23,6 +23,7 @@ from ..errors import (
     TimeoutException,
 )
 from ..models import Deadline
+from .head import HeadCut
 
 Cause = TypeVar("Cause", bound=BaseException)
 
@@ -143,6 +144,8 @@ def _not_http(causes: tuple[BaseException, ...]) -> str | None:
         return "a line of its head is longer than 64 KiB"
     if _first(causes, InvalidHeader) or _first(causes, requests.exceptions.InvalidHeader):
         return "its Content-Length fields differ"
+    if _first(causes, HeadCut):
+        return "its head breaks off"
     found = _first(causes, http.client.HTTPException)
     if found is None:
         return None

@@ -14,6 +14,23 @@ _PLAIN_FIELD = re.compile(r"([!-9;-~]+):[ \t]*([^\r\n]*)\r\n")
 _MOST_FIELDS = 100  # as the standard library has it
 
 
+class HeadCut(http.client.HTTPException):
+    """The connection ended before the head of an answer did."""
+
+
+class _Lines:
+    """The lines of a head. For the standard library's parser the end of a connection is as good as an empty line."""
+
+    def __init__(self, fp: Any) -> None:
+        self._fp = fp
+
+    def readline(self, limit: int = -1, /) -> bytes:
+        line: bytes = self._fp.readline(limit)
+        if not line:
+            raise HeadCut
+        return line
+
+
 class Response(http.client.HTTPResponse):
     """Skips every informational answer (RFC 9110, section 15.2), and not endlessly many."""
 
@@ -42,7 +59,7 @@ class Response(http.client.HTTPResponse):
             version, status, reason = super()._read_status()  # type: ignore[misc]  # not in the public interface
             if not 100 <= status < 200 or status == 101:
                 return version, status, reason
-            http.client.parse_headers(self.fp)
+            _parsed(self.fp)
         raise http.client.HTTPException("too many informational responses")
 
 
@@ -51,12 +68,16 @@ def fields(fp: Any) -> http.client.HTTPMessage:
     plain = _PLAIN_HEAD.match(fp.peek())
     found = _PLAIN_FIELD.findall(plain[0].decode("latin-1")) if plain is not None else ()
     if plain is None or len(found) >= _MOST_FIELDS:
-        return http.client.parse_headers(fp)
+        return _parsed(fp)
     fp.read(plain.end())
     message = http.client.HTTPMessage()
     for name, value in found:
         message.set_raw(name, value)
     return message
+
+
+def _parsed(fp: Any) -> http.client.HTTPMessage:
+    return http.client.parse_headers(_Lines(fp))
 
 
 def _length(text: str) -> int | None:

@@ -88,16 +88,30 @@ def close_body(request: requests.PreparedRequest) -> None:
         close()
 
 
-def add_cookies(request: requests.PreparedRequest, jar: Any) -> None:
-    """Add the jar's cookies for this URL behind those that the request names itself."""
+def add_cookies(request: requests.PreparedRequest, jar: Any, stranger: str | None = None) -> None:
+    """Add the jar's cookies for this URL behind those that the request names itself.
+
+    A `stranger` is the URL's origin when it must see nothing but the cookies that it set.
+    """
     # A caller's session may be a stand-in without a real jar.
     if not isinstance(jar, CookieJar) or next(iter(jar), None) is None:
         return
     explicit = request.headers.pop("Cookie", None)
-    found: str | None = get_cookie_header(jar, request)  # type: ignore[no-untyped-call]
+    fitting = jar if stranger is None else _set_by(jar, stranger)
+    found: str | None = get_cookie_header(fitting, request)  # type: ignore[no-untyped-call]
     if explicit is not None and found is not None:
         taken = {pair.partition("=")[0].strip() for pair in explicit.split(";")}
         found = "; ".join(pair for pair in found.split("; ") if pair.partition("=")[0] not in taken)
     cookies = "; ".join(filter(None, (explicit, found)))
     if cookies:
         request.headers["Cookie"] = cookies
+
+
+def _set_by(jar: CookieJar, origin: str) -> CookieJar:
+    """The cookies that this origin set. By the rules of cookies (RFC 6265) they would go to other ports too."""
+    own = CookieJar()
+    with jar._cookies_lock:  # type: ignore[attr-defined]  # other threads add cookies meanwhile
+        for cookie in jar:
+            if getattr(cookie, "set_by", None) == origin:
+                own.set_cookie(cookie)
+    return own

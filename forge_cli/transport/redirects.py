@@ -7,11 +7,12 @@ import re
 import socket
 import unicodedata
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
-from urllib.parse import quote, unquote_plus
+from urllib.parse import quote, unquote_plus, urlsplit
 
 from ..errors import RedirectException, RequestBuildException
+from ..frozen import immutable
 from ..models import Headers, PreparedRequest
 from ..redact import sensitive
 
@@ -25,6 +26,8 @@ _URL = re.compile(
 _ASCII_HOST = re.compile(r"[a-z0-9_-]{1,63}(?:\.[a-z0-9_-]{1,63})*\.?")
 _IPV4_END = re.compile(r"(?:^|\.)(?:[0-9]+|0x[0-9a-f]*)$")
 _DOTS = re.compile("[.\u3002\uff0e\uff61]")
+_ESCAPE = re.compile("%[0-9A-Fa-f]{2}")
+_UNRESERVED = re.compile("[A-Za-z0-9_.~-]")
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _NEVER_IN_URL = re.compile(r"[^\x21-\x7e]")
@@ -36,7 +39,7 @@ _FOLLOWED = frozenset({301, 302, 303, 307, 308})
 _BODY_FIELDS = frozenset({"transfer-encoding", "trailer", "expect", "digest"})
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Address:
     """A URL taken apart; `host` is lower-case ASCII without brackets, `rest` starts at the path and is as given."""
 
@@ -196,6 +199,22 @@ def _merged(rest: str, reference: str) -> str:
     if reference.startswith("#"):
         return whole + reference
     return path.rpartition("/")[0] + "/" + reference
+
+
+def matched_path(url: str) -> str:
+    """The path of a URL, or of a path and query, as patterns see it: what a server takes it for.
+
+    Characters that need no percent-encoding have none, and "." and ".." are resolved (RFC 3986, sections 5.2.4
+    and 6.2.2).
+    """
+    path = urlsplit(url).path if "://" in url else url.partition("#")[0].partition("?")[0]
+    plain = _ESCAPE.sub(lambda found: _unescaped(found[0]), path)
+    return _without_dots(plain) if plain.startswith("/") else plain
+
+
+def _unescaped(escape: str) -> str:
+    letter = chr(int(escape[1:], 16))
+    return letter if _UNRESERVED.fullmatch(letter) else escape.upper()
 
 
 def _without_dots(path: str) -> str:

@@ -6,7 +6,7 @@ import os
 import threading
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Any
 
 import requests
@@ -15,6 +15,7 @@ from requests.cookies import RequestsCookieJar
 
 from ..errors import ForgeError, HttpClientException
 from ..events import Timing
+from ..frozen import immutable, immutable_by_name
 from ..models import Deadline, PreparedRequest
 from . import environment, tls
 from .adapter import Adapter, Jar, NoJar, ThreadSession, authorities
@@ -31,7 +32,7 @@ __all__ = ["Answer", "Transport", "TransportOptions"]
 _MOST_ROUTES = 1000
 
 
-@dataclass(frozen=True, kw_only=True)
+@immutable_by_name
 class TransportOptions:
     """How to connect. `client_cert` is certificate, key and password; `proxies` None means the environment's;
     `headers` are those that each thread's session begins with.
@@ -51,7 +52,7 @@ class TransportOptions:
     environ: Mapping[str, str] = field(default_factory=lambda: os.environ, repr=False)
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class _Route:
     """How requests to one origin travel."""
 
@@ -100,12 +101,12 @@ class Transport:
         """The session that this thread may have changed: injected, or its own once `session` was asked for."""
         return self._injected if self._injected is not None else getattr(self._local, "shown", None)
 
-    def send(self, prepared: PreparedRequest, deadline: Deadline | None = None, *, present_cert: bool = True) -> Answer:
+    def send(self, prepared: PreparedRequest, deadline: Deadline | None = None, *, stranger: bool = False) -> Answer:
         """Send one request, follow nothing, and return when the answer's head is there.
 
         `deadline`, or else `prepared.timeout`, is a limit by the wall clock that also holds for reading the
-        body. `present_cert` false keeps the client certificate back, for an origin that must not see
-        it. Raises ConnectionException, SSLException, TimeoutException, IncompleteResponseException or
+        body. A `stranger` is an origin that must see neither the client certificate nor the cookies of others.
+        Raises ConnectionException, SSLException, TimeoutException, IncompleteResponseException or
         RequestBuildException, with ``context["sent"]`` False when surely no byte of the request left.
         """
         if self._closed:
@@ -115,11 +116,11 @@ class Transport:
         there = address(prepared.url)
         site, target = str(there), there.target
         route = self._route(site, there)
-        cert = (prepared.client_cert or self._options.client_cert) if present_cert else None
+        cert = (prepared.client_cert or self._options.client_cert) if not stranger else None
         url = site + target
         request = outgoing(prepared, url, forwarded=route.forwarded)
         session = self._used()
-        add_cookies(request, self.cookies)
+        add_cookies(request, self.cookies, site if stranger else None)
         if self._injected is not None:
             # Also where nothing is followed, the library's own session works out the next request of a redirect.
             request.hooks = getattr(session, "hooks", None) or {}
@@ -131,7 +132,7 @@ class Transport:
             raise timed_out(attempt._replace(sent=False))
         try:
             with limited(deadline, self._options.idle_timeout, url if route.forwarded else target):
-                response = session.send(request, **self._settings(session, route, there, deadline, cert))
+                response = session.send(request, **self._settings(session, route, there, deadline, cert, stranger))
         except ForgeError:
             raise
         except Exception as exc:
@@ -202,6 +203,7 @@ class Transport:
         there: Address,
         deadline: Deadline | None,
         cert: tls.ClientCert | None,
+        stranger: bool,
     ) -> dict[str, Any]:
         settings: dict[str, Any] = {
             "stream": True,
@@ -221,7 +223,8 @@ class Transport:
         if deadline is not None:
             left = max(deadline.remaining(), 0.001)
             settings["timeout"] = tuple(left if limit is None else min(limit, left) for limit in self._timeout)
-        settings["cert"] = getattr(session, "cert", None) if cert is None else cert[:2]
+        if not stranger:
+            settings["cert"] = getattr(session, "cert", None) if cert is None else cert[:2]
         settings["proxies"] = route.proxies or getattr(session, "proxies", None) or {}
         return settings
 

@@ -92,7 +92,8 @@ def forge_call(base_url: str) -> Callable[[], object]:
     return lambda: client.get("/users", params={"page": 2})
 
 
-def main(count: int = 200, rounds: int = 60) -> int:
+def measured(count: int, rounds: int) -> list[tuple[float, float]]:
+    """The rates of both, round by round."""
     command = [sys.executable, __file__, "--serve"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
         assert server.stdout is not None
@@ -101,11 +102,19 @@ def main(count: int = 200, rounds: int = 60) -> int:
             calls = plain_call(base_url), forge_call(base_url)
             for call in calls:
                 rate(call, count)
-            pairs = [(rate(calls[0], count), rate(calls[1], count)) for _ in range(rounds)]
+            return [(rate(calls[0], count), rate(calls[1], count)) for _ in range(rounds)]
         finally:
             server.kill()
+
+
+def ratio_of(pairs: list[tuple[float, float]]) -> float:
+    return statistics.median(forge / plain for plain, forge in pairs)
+
+
+def main(count: int = 200, rounds: int = 60) -> int:
+    pairs = measured(count, rounds)
     plain, forge = (statistics.median(rates) for rates in zip(*pairs, strict=True))
-    ratio = statistics.median(forge / plain for plain, forge in pairs)
+    ratio = ratio_of(pairs)
     print(f"requests.Session().get  {plain:8.0f} requests/s")
     print(f"HttpClient.get          {forge:8.0f} requests/s")
     print(f"ratio                   {ratio:8.2f} (aim: {AIM})")

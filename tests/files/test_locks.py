@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import fcntl
 import os
+import sys
 import threading
 import time
 from pathlib import Path
@@ -251,3 +253,68 @@ def test_a_lease_begun_while_an_old_one_is_being_ended_goes_back(path: Path, mon
         pass
     assert lease.read_text() == "someone quicker"
     assert sorted(each.name for each in path.parent.iterdir()) == ["a.lock", "a.lock.lease"]
+
+
+class Msvcrt:
+    """The lock of Windows as its documentation has it, on top of this system's own."""
+
+    LK_NBLCK, LK_UNLCK = 2, 0
+
+    def __init__(self) -> None:
+        self.ranges: list[tuple[int, int, int]] = []
+
+    def locking(self, fd: int, mode: int, size: int) -> None:
+        self.ranges.append((mode, os.lseek(fd, 0, os.SEEK_CUR), size))
+        if mode == self.LK_UNLCK:
+            fcntl.flock(fd, fcntl.LOCK_UN)
+            return
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as exc:
+            raise PermissionError(errno.EACCES, "Permission denied") from exc
+
+
+@pytest.fixture
+def windows(monkeypatch: pytest.MonkeyPatch) -> Msvcrt:
+    module = Msvcrt()
+    monkeypatch.setitem(sys.modules, "msvcrt", module)
+    return module
+
+
+def test_on_windows_the_first_byte_is_locked_and_freed_from_where_it_is(path: Path, windows: Msvcrt) -> None:
+    with files.lock(path, 0, platform="win32"):
+        pass
+    assert windows.ranges == [(Msvcrt.LK_NBLCK, 0, 1), (Msvcrt.LK_UNLCK, 0, 1)]
+
+
+@pytest.mark.usefixtures("windows")
+def test_on_windows_a_held_lock_is_waited_for_and_named(path: Path) -> None:
+    time = Time()
+    with (
+        files.lock(path, 1, platform="win32"),
+        pytest.raises(LockTimeout, match=f"{path} for 1 s"),
+        files.lock(path, 1, clock=time.clock, sleep=time.sleep, platform="win32"),
+    ):
+        pass
+    assert time.now == pytest.approx(1)
+    with files.lock(path, 0, platform="win32"):
+        pass
+
+
+@pytest.mark.usefixtures("windows")
+def test_on_windows_the_lock_file_stays_for_what_is_open_cannot_be_removed(path: Path) -> None:
+    with files.lock(path, 0, remove=True, platform="win32"):
+        pass
+    assert path.exists()
+
+
+def test_on_windows_another_failure_is_no_held_lock(path: Path, windows: Msvcrt) -> None:
+    def fail(fd: int, mode: int, size: int) -> None:
+        raise OSError(errno.EINVAL, "Invalid argument")
+
+    windows.locking = fail  # type: ignore[method-assign]
+    with (
+        pytest.raises(StorageError, match=f"cannot lock {path}: invalid argument"),
+        files.lock(path, 1, platform="win32"),
+    ):
+        pass

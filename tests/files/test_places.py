@@ -2,13 +2,14 @@ from __future__ import annotations
 
 import errno
 import os
-from pathlib import Path
+from pathlib import Path, PurePath, PurePosixPath, PureWindowsPath
 
 import platformdirs
 import pytest
 
 from forge_cli import files
 from forge_cli.errors import StorageError
+from forge_cli.files.places import open_own
 
 
 @pytest.mark.parametrize(
@@ -32,10 +33,51 @@ def test_without_a_home_the_error_names_the_variable_that_helps(environ: dict[st
     assert "FORGE_CONFIG_DIR" in (caught.value.hint or "")
 
 
-@pytest.mark.parametrize("platform", ["darwin", "win32"])
-def test_elsewhere_the_platform_decides_unless_forge_is_told(platform: str) -> None:
-    assert files.config_dir({}, platform=platform) == Path(platformdirs.user_config_dir("forge", appauthor=False))
-    assert files.config_dir({"FORGE_CONFIG_DIR": "/a"}, platform=platform) == Path("/a")
+LOCAL = r"C:\Users\ada\AppData\Local"
+
+
+@pytest.mark.parametrize(
+    ("platform", "environ", "expected"),
+    [
+        ("win32", {"LOCALAPPDATA": LOCAL, "APPDATA": r"C:\Users\ada\AppData\Roaming"}, PureWindowsPath(LOCAL, "forge")),
+        ("win32", {"LOCALAPPDATA": LOCAL, "XDG_CONFIG_HOME": "/x"}, PureWindowsPath(LOCAL, "forge")),
+        ("win32", {"LOCALAPPDATA": LOCAL, "FORGE_CONFIG_DIR": r"D:\forge"}, PureWindowsPath(r"D:\forge")),
+        ("darwin", {"HOME": "/Users/ada"}, PurePosixPath("/Users/ada/Library/Application Support/forge")),
+        ("darwin", {"HOME": "/Users/ada", "XDG_CONFIG_HOME": "/x"}, PurePosixPath("/x/forge")),
+        ("darwin", {"HOME": "/Users/ada", "FORGE_CONFIG_DIR": "/a"}, PurePosixPath("/a")),
+    ],
+    ids=str,
+)
+def test_elsewhere_the_platform_has_a_place_of_its_own(
+    platform: str, environ: dict[str, str], expected: PurePath
+) -> None:
+    # A path of this system is only written otherwise.
+    assert type(expected)(str(files.config_dir(environ, platform=platform))) == expected
+
+
+def test_windows_without_its_variable_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert files.config_dir({}, platform="win32") == Path(platformdirs.user_config_dir("forge", appauthor=False))
+
+
+def test_on_windows_there_are_no_modes_to_repair_and_no_owner_to_ask_for(tmp_path: Path) -> None:
+    told: list[str] = []
+    folder = tmp_path / "a"
+    files.private_directory(folder, notice=told.append, platform="win32")
+    folder.chmod(0o1777)
+    files.private_directory(folder, notice=told.append, platform="win32")
+    (folder / "b").write_bytes(b"x")
+    (folder / "b").chmod(0o644)
+    os.close(open_own(folder / "b", os.O_RDONLY, told.append, platform="win32"))
+    assert told == []
+    assert (folder / "b").stat().st_mode & 0o777 == 0o644
+
+
+def test_on_windows_a_link_is_refused_without_a_flag_for_it(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(b"x")
+    (tmp_path / "b").symlink_to(tmp_path / "a")
+    with pytest.raises(OSError, match="symbolic links") as caught:
+        open_own(tmp_path / "b", os.O_RDONLY, platform="win32")
+    assert caught.value.errno == errno.ELOOP
 
 
 def test_missing_directories_are_made_private(tmp_path: Path) -> None:

@@ -183,7 +183,7 @@ def test_on_windows_a_file_that_is_open_elsewhere_is_replaced_a_moment_later(
     source = _Busy(tmp_path / "new")
     source.refusals = list(refusals)
     slept: list[float] = []
-    private._replace(source, tmp_path / "old", platform="win32", sleep=slept.append)
+    private.replace(source, tmp_path / "old", platform="win32", sleep=slept.append)
     assert (tmp_path / "old").read_text() == "new"
     assert len(slept) == tries
 
@@ -193,5 +193,12 @@ def test_on_windows_a_file_that_stays_open_elsewhere_is_an_error_in_the_end(tmp_
     source.refusals = [True] * 30
     slept: list[float] = []
     with pytest.raises(PermissionError):
-        private._replace(source, tmp_path / "old", platform="win32", sleep=slept.append)
+        private.replace(source, tmp_path / "old", platform="win32", sleep=slept.append)
     assert sum(slept) == pytest.approx(0.2)
+
+
+def test_windows_opens_no_directory_to_have_it_written_to_the_disk(tmp_path: Path) -> None:
+    private.sync_directory(tmp_path)
+    private.sync_directory(tmp_path / "gone", platform="win32")
+    with pytest.raises(FileNotFoundError):
+        private.sync_directory(tmp_path / "gone", platform="linux")

@@ -18,7 +18,7 @@ from tests.children import NOBODY, ROOT, ordinary_home
 
 # An ordinary user may not be able to read where the modules are: they are loaded first.
 _SCRIPT = f"""
-import json, os, resource, sys
+import fcntl, json, netrc, os, resource, sys
 import encodings.idna, encodings.latin_1, encodings.utf_8_sig, unicodedata, tomli_w, platformdirs
 import forge_cli.cli.app, forge_cli.cli.commands.send, forge_cli.cli.commands.token, forge_cli.transport.session
 import forge_cli.profiles.build, forge_cli.tokens.storage.file, forge_cli.tokens.storage.memory

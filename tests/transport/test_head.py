@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from forge_cli.transport.head import Response, fields
+from forge_cli.transport.head import HeadCut, Response, fields
 
 # What is plain, what almost is, and what only the standard library's parser makes something of.
 NAMES = st.sampled_from(["Content-Type", "set-cookie", "X", "", " X", "From ", "a b", "X\t", "é"])
@@ -36,8 +36,16 @@ def read(parse: Any, head: bytes) -> tuple[Any, ...]:
 @example(["X: 1\r\n"] * 100)
 @example(["X: " + "a" * 70000 + "\r\n"])
 def test_a_head_is_read_as_the_standard_library_reads_it(lines: list[str]) -> None:
-    head = ("".join(lines) + "\r\n").encode("latin-1")
+    # Two ends: a line may swallow the first, and a head without an end is no head here.
+    head = ("".join(lines) + "\r\n\r\n").encode("latin-1")
     assert read(fields, head) == read(http.client.parse_headers, head)
+
+
+@pytest.mark.parametrize("head", [b"A: 1\r\nB: 2\r\n\r\n", b" odd\r\n\r\n"], ids=["plain", "odd"])
+def test_a_head_that_breaks_off_anywhere_is_an_error(head: bytes) -> None:
+    for end in range(len(head)):
+        with io.BufferedReader(io.BytesIO(head[:end])) as fp, pytest.raises(HeadCut):
+            fields(fp)
 
 
 def test_a_head_that_comes_in_pieces_is_read_whole() -> None:

@@ -57,7 +57,7 @@ def test_a_client_certificate_can_be_kept_back(
     transport = Transport(TransportOptions(verify=authority.bundle, client_cert=files, environ={}))
     assert transport.send(get(server.url())).read() == b"known"
     with pytest.raises(SSLException, match="certificate required"):
-        transport.send(get(server.url()), present_cert=False)
+        transport.send(get(server.url()), stranger=True)
     transport.close()
 
 
