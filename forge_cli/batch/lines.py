@@ -1,0 +1,199 @@
+"""What is to be sent: lines of JSON, bare URLs, or rows of CSV and a template, each as a request or an error."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, BinaryIO
+from urllib.parse import quote
+
+from ..errors import ForgeError, UsageError
+from ..models import HttpRequest
+
+_KEYS = frozenset({"method", "url", "headers", "query", "json", "form", "text", "id"})
+_BODIES = ("json", "form", "text")
+_HINT = 'as in {"method": "POST", "url": "/users", "json": {"name": "Ada"}, "id": 1}, or just a URL'
+_COLUMN = re.compile(r"\{([^{}]+)\}")
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line: its number, from 1; its id, which is the number where it has none; a request, or why there is none."""
+
+    number: int
+    id: Any
+    request: HttpRequest | None
+    error: ForgeError | None = None
+
+
+def read_jsonl(file: BinaryIO) -> Iterator[Line]:
+    """The lines of a file of JSON objects and URLs, one a line. Empty ones count, and are left out."""
+    for number, raw in enumerate(file, 1):
+        if not raw.strip():
+            continue
+        try:
+            text = raw.decode("utf-8-sig" if number == 1 else "utf-8").strip()
+            record = json.loads(text) if text.startswith(("{", '"')) else text
+        except UnicodeDecodeError:
+            yield _broken(number, "is not UTF-8")
+        except (ValueError, RecursionError) as exc:
+            yield _broken(number, f"is not JSON: {_reason(exc)}")
+        else:
+            yield line(number, record)
+
+
+def read_csv(file: BinaryIO, template: str) -> Iterator[Line]:
+    """The rows of a CSV file with a head, each filled into the template. UsageError when the two do not fit."""
+    try:
+        reader = csv.reader(io.TextIOWrapper(file, encoding="utf-8-sig", errors="surrogateescape", newline=""))
+        columns = next(reader, [])
+    except csv.Error as exc:
+        raise UsageError(f"the CSV file has no head: {exc}", hint="its first row names the columns") from None
+    wanted = _template(template, columns)
+    return _rows(reader, columns, wanted)
+
+
+def requests_of(requests: Iterable[HttpRequest | Mapping[str, Any] | str]) -> Iterator[Line]:
+    """Requests of a program's own: values, or what a line says."""
+    for number, request in enumerate(requests, 1):
+        if isinstance(request, HttpRequest):
+            yield Line(number, number, request)
+        else:
+            yield line(number, request)
+
+
+def line(number: int, record: Any) -> Line:
+    """The line that a JSON value is."""
+    if isinstance(record, str):
+        record = {"url": record}
+    if not isinstance(record, Mapping):
+        return _broken(number, "is neither an object nor a URL")
+    name = record.get("id")
+    if name is None:
+        name = number
+    try:
+        return Line(number, name, _request(record))
+    except ForgeError as exc:
+        return _broken(number, exc.message, name, exc.hint)
+
+
+def _request(record: Mapping[str, Any]) -> HttpRequest:
+    unknown = sorted(set(record) - _KEYS)
+    if unknown:
+        raise UsageError(f"has an unknown key {unknown[0]!r}", hint=f"known are {', '.join(sorted(_KEYS))}")
+    url, method = record.get("url"), record.get("method")
+    if not isinstance(url, str) or not url:
+        raise UsageError("has no url", hint=_HINT)
+    bodies = [name for name in _BODIES if name in record]
+    if len(bodies) > 1:
+        raise UsageError(f"has two bodies, {bodies[0]} and {bodies[1]}", hint="give one")
+    if method is None:
+        method = "POST" if bodies else "GET"
+    if not isinstance(method, str):
+        raise UsageError("has a method that is no text", hint=_HINT)
+    headers = _mapping(record, "headers")
+    body = _body(record, bodies[0], headers) if bodies else {}
+    return HttpRequest(method, url, headers or None, _mapping(record, "query") or None, **body)
+
+
+def _body(record: Mapping[str, Any], kind: str, headers: dict[str, Any]) -> dict[str, Any]:
+    value = record[kind]
+    if kind == "form":
+        return {"data": _mapping(record, "form")}
+    if kind == "json" and value is not None:
+        return {"json_data": value}
+    if kind == "text" and not isinstance(value, str):
+        raise UsageError("has a text that is none", hint='"json" sends any value')
+    if all(name.lower() != "content-type" for name in headers):
+        headers["Content-Type"] = "application/json" if kind == "json" else "text/plain; charset=utf-8"
+    return {"content": "null" if kind == "json" else value.encode("utf-8", "surrogatepass")}
+
+
+def _mapping(record: Mapping[str, Any], key: str) -> dict[str, Any]:
+    value = record.get(key)
+    if value is None:
+        return {}
+    if not isinstance(value, Mapping) or any(isinstance(item, Mapping) for item in value.values()):
+        raise UsageError(f"has {key} that are no object of texts", hint=_HINT)
+    return {name: _texts(item) for name, item in value.items()}
+
+
+def _texts(value: Any) -> Any:
+    if isinstance(value, list | tuple):
+        return [_texts(item) for item in value]
+    if value is None or isinstance(value, str):
+        return value
+    return json.dumps(value)
+
+
+def _template(text: str, columns: list[str]) -> dict[str, Any]:
+    """The template as a record. A bare URL is one."""
+    try:
+        record = json.loads(text) if text.lstrip().startswith("{") and '"' in text else {"url": text}
+    except ValueError as exc:
+        raise UsageError(f"the template is not JSON: {_reason(exc)}", hint=_HINT) from None
+    for name in _COLUMN.findall("\n".join(_strings(record))):
+        if name not in columns:
+            known = ", ".join(columns) or "none"
+            raise UsageError(f"the template names {{{name}}}, and the columns are {known}", hint="name one of them")
+    return dict(record)
+
+
+def _strings(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for name, item in value.items():
+            yield name
+            yield from _strings(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from _strings(item)
+
+
+def _rows(reader: Any, columns: list[str], template: dict[str, Any]) -> Iterator[Line]:
+    number = 0
+    while True:
+        number += 1
+        try:
+            row = next(reader)
+        except StopIteration:
+            return
+        except csv.Error as exc:
+            yield _broken(number, f"is not CSV: {exc}")
+            continue
+        if not row:
+            continue
+        if len(row) != len(columns):
+            yield _broken(number, f"has {len(row)} fields, and the head has {len(columns)}")
+            continue
+        values = dict(zip(columns, row, strict=True))
+        if any("\udc80" <= character <= "\udcff" for cell in row for character in cell):
+            yield _broken(number, "is not UTF-8")
+            continue
+        yield line(number, {key: _filled(item, values, in_url=key == "url") for key, item in template.items()})
+
+
+def _filled(value: Any, values: Mapping[str, str], *, in_url: bool = False) -> Any:
+    """The template's value with the columns filled in; within a URL they are data, and no part of its form."""
+    if isinstance(value, str):
+        if in_url and (whole := _COLUMN.fullmatch(value)) is not None:
+            return values[whole[1]]
+        return _COLUMN.sub(lambda match: quote(values[match[1]], safe="") if in_url else values[match[1]], value)
+    if isinstance(value, dict):
+        return {_filled(name, values): _filled(item, values) for name, item in value.items()}
+    return [_filled(item, values) for item in value] if isinstance(value, list) else value
+
+
+def _broken(number: int, what: str, name: Any = None, hint: str | None = None) -> Line:
+    error = UsageError(f"line {number} {what}", hint=hint or _HINT)
+    return Line(number, number if name is None else name, None, error)
+
+
+def _reason(exc: BaseException) -> str:
+    """Why a text is no JSON; the exception's own text quotes none of it."""
+    return f"{exc.msg} at character {exc.pos + 1}" if isinstance(exc, json.JSONDecodeError) else "nested too deeply"

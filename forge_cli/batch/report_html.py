@@ -1,0 +1,91 @@
+"""A run as one page of HTML: its plots are drawn here, it loads nothing and runs nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from html import escape
+
+from .summary import Summary, span
+
+_WIDTH, _HEIGHT, _LEFT, _BOTTOM = 640, 200, 64, 24
+_STYLE = """
+:root{color-scheme:light dark;--ink:#1c2733;--paper:#fff;--line:#c8d1da;--bar:#2f6fb0;--bad:#b3392b}
+@media(prefers-color-scheme:dark){:root{--ink:#e4e9ee;--paper:#14191f;--line:#3a4652;--bar:#6aa9e6;--bad:#ef7a6b}}
+body{font:15px/1.5 system-ui,sans-serif;color:var(--ink);background:var(--paper);max-width:44rem;
+margin:2rem auto;padding:0 1rem}
+svg{width:100%;height:auto}text{fill:var(--ink);font-size:11px}.axis{stroke:var(--line)}
+.bar{fill:var(--bar)}.bad{fill:var(--bad)}.curve{fill:none;stroke:var(--bar);stroke-width:1.5}
+table{border-collapse:collapse}td,th{padding:.2rem .8rem .2rem 0;text-align:left}
+"""
+
+
+def page(summary: Summary, title: str) -> str:
+    """The page."""
+    percentiles = summary.latencies.percentiles()
+    rows = [
+        ("Requests", str(summary.count)),
+        ("Failed", str(summary.failed)),
+        ("Retries", str(summary.retries)),
+        ("Time", f"{summary.took:.1f} s"),
+        ("Rate", f"{summary.rate:.1f}/s"),
+        *((name, span(ms)) for name, ms in percentiles.items() if ms is not None),
+    ]
+    table = "".join(f"<tr><th>{escape(name)}</th><td>{escape(value)}</td></tr>" for name, value in rows)
+    moments = [f"{index * summary.width:.3g} s" for index in range(len(summary.slices))]
+    means = [piece.total_ms / piece.count if piece.count else 0.0 for piece in summary.slices]
+    rates = [piece.count / summary.width for piece in summary.slices]
+    bars = summary.latencies.bars()
+    kinds = sorted(summary.statuses.items())
+    plots = (
+        ("Latency over time", _curve(moments, means, "ms")),
+        ("Latencies", _bars([span(high) for _, high, _ in bars], [count for _, _, count in bars])),
+        ("Status codes", _bars([kind for kind, _ in kinds], [count for _, count in kinds], kinds=True)),
+        ("Throughput", _curve(moments, rates, "/s")),
+    )
+    drawn = "".join(f"<h2>{name}</h2>{plot}" for name, plot in plots)
+    return (
+        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>'
+        f'<meta name="viewport" content="width=device-width"><style>{_STYLE}</style></head>'
+        f"<body><h1>{escape(title)}</h1><table>{table}</table>{drawn}</body></html>\n"
+    )
+
+
+def _frame(inner: str, top: float, unit: str = "") -> str:
+    bottom = _HEIGHT - _BOTTOM
+    return (
+        f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img"><path class="axis" fill="none" '
+        f'd="M{_LEFT} 8V{bottom}H{_WIDTH}"/><text x="{_LEFT - 6}" y="18" text-anchor="end">{top:.3g} {unit}</text>'
+        f'<text x="{_LEFT - 6}" y="{bottom}" text-anchor="end">0</text>{inner}</svg>'
+    )
+
+
+def _curve(names: Sequence[str], values: Sequence[float], unit: str) -> str:
+    if not values:
+        return "<p>nothing</p>"
+    top = max(values) or 1.0
+    step = (_WIDTH - _LEFT) / max(1, len(values) - 1)
+    bottom = _HEIGHT - _BOTTOM
+    points = " ".join(f"{_LEFT + n * step:.1f},{bottom - (bottom - 10) * v / top:.1f}" for n, v in enumerate(values))
+    ends = (
+        f'<text x="{_LEFT}" y="{_HEIGHT - 6}">{escape(names[0])}</text>'
+        f'<text x="{_WIDTH}" y="{_HEIGHT - 6}" text-anchor="end">{escape(names[-1])}</text>'
+    )
+    return _frame(f'<polyline class="curve" points="{points}"/>{ends}', top, unit)
+
+
+def _bars(names: Sequence[str], values: Sequence[int], *, kinds: bool = False) -> str:
+    if not values:
+        return "<p>nothing</p>"
+    top, step, bottom = max(values), (_WIDTH - _LEFT) / len(values), _HEIGHT - _BOTTOM
+    every = max(1, len(values) // 8)
+    drawn = []
+    for n, (name, value) in enumerate(zip(names, values, strict=True)):
+        height, x = (bottom - 10) * value / top, _LEFT + n * step
+        bad = kinds and not name.startswith(("1", "2", "3"))
+        drawn.append(
+            f'<rect class="{"bad" if bad else "bar"}" x="{x + 1:.1f}" y="{bottom - height:.1f}" '
+            f'width="{max(1.0, step - 2):.1f}" height="{height:.1f}"><title>{escape(name)}: {value}</title></rect>'
+        )
+        if n % every == 0:
+            drawn.append(f'<text x="{x + 1:.1f}" y="{_HEIGHT - 6}">{escape(name)}</text>')
+    return _frame("".join(drawn), top)

@@ -1,0 +1,123 @@
+"""What became of a line, as a value and as the line of JSON that is written for it."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from ..errors import AuthenticationException, ForgeError, MaxRetryException
+from ..models import HttpResponse, decode_text
+from ..redact import REDACTOR
+
+Select = Callable[[Any], Any]
+_WHITE = str.maketrans("\r\n\t", "   ")
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What became of one request: an answer or an `error`, or both when the answer is not what was expected.
+
+    `elapsed_ms` is over all attempts, from the moment it was scheduled for. `unmet` are the expectations that did
+    not hold.
+    """
+
+    number: int
+    id: Any
+    response: HttpResponse | None
+    elapsed_ms: float
+    attempts: int
+    failure: ForgeError | None = None
+    unmet: tuple[str, ...] = ()
+
+    @property
+    def status(self) -> int | None:
+        return None if self.response is None else self.response.status_code
+
+    @property
+    def error(self) -> str | None:
+        """What went wrong, without secrets."""
+        if self.failure is not None:
+            cause = cause_of(self.failure)
+            return REDACTOR.text(cause.message + (f" ({cause.hint})" if cause.hint else ""))
+        return REDACTOR.text("; ".join(self.unmet)) if self.unmet else None
+
+    @property
+    def size(self) -> int:
+        """How much memory the answer takes, roughly."""
+        return 0 if self.response is None else len(self.response.content)
+
+
+def cause_of(error: ForgeError) -> ForgeError:
+    """The failure itself, inside what says how often it was tried and for what."""
+    while isinstance(error, MaxRetryException | AuthenticationException):
+        inner = error.original_exception
+        if not isinstance(inner, ForgeError):
+            break
+        error = inner
+    return error
+
+
+def written(result: Result, select: Select | None = None) -> str:
+    """The line of JSON, with its end. `select` takes a part of a body that is JSON; it may raise ForgeError."""
+    name = json.dumps(result.id, ensure_ascii=False)
+    response, error = result.response, result.error
+    status, headers, body = "null", "{}", ""
+    if response is not None:
+        status = str(response.status_code)
+        headers = REDACTOR.text(json.dumps(_named(response.headers.pairs), ensure_ascii=False))
+        try:
+            body = _body(response, select)
+        except ForgeError as exc:
+            error = REDACTOR.text(exc.message)
+    end = "" if error is None else f', "error": {json.dumps(error, ensure_ascii=False)}'
+    return (
+        f'{{"id": {name}, "status": {status}, "headers": {headers}{body}, "elapsed_ms": {result.elapsed_ms:.3f}, '
+        f'"attempts": {result.attempts}{end}}}\n'
+    )
+
+
+def _named(pairs: Iterable[tuple[str, str]]) -> dict[str, str | list[str]]:
+    found: dict[str, str | list[str]] = {}
+    for name, value in REDACTOR.headers(pairs):
+        old = found.get(name)
+        found[name] = value if old is None else [*(old if isinstance(old, list) else [old]), value]
+    return found
+
+
+def _body(response: HttpResponse, select: Select | None) -> str:
+    """The member with the body: a JSON value as it came, text, or Base64 for what is neither; none when it is empty."""
+    content = response.content
+    if not content:
+        return "" if select is None else ', "body": null'
+    kind = (response.headers.get("Content-Type") or "").lower()
+    if not response.encoding and "json" not in kind and _binary(content):
+        return f', "body_base64": "{base64.b64encode(content).decode("ascii")}"'
+    text = decode_text(content, response.encoding)
+    if "json" in kind or not kind:
+        try:
+            value = json.loads(text, parse_constant=_refuse, parse_int=None if select else str)
+        except (ValueError, RecursionError):
+            pass
+        else:
+            if select is not None:
+                return f', "body": {json.dumps(select(value), ensure_ascii=False)}'
+            # Between the tokens of JSON, and only there, a line may end.
+            return f', "body": {text.strip().translate(_WHITE)}'
+    return ', "body": null' if select is not None else f', "body": {json.dumps(text, ensure_ascii=False)}'
+
+
+def _binary(content: bytes) -> bool:
+    if b"\0" in content:
+        return True
+    try:
+        content.decode("utf-8")
+    except UnicodeDecodeError:
+        return True
+    return False
+
+
+def _refuse(word: str) -> Any:
+    raise ValueError(word)

@@ -1,0 +1,232 @@
+"""Sends the requests: workers, a bounded look-ahead, results in order."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
+from queue import SimpleQueue
+from typing import Any
+
+from ..client import HttpClient
+from ..config import HttpClientConfig
+from ..errors import AuthenticationException, ForgeError, HttpClientException, MissingSecret, ProfileError, StepFailed
+from ..events import Listener, Sending
+from ..interfaces import RequestHookInterface, ResponseHookInterface
+from ..models import HttpRequest, HttpResponse, RequestContext
+from .lines import Line, requests_of
+from .pace import EvenPace, Gate, Pace
+from .results import Result, cause_of
+
+Check = Callable[[HttpResponse, float], tuple[str, ...]]
+JOBS = 8
+# For each worker: enough that a slow answer does not make the others wait for their turn in the results.
+_AHEAD = 32
+# Answers that wait for an earlier one hold no more than this together, or one of them does.
+_MOST_HELD = 32 * 1024 * 1024
+# Seconds by which a turn may be late and still be used.
+_MISSED = 0.02
+
+
+class Batch:
+    """One run over many requests, by one client: one login, one retry budget.
+
+    `pace` instead of `rate` is one that is shared. `check` says what of an answer is not as expected, given the
+    seconds it took. `idle` is called before the run waits for answers. A login that is refused stops the run.
+    """
+
+    def __init__(
+        self,
+        config: HttpClientConfig,
+        *,
+        jobs: int = JOBS,
+        rate: float | None = None,
+        ordered: bool = True,
+        pace: Pace | None = None,
+        check: Check | None = None,
+        idle: Callable[[], None] | None = None,
+        listener: Listener | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        if jobs < 1 or (rate is not None and not rate > 0):
+            raise ValueError("jobs must be at least 1, and a rate positive")
+        self._jobs, self._ordered, self._check, self._idle, self._clock = jobs, ordered, check, idle, clock
+        self._gate = Gate(jobs, pace or (EvenPace(rate) if rate is not None else None), clock)
+        hook = _Hook(self._gate, clock)
+        self._hook = hook
+        self._client = HttpClient(
+            replace(
+                config,
+                request_hooks=(*config.request_hooks, hook),
+                response_hooks=(*config.response_hooks, hook),
+                pool_maxsize=max(config.pool_maxsize, jobs),
+                raise_for_status=False,
+            ),
+            listener=hook.listening(listener),
+            clock=clock,
+        )
+        self._todo: SimpleQueue[tuple[int, Line] | None] = SimpleQueue()
+        self._done: SimpleQueue[tuple[int, Result | None]] = SimpleQueue()
+        self._stopped = False
+        self.refusal: ForgeError | None = None
+        """Why nothing more was sent, when a login was refused."""
+
+    def stop(self) -> None:
+        """Send nothing more; what is under way ends and is a result. May be called by a signal handler."""
+        self._stopped = True
+        self._gate.stop()
+
+    def results(self, lines: Iterable[Line]) -> Iterator[Result]:
+        """Send the lines and yield what becomes of them: in their order, or as they end."""
+        _ = self._client.adapter  # loading the HTTP library takes longer than a turn
+        workers = [threading.Thread(target=self._work, name=f"forge-batch-{n}", daemon=True) for n in range(self._jobs)]
+        for worker in workers:
+            worker.start()
+        try:
+            yield from self._run(iter(lines))
+            for _ in workers:
+                self._todo.put(None)
+            for worker in workers:
+                worker.join()
+            self._client.close()
+        finally:
+            self.stop()
+            for _ in workers:
+                self._todo.put(None)
+
+    def _run(self, lines: Iterator[Line]) -> Iterator[Result]:
+        most = self._jobs * _AHEAD if self._ordered else self._jobs * 2
+        given = ended = following = held = 0
+        waiting: dict[int, Result | None] = {}
+        more = True
+        while True:
+            while more and not self._stopped and given - ended + len(waiting) < most and held < _MOST_HELD:
+                line = next(lines, None)
+                if line is None:
+                    more = False
+                else:
+                    self._todo.put((given, line))
+                    given += 1
+            if given == ended:
+                break
+            if self._done.empty() and self._idle is not None:
+                self._idle()
+            position, result = self._done.get()
+            ended += 1
+            if not self._ordered:
+                if result is not None:
+                    yield result
+                continue
+            waiting[position] = result
+            held += 0 if result is None else result.size
+            while following in waiting:
+                result = waiting.pop(following)
+                following += 1
+                if result is not None:
+                    held -= result.size
+                    yield result
+
+    def _work(self) -> None:
+        while (task := self._todo.get()) is not None:
+            position, line = task
+            self._done.put((position, self._result(line)))
+
+    def _result(self, line: Line) -> Result | None:
+        """What becomes of a line; None when it was not sent because the run ends."""
+        if self._stopped:
+            return None
+        if line.request is None:
+            return Result(line.number, line.id, None, 0.0, 0, line.error)
+        self._hook.begin(self._clock())
+        started, failure, response = self._clock(), None, None
+        try:
+            turn = self._gate.enter()
+            if turn is None:
+                return None
+            started = turn[0]
+            self._hook.begin(turn[1])
+            try:
+                response = self._client.request(line.request)
+            finally:
+                self._gate.leave()
+        except ForgeError as exc:
+            failure = exc
+            if _hopeless(exc):
+                self.refusal = exc
+                self.stop()
+        except Exception as exc:  # whatever a hook or a login of the user's own raises is of this line alone
+            failure = HttpClientException(f"unexpected error: {type(exc).__name__}", exc)
+        elapsed = self._clock() - started
+        unmet = self._check(response, elapsed) if self._check is not None and response is not None else ()
+        return Result(line.number, line.id, response, elapsed * 1000, self._hook.attempts, failure, unmet)
+
+
+class _Hook(RequestHookInterface, ResponseHookInterface):
+    """Counts the attempts of this thread's request, has each exchange wait for its turn, and hears of each answer."""
+
+    def __init__(self, gate: Gate, clock: Callable[[], float]) -> None:
+        self._gate = gate
+        self._clock = clock
+        self._here = threading.local()
+
+    def begin(self, turn: float) -> None:
+        """This thread's next request has its turn at this moment."""
+        self._here.sends = self._here.attempts = 0
+        self._here.turn = turn
+
+    def listening(self, listener: Listener | None) -> Listener:
+        """What has exchanges wait, and tells the listener."""
+
+        def listen(event: Any) -> None:
+            if isinstance(event, Sending):
+                self._sending()
+            if listener is not None:
+                listener(event)
+
+        return listen
+
+    def _sending(self) -> None:
+        """A retry, a redirect or a renewal needs a turn of its own, and so does who missed it over a login."""
+        here = self._here
+        here.sends += 1
+        if here.sends > 1 or self._clock() - here.turn > _MISSED:
+            self._gate.again()
+        here.started = self._clock()
+
+    @property
+    def attempts(self) -> int:
+        count: int = self._here.attempts
+        return count
+
+    def before_request(self, request: HttpRequest, context: RequestContext) -> HttpRequest:
+        self._here.attempts = context.attempt + 1
+        return request
+
+    def after_response(self, response: HttpResponse, context: RequestContext) -> HttpResponse:
+        self._gate.told(response.status_code, response.headers, self._here.started)
+        return response
+
+
+def _hopeless(error: ForgeError) -> bool:
+    """Whether every further request would fail the same way, and ask a login that has said no."""
+    cause = cause_of(error)
+    if isinstance(cause, StepFailed):
+        return cause.status is not None and cause.status < 500 and cause.status not in (408, 429)
+    return isinstance(cause, MissingSecret | ProfileError | AuthenticationException)
+
+
+def send(
+    requests: Iterable[HttpRequest | Mapping[str, Any] | str],
+    config: HttpClientConfig,
+    *,
+    jobs: int = JOBS,
+    rate: float | None = None,
+    ordered: bool = True,
+) -> Iterator[Result]:
+    """Send requests, or what a line of `forge batch` says, on `jobs` threads; yield what becomes of each.
+
+    In their order, or with `ordered` false as they end. No more than a bounded number of requests and answers is
+    held at a time. `rate` is requests a second, evenly spaced.
+    """
+    return Batch(config, jobs=jobs, rate=rate, ordered=ordered).results(requests_of(requests))

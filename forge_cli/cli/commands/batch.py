@@ -1,0 +1,442 @@
+"""`forge batch`: many requests from a file, by one login."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import click
+
+from ...batch.lines import Line, read_csv, read_jsonl
+from ...batch.pace import Pace
+from ...batch.report_html import page
+from ...batch.report_junit import JUnit
+from ...batch.results import Result, Select, cause_of, written
+from ...batch.resume import done, remaining
+from ...batch.run import JOBS, Batch, Check
+from ...batch.shard import part, shard
+from ...batch.summary import Summary, span
+from ...breaker import BREAKER_STATES, CircuitBreaker
+from ...config import HttpClientConfig
+from ...errors import StorageError, UsageError
+from ...models import HttpRequest, HttpResponse
+from ...profiles.build import Profile
+from ...registry import Registry
+from ..client import build_client
+from ..completers import completed
+from ..context import Context
+from ..exit_codes import ExitCode, exit_code_of, status_code
+from ..expect import Expectation, Facts, expectation
+from ..failure import Failure
+from ..group import Sectioned
+from ..options import Count, bundle, global_options, pass_context, request_options, silent
+from ..request import RequestOptions, build_request, credential
+from ..run import section
+
+_HELP = """\
+Send many requests, and write a line for each answer.
+
+\b
+  forge batch requests.jsonl -p prod > results.jsonl
+  forge batch people.csv --template '/users/{id}' --resume results.jsonl
+\b
+A line of FILE is a URL, or an object:
+  {"method", "url", "headers", "query", "json"|"form"|"text", "id"}
+A line of the output is
+  {"id", "status", "headers", "body"|"body_base64",
+   "elapsed_ms", "attempts", "error"}
+\b
+FILE may be - for standard input.
+"""
+# The first of these that occurred is the exit code.
+_WORST = (130, 9, 7, 11, 8, 28, 10, 5, 4, 12, 6, 3, 2)
+_ONE_BODY = frozenset({"data", "json", "form", "multipart", "method_option"})
+_NO_PROFILE = "https://none.invalid/"
+_LATER = Registry(
+    "part of a batch",
+    {"select": "forge_cli.cli.output.select:compiled", "pace": "forge_cli.batch.shared_rate:RedisPace"},
+    extras={"select": "jmespath", "pace": "redis"},
+)
+
+
+def _many(function: Any) -> Any:
+    """The request options, without those that say what one body is."""
+    function = request_options(function)
+    chosen = [item for item in function.__click_params__ if item.name not in _ONE_BODY]
+    function.__click_params__ = chosen
+    return function
+
+
+_batch_options = section(
+    "Batch",
+    click.option("--jobs", type=Count(1), default=JOBS, metavar="N", help=f"How many at a time (default {JOBS})."),
+    click.option(
+        "--rate", metavar="N/s", help="At most so many a second, evenly spaced; also N/m, N/h (default no limit)."
+    ),
+    click.option("--unordered", is_flag=True, help="Write results as they end (default: in the order of the input)."),
+    click.option(
+        "--template",
+        metavar="JSON|URL",
+        help="FILE is CSV: fill its columns into this, as {name} (default: JSON lines).",
+    ),
+    click.option("--resume", metavar="FILE", help="Skip what FILE has, and append to it (default: all, to stdout)."),
+    click.option("--shard", metavar="I/N", help="Only the I-th of N parts of the lines (default 1/1)."),
+    click.option(
+        "--report",
+        "reports",
+        multiple=True,
+        metavar="FILE",
+        help="A report: .html, .xml (JUnit) or .json (default none).",
+    ),
+    click.option("--select", metavar="EXPR", help="Write this part of each JSON body, by JMESPath (default all)."),
+    click.option(
+        "--expect",
+        multiple=True,
+        metavar="EXPR",
+        help="Exit 12 unless each answer is so, as in status==200 (default none).",
+    ),
+    click.option("--no-check-status", is_flag=True, help="Exit 0 also for 3xx, 4xx and 5xx."),
+)
+
+
+@click.command("batch", cls=Sectioned, help=_HELP, short_help="Send many requests from a file, by one login.")
+@click.argument("file", shell_complete=completed("file"))
+@bundle(_batch_options, _many, silent, global_options, pass_context)
+def batch(context: Context, /, file: str, **settings: Any) -> int:
+    """Send many requests from a file, by one login."""
+    options = RequestOptions(**{f.name: settings[f.name] for f in fields(RequestOptions) if f.name in settings})
+    rate = _rate(settings["rate"])
+    index, count = (1, 1) if settings["shard"] is None else shard(settings["shard"])
+    checks = [expectation(text) for text in settings["expect"]]
+    check_status = not settings["no_check_status"]
+    select: Select | None = None if settings["select"] is None else _LATER.load("select")(settings["select"])
+    with ExitStack() as stack:
+        config, profile = _config(context, options, stack, checks)
+        if any(check.subject == "status" for check in checks):
+            check_status = False
+        pace = None if rate is None else _shared_pace(profile, rate)
+        source = stack.enter_context(_opened(context, file))
+        lines = read_jsonl(source) if settings["template"] is None else read_csv(source, settings["template"])
+        if count > 1:
+            lines = part(lines, index, count)
+        lines = _with_options(context, lines, options, config)
+        resume = settings["resume"]
+        if resume is not None:
+            lines = remaining(lines, done(Path(resume)))
+        writer = _Writer(stack.enter_context(_results(context, resume)))
+        stack.callback(writer.flush)
+        reports = [stack.enter_context(_Report(name)) for name in settings["reports"]]
+        outcome = _Outcome(check_status, Summary(time.monotonic()), [r.junit for r in reports if r.junit is not None])
+        run = Batch(
+            config,
+            jobs=settings["jobs"],
+            rate=rate if pace is None else None,
+            pace=pace,
+            ordered=not settings["unordered"],
+            check=_check(checks) if checks else None,
+            idle=writer.flush,
+        )
+        with _interruptible(context, run) as interrupted:
+            progress = _Progress(context, source, outcome.summary)
+            for result in run.results(lines):
+                text = written(result, select)
+                writer.write(text)
+                outcome.add(result)
+                progress.show()
+            progress.end()
+        writer.flush()
+        for report in reports:
+            report.finish(outcome.summary, f"forge batch {os.path.basename(file)}")
+        for text in outcome.summary.lines():
+            context.notice(text)
+        return outcome.verdict(context, run, interrupted=interrupted.is_set())
+
+
+def _config(
+    context: Context, options: RequestOptions, stack: ExitStack, checks: list[Expectation]
+) -> tuple[HttpClientConfig, Profile | None]:
+    """How all of the requests are sent."""
+    found: list[Profile] = []
+    base = context.profile_if_any(timeout=options.timeout, retries=options.retry)
+    url = base.base_url if base is not None and base.base_url else _NO_PROFILE
+    # A line has the whole of --timeout: the run as such may take as long as it takes.
+    client = stack.enter_context(build_client(context, url, options, None, at_home=found.append))
+    config = client.config
+    profile = found[0] if found else None
+    if profile is not None:
+        place = f"`expect` of profile {profile.name!r}:"
+        checks.extend(expectation(text, place) for text in profile.settings.table.expect)
+    shared = None if profile is None else _redis(profile)
+    if shared is not None and profile is not None and config.circuit_breaker is not None:
+        retry = profile.settings.table.retry
+        limits = retry.failure_threshold, retry.recovery_timeout, retry.half_open_max_calls
+        state = BREAKER_STATES.load("redis")(**shared)
+        config = replace(config, circuit_breaker=CircuitBreaker(*limits, state=state, notice=context.notice))
+    return config, profile
+
+
+def _redis(profile: Profile) -> dict[str, str] | None:
+    """Where this profile's tokens are, if that is a Redis: the rate and the circuits are shared there too."""
+    if profile.storage_kind != "redis":
+        return None
+    tokens = profile.settings.table.tokens
+    found = {"url": None if tokens.url is None else profile.scope.text(tokens.url), "prefix": tokens.prefix}
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def _shared_pace(profile: Profile | None, rate: float) -> Pace | None:
+    shared = None if profile is None else _redis(profile)
+    if shared is None or profile is None:
+        return None
+    pace: Pace = _LATER.load("pace")(rate, profile.name, **shared)
+    return pace
+
+
+def _rate(text: str | None) -> float | None:
+    if text is None:
+        return None
+    number, _, unit = text.partition("/")
+    try:
+        rate = float(number) / {"": 1, "s": 1, "m": 60, "min": 60, "h": 3600}[unit]
+    except (KeyError, ValueError):
+        rate = 0.0
+    if not 1e-6 < rate <= 1e6:
+        raise UsageError(f"--rate {text!r} is no rate", hint="as in 10/s, 0.5/s or 600/m")
+    return rate
+
+
+def _with_options(
+    context: Context, lines: Iterator[Line], options: RequestOptions, config: HttpClientConfig
+) -> Iterator[Line]:
+    """The lines with the headers, query and credential of the command; what a line says itself wins."""
+    plain = replace(options, method=None)
+    common = credential(context, build_request(context, "GET", "/", (), plain, config.default_headers), options)
+    if not common.headers and not common.params and not common.auth:
+        return lines
+    return (line if line.request is None else replace(line, request=_merged(line.request, common)) for line in lines)
+
+
+def _merged(request: HttpRequest, common: HttpRequest) -> HttpRequest:
+    own = {name.lower() for name in request.headers or {}}
+    added = {name: value for name, value in (common.headers or {}).items() if name.lower() not in own}
+    params = dict(request.params or {})
+    for pair in common.params or ():
+        params.setdefault(pair[0], pair[1])
+    headers = {**added, **(request.headers or {})}
+    auth = None if "authorization" in own else common.auth
+    return replace(request, headers=headers or None, params=params or None, auth=auth)
+
+
+def _check(checks: Sequence[Expectation]) -> Check:
+    def unmet(response: HttpResponse, elapsed: float) -> tuple[str, ...]:
+        facts = Facts(response.status_code, response.headers, response.content, response.encoding, elapsed)
+        return tuple(failure for check in checks if (failure := check.failure(facts)) is not None)
+
+    return unmet
+
+
+@contextmanager
+def _opened(context: Context, name: str) -> Iterator[BinaryIO]:
+    if name == "-":
+        if context.stdin is None:
+            raise UsageError("standard input is closed", hint="name a file")
+        yield context.stdin.buffer
+        return
+    try:
+        file = open(name, "rb")  # noqa: SIM115 - only the opening is a usage error
+    except OSError as exc:
+        raise UsageError(f"{name}: {(exc.strerror or '').lower()}", hint="name a file of lines, or -") from None
+    with file:
+        yield file
+
+
+@contextmanager
+def _results(context: Context, resume: str | None) -> Iterator[BinaryIO]:
+    """Where the results go."""
+    if resume is None:
+        context.stdout.flush()
+        yield context.stdout.buffer
+        return
+    try:
+        file = open(resume, "ab")  # noqa: SIM115 - only the opening is looked at
+    except OSError as exc:
+        raise StorageError(
+            f"{resume}: {(exc.strerror or '').lower()}", hint="name a file that can be written"
+        ) from None
+    with file:
+        yield file
+
+
+class _Writer:
+    """Writes lines together, and at the latest when the next one has to be waited for."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self._texts: list[str] = []
+        self._size = 0
+
+    def write(self, text: str) -> None:
+        self._texts.append(text)
+        self._size += len(text)
+        if self._size > 65536:
+            self.flush()
+
+    def flush(self) -> None:
+        if self._texts:
+            data = "".join(self._texts).encode("utf-8", "surrogatepass")
+            self._texts.clear()
+            self._size = 0
+            self._file.write(data)
+            self._file.flush()
+
+
+class _Report:
+    """A report's file, made before anything is sent, and complete when it has its name."""
+
+    def __init__(self, name: str) -> None:
+        self._path = Path(name)
+        self._kind = self._path.suffix.lower()
+        if self._kind not in (".html", ".xml", ".json"):
+            raise UsageError(f"--report {name!r}: the kind is not known", hint="name it .html, .xml or .json")
+        self.junit = JUnit() if self._kind == ".xml" else None
+
+    def __enter__(self) -> _Report:
+        self._part = self._path.with_name(f"{self._path.name}.part")
+        try:
+            self._file = self._part.open("w", encoding="utf-8", errors="replace")
+        except OSError as exc:
+            raise StorageError(f"{self._path}: {(exc.strerror or '').lower()}", hint="name another place") from None
+        return self
+
+    def finish(self, summary: Summary, title: str) -> None:
+        if self.junit is not None:
+            self.junit.write(self._file, summary, title)
+        elif self._kind == ".html":
+            self._file.write(page(summary, title))
+        else:
+            self._file.write(json.dumps(summary.document(), indent=2) + "\n")
+        self._file.close()
+        self._part.replace(self._path)
+
+    def __exit__(self, *exc: object) -> None:
+        self._file.close()
+        self._part.unlink(missing_ok=True)
+
+
+@dataclass
+class _Outcome:
+    """What came, and with it the exit code."""
+
+    check_status: bool
+    summary: Summary
+    junit: list[JUnit]
+
+    def __post_init__(self) -> None:
+        self._codes: set[int] = set()
+
+    def add(self, result: Result) -> None:
+        code, why = self._judged(result)
+        if code:
+            self._codes.add(code)
+        self.summary.add(result, time.monotonic(), failed=bool(code))
+        for report in self.junit:
+            report.add(result, why)
+
+    def _judged(self, result: Result) -> tuple[int, str | None]:
+        if result.failure is not None:
+            return exit_code_of(cause_of(result.failure)), result.error
+        status = status_code(result.status or 0) if self.check_status else ExitCode.SUCCESS
+        if status != ExitCode.SUCCESS:
+            return status, str(result.status)
+        return (ExitCode.UNEXPECTED, result.error) if result.unmet else (0, None)
+
+    def verdict(self, context: Context, run: Batch, *, interrupted: bool) -> int:
+        codes = self._codes | ({ExitCode.INTERRUPTED} if interrupted else set())
+        if not codes:
+            return ExitCode.SUCCESS
+        code = next((code for code in _WORST if code in codes), ExitCode.BUG)
+        refusal = None if run.refusal is None else cause_of(run.refusal)
+        if refusal is not None and code == exit_code_of(refusal):
+            message, hint = f"stopped, because {refusal.message}", refusal.hint
+        else:
+            message, hint = f"{self.summary.failed} of {self.summary.count} requests failed", None
+        if code != ExitCode.INTERRUPTED:
+            context.fail(Failure(exit=code, kind="batch", message=message, hint=hint))
+        return code
+
+
+class _Progress:
+    """How far it is, on a terminal."""
+
+    def __init__(self, context: Context, source: BinaryIO, summary: Summary) -> None:
+        visible = not context.silent and context.stderr.isatty() and context.environ.get("TERM") != "dumb"
+        self._context, self._source, self._summary = context, source, summary
+        self._next = time.monotonic() + 0.5 if visible else float("inf")
+        self._size = _size(source) if visible else 0
+        self._shown = False
+
+    def show(self) -> None:
+        now = time.monotonic()
+        if now < self._next:
+            return
+        self._next = now + 0.2
+        self._shown = True
+        width = shutil.get_terminal_size().columns - 1
+        self._context.tell(f"\r{self.text()[:width]}\x1b[K")
+
+    def text(self) -> str:
+        summary = self._summary
+        parts = [f"{summary.count} done", f"{summary.rate:.0f}/s", f"{summary.failed} failed"]
+        for name, share in (("p50", 0.5), ("p95", 0.95)):
+            ms = summary.latencies.at(share)
+            if ms is not None:
+                parts.append(f"{name} {span(ms)}")
+        if self._size and not self._source.closed:
+            share = min(1.0, self._source.tell() / self._size)
+            if share > 0:
+                parts.append(f"{summary.took * (1 - share) / share:.0f} s left")
+        return ", ".join(parts)
+
+    def end(self) -> None:
+        if self._shown:
+            self._context.tell("\r\x1b[K")
+
+
+def _size(source: BinaryIO) -> int:
+    """How long the input is; 0 when nobody knows."""
+    try:
+        return os.fstat(source.fileno()).st_size if source.seekable() else 0
+    except (OSError, ValueError):
+        return 0
+
+
+@contextmanager
+def _interruptible(context: Context, run: Batch) -> Iterator[threading.Event]:
+    """The first Ctrl-C ends the run with what is under way, the second one at once."""
+    happened = threading.Event()
+
+    def interrupt(number: int, frame: Any) -> None:
+        if happened.is_set():
+            raise KeyboardInterrupt
+        happened.set()
+        run.stop()
+        with suppress(RuntimeError):  # it came while something else was being said
+            context.notice("interrupted: what is under way is finished; Ctrl-C again stops at once")
+
+    if threading.current_thread() is not threading.main_thread():
+        yield happened
+        return
+    before: Callable[..., Any] | int | None = signal.signal(signal.SIGINT, interrupt)
+    try:
+        yield happened
+    finally:
+        signal.signal(signal.SIGINT, before)

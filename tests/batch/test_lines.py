@@ -1,0 +1,94 @@
+"""What a line of a batch says."""
+
+from __future__ import annotations
+
+import io
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from forge_cli.batch.lines import Line, line, read_csv, read_jsonl
+from forge_cli.encode import encode
+from forge_cli.errors import UsageError
+
+
+def only(text: str) -> Line:
+    (found,) = read_jsonl(io.BytesIO(text.encode()))
+    return found
+
+
+@pytest.mark.parametrize("text", ["/users", '"/users"', '{"url": "/users"}'])
+def test_a_url_alone_is_a_get(text: str) -> None:
+    found = only(text)
+    assert found.request is not None and (found.request.method, found.request.url, found.id) == ("GET", "/users", 1)
+
+
+@pytest.mark.parametrize(
+    ("member", "sent", "kind"),
+    [
+        ('"json": {"a": 1}', {"a": 1}, "application/json"),
+        ('"json": null', None, "application/json"),
+        ('"form": {"a": "1"}', "a=1", "application/x-www-form-urlencoded"),
+        ('"text": "\\u00e9"', "é", "text/plain; charset=utf-8"),
+    ],
+)
+def test_a_line_has_one_of_three_bodies(member: str, sent: object, kind: str) -> None:
+    found = only(f'{{"url": "http://a/", {member}}}')
+    assert found.request is not None and found.request.method == "POST"
+    prepared = encode(found.request)
+    body = prepared.body.decode()
+    assert (json.loads(body) if "json" in kind else body) == sent
+    assert prepared.headers["Content-Type"] == kind
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ('{"url": "/x"', "line 1 is not JSON"),
+        ('{"method": "GET"}', "has no url"),
+        ('{"url": "/x", "body": 1}', "unknown key 'body'"),
+        ('{"url": "/x", "json": 1, "text": "a"}', "two bodies"),
+        ('{"url": "/x", "method": "A B"}', "is not a method"),
+        ('{"url": "/x", "headers": ["a"]}', "headers"),
+    ],
+)
+def test_what_does_not_parse_is_an_error_of_its_line(text: str, reason: str) -> None:
+    found = only(text)
+    assert found.request is None and found.error is not None and reason in found.error.message
+
+
+def test_lines_are_numbered_as_in_the_file_and_empty_ones_are_left_out() -> None:
+    found = list(read_jsonl(io.BytesIO(b'/a\n\n\xff\n{"url": "/b", "id": "x"}')))
+    assert [(item.number, item.id, item.error is None) for item in found] == [
+        (1, 1, True), (3, 3, False), (4, "x", True)
+    ]  # fmt: skip
+
+
+@given(st.binary())
+def test_no_bytes_break_the_reader(content: bytes) -> None:
+    for found in read_jsonl(io.BytesIO(content)):
+        assert (found.request is None) != (found.error is None)
+
+
+@given(st.recursive(st.none() | st.integers() | st.text(), lambda inner: st.lists(inner) | st.dictionaries(
+    st.sampled_from(["url", "id", "headers", "query", "json", "form", "text", "method"]), inner)))  # fmt: skip
+def test_no_value_breaks_a_line(value: object) -> None:
+    found = line(1, value)
+    assert (found.request is None) != (found.error is None)
+
+
+def test_rows_of_csv_are_filled_into_the_template_as_data() -> None:
+    rows = b"id,name\n1,Ada\n../2?x,\"Bob, the 'b'\"\nshort\n"
+    template = '{"url": "/users/{id}", "json": {"name": "{name}"}, "id": "{id}"}'
+    first, second, third = read_csv(io.BytesIO(rows), template)
+    assert first.request is not None and first.request.url == "/users/1" and first.id == "1"
+    assert second.request is not None and second.request.url == "/users/..%2F2%3Fx"
+    assert second.request.to_dict()["json_data"] == {"name": "Bob, the 'b'"}
+    assert third.error is not None and "has 1 fields" in third.error.message
+
+
+def test_a_template_with_an_unknown_column_is_refused_before_anything_is_sent() -> None:
+    with pytest.raises(UsageError, match=r"names \{nam\}, and the columns are id, name"):
+        read_csv(io.BytesIO(b"id,name\n"), "/users/{nam}")

@@ -1,0 +1,166 @@
+"""Many requests as a library does them."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import threading
+import time
+
+import pytest
+
+from forge_cli.batch import Batch, requests_of, send, written
+from forge_cli.config import HttpClientConfig
+from forge_cli.redact import REDACTOR
+from forge_cli.retry import ExponentialBackoffRetryStrategy
+from tests.server import Reply, Seen, Server
+
+
+def test_results_come_in_order_and_keyed(server: Server) -> None:
+    late = threading.Event()
+
+    def slow(request: Seen) -> Reply:
+        late.wait(5)
+        return Reply(200, "slow")
+
+    server.reply("/slow", slow)
+    server.reply("/x", lambda request: late.set() or Reply(200, "x"))  # type: ignore[func-returns-value]
+    records: list[dict[str, str] | str] = [{"url": "/slow", "id": "first"}, {"url": "/x", "id": "second"}, "/x"]
+    found = list(send(records, HttpClientConfig(base_url=server.url), jobs=2))
+    assert [(item.id, item.status) for item in found] == [("first", 200), ("second", 200), (3, 200)]
+
+
+def test_unordered_results_come_as_they_end(server: Server) -> None:
+    late = threading.Event()
+    server.reply("/slow", Reply(200, hold=late))
+    server.reply("/x", Reply(200))
+    found = send(["/slow", "/x"], HttpClientConfig(base_url=server.url), jobs=2, ordered=False)
+    assert next(found).id == 2
+    late.set()
+    assert next(found).id == 1
+
+
+def test_the_input_is_read_no_further_than_the_look_ahead(server: Server) -> None:
+    held = threading.Event()
+    server.reply("/first", Reply(200, hold=held))
+    server.reply("/x", Reply(200))
+    taken = itertools.count()
+    last = 0
+
+    def endless() -> object:
+        nonlocal last
+        yield "/first"
+        for number in taken:
+            last = number
+            yield "/x"
+
+    found = send(endless(), HttpClientConfig(base_url=server.url), jobs=2)  # type: ignore[arg-type]
+    timer = threading.Timer(0.5, held.set)
+    timer.start()
+    assert next(found).id == 1
+    assert last <= 2 * 32
+    found.close()  # type: ignore[attr-defined]
+    timer.join()
+
+
+def test_one_failure_loses_nothing(server: Server) -> None:
+    server.reply("/x", Reply(200))
+    server.reply("/broken", Reply(raw=b"nonsense"))
+    found = list(send(["/x", "/broken", {"url": 1}, "/x"], HttpClientConfig(base_url=server.url)))
+    assert [item.status for item in found] == [200, None, None, 200]
+    assert [item.error is None for item in found] == [True, False, False, True]
+
+
+def test_retries_are_counted_and_share_one_budget(server: Server) -> None:
+    server.reply("/x", Reply(503))
+    retry = ExponentialBackoffRetryStrategy(3, base_delay=0.0)
+    found = list(send(["/x"] * 200, HttpClientConfig(base_url=server.url, retry_strategy=retry), jobs=8))
+    assert [item.status for item in found] == [503] * 200
+    assert len(server.seen) <= 1.2 * 200 + 10
+    assert sum(item.attempts for item in found) == len(server.seen)
+
+
+def test_a_rate_is_kept_also_by_retries_and_latency_counts_from_the_schedule(server: Server) -> None:
+    times: list[float] = []
+
+    def note(request: Seen) -> Reply:
+        times.append(time.monotonic())
+        return Reply(503 if len(times) == 3 else 200)
+
+    server.reply("/x", note)
+    retry = ExponentialBackoffRetryStrategy(1, base_delay=0.0)
+    config = HttpClientConfig(base_url=server.url, retry_strategy=retry)
+    found = list(send(["/x"] * 10, config, jobs=4, rate=50.0))
+    assert len(times) == 11
+    assert times[-1] - times[0] >= 10 * 0.02 - 0.02
+    assert all(item.status == 200 for item in found)
+
+
+@pytest.mark.parametrize(
+    "headers", [{"RateLimit": '"d";r=0;t=1'}, {"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": "1"}]
+)
+def test_a_used_up_quota_is_waited_for(server: Server, headers: dict[str, str]) -> None:
+    times: list[float] = []
+
+    def note(request: Seen) -> Reply:
+        times.append(time.monotonic())
+        return Reply(200, headers=headers if len(times) == 1 else {})
+
+    server.reply("/x", note)
+    assert len(list(send(["/x"] * 3, HttpClientConfig(base_url=server.url), jobs=1))) == 3
+    assert times[1] - times[0] >= 0.95
+
+
+def test_retry_after_holds_all_workers_back(server: Server) -> None:
+    times: list[float] = []
+
+    def note(request: Seen) -> Reply:
+        times.append(time.monotonic())
+        return Reply(429, headers={"Retry-After": "1"}) if len(times) == 1 else Reply(200)
+
+    server.reply("/x", note)
+    found = list(send(["/x", "/x"], HttpClientConfig(base_url=server.url), jobs=1))
+    assert [item.status for item in found] == [429, 200]
+    assert times[1] - times[0] >= 0.95
+
+
+def test_a_stopped_run_sends_nothing_more_and_keeps_what_was_under_way(server: Server) -> None:
+    run = Batch(HttpClientConfig(base_url=server.url), jobs=1)
+
+    def stop(request: Seen) -> Reply:
+        run.stop()
+        return Reply(200)
+
+    server.reply("/x", stop)
+    assert [item.id for item in run.results(requests_of(["/x"] * 50))] == [1]
+    assert len(server.seen) == 1
+
+
+def test_a_result_is_one_line_with_headers_masked_and_the_body_as_it_came(server: Server) -> None:
+    REDACTOR.add("s3cret-value")
+    server.reply("/x", Reply(200, b'{"n": 1.10,\n "a": "s3cret-value"}', [
+        ("Content-Type", "application/json"), ("Set-Cookie", "sid=1"), ("X-Other", "has s3cret-value")]))  # fmt: skip
+    (found,) = send(["/x"], HttpClientConfig(base_url=server.url))
+    text = written(found)
+    assert text.endswith("\n") and text.count("\n") == 1
+    assert '"n": 1.10' in text
+    record = json.loads(text)
+    assert record["body"]["a"] == "s3cret-value"
+    assert record["headers"]["Set-Cookie"] == "***" and record["headers"]["X-Other"] == "has ***"
+    assert list(record) == ["id", "status", "headers", "body", "elapsed_ms", "attempts"]
+
+
+@pytest.mark.parametrize(
+    ("reply", "member"),
+    [
+        (Reply(200, b"\x00\xff"), {"body_base64": "AP8="}),
+        (Reply(200, "plain"), {"body": "plain"}),
+        (Reply(200, b"{broken", {"Content-Type": "application/json"}), {"body": "{broken"}),
+        (Reply(204), {}),
+    ],
+)
+def test_a_body_is_json_text_or_base64(server: Server, reply: Reply, member: dict[str, str]) -> None:
+    server.reply("/x", reply)
+    (found,) = send(["/x"], HttpClientConfig(base_url=server.url))
+    record = json.loads(written(found))
+    assert {name: value for name, value in record.items() if name.startswith("body")} == member

@@ -1,0 +1,246 @@
+"""`forge batch`."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import pytest
+
+from tests.conftest import Forge, Require
+from tests.redis_server import redis_server
+from tests.server import Reply, Seen, Server
+
+ROOT = Path(__file__).parents[3]
+
+
+def records(text: str) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in text.splitlines()]
+
+
+def child(*words: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "forge_cli", *words],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+@pytest.fixture
+def profiles(server: Server, profile_file: Callable[[str], Path]) -> Callable[[str], Path]:
+    """A profile with a login of one step, and what the test adds."""
+
+    def write(more: str = "") -> Path:
+        return profile_file(
+            f'default_profile = "api"\n[profiles.api]\nbase_url = "{server.url}"\n{more}'
+            '[profiles.api.auth]\ntype = "pipeline"\n[profiles.api.auth.steps.one]\nrequest = { url = "/login" }\n'
+            'extract = { token = "/token", expires_in = "/expires_in" }\n'
+        )
+
+    return write
+
+
+def test_lines_come_out_in_their_order_after_one_login(
+    forge: Forge, server: Server, profiles: Callable[[str], Path], tmp_path: Path
+) -> None:
+    profiles("")
+    server.reply("/login", Reply(200, {"token": "user-token-1", "expires_in": 3600}))
+    server.reply("/x", Reply(200, {"a": 1}))
+    (tmp_path / "in").write_text('{"url": "/x", "id": "a"}\n/x\n{"url": "/x", "method": "DELETE"}\n')
+    result = forge("batch", str(tmp_path / "in"), "-H", "X-All: 1")
+    assert result.exit_code == 0
+    found = records(result.stdout)
+    assert [(item["id"], item["status"], item["body"]) for item in found] == [
+        ("a", 200, {"a": 1}), (2, 200, {"a": 1}), (3, 200, {"a": 1})
+    ]  # fmt: skip
+    assert len(server.seen_at("/login")) == 1
+    assert {seen.headers["Authorization"] for seen in server.seen_at("/x")} == {"Bearer user-token-1"}
+    assert {seen.headers["X-All"] for seen in server.seen_at("/x")} == {"1"}
+    assert "3 requests" in result.stderr and "p99" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("lines", "code"),
+    [("/ok /e4", 4), ("/e4 /e5", 5), ("/broken /e5", 10), ("{ /ok", 2), ("{ /e4", 4), ("/ok", 0)],
+)
+def test_the_exit_code_is_of_the_worst_class(forge: Forge, server: Server, lines: str, code: int) -> None:
+    for path, reply in (("/ok", Reply(200)), ("/e4", Reply(404)), ("/e5", Reply(500))):
+        server.reply(path, reply, optional=True)
+    server.reply("/broken", Reply(raw=b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nshort"), optional=True)
+    text = "\n".join(word if word == "{" else server.url + word for word in lines.split())
+    result = forge("batch", "-", "--retry", "0", input=text)
+    assert result.exit_code == code
+    assert len(records(result.stdout)) == len(lines.split())
+
+
+def test_what_is_not_as_expected_is_an_error_of_its_line(forge: Forge, server: Server) -> None:
+    url = server.reply("/x", Reply(200, {"a": [1]}), Reply(200, {"a": [2]}))
+    result = forge("batch", "-", "--jobs", "1", "--expect", "body:/a/0==1", "--select", "a", input=f"{url}\n{url}\n")
+    first, second = records(result.stdout)
+    assert result.exit_code == 12
+    assert first["body"] == [1] and "error" not in first
+    assert second["status"] == 200 and second["error"] == "expected body:/a/0==1, got 2"
+
+
+def test_a_run_resumes_what_is_not_done(forge: Forge, server: Server, tmp_path: Path) -> None:
+    url = server.reply("/x", Reply(200))
+    results = tmp_path / "results"
+    results.write_text('{"id": 1, "status": 200}\n{"id": 2, "status": null, "error": "x"}\n{"id": 3, "sta')
+    result = forge("batch", "-", "--resume", str(results), input=f"{url}\n" * 4)
+    assert result.exit_code == 0 and result.stdout == ""
+    found = records(results.read_text())
+    assert [item["id"] for item in found if "error" not in item] == [1, 2, 3, 4]
+    assert len(server.seen) == 3
+
+
+def test_a_login_that_says_no_is_asked_no_further(
+    forge: Forge, server: Server, profiles: Callable[[str], Path]
+) -> None:
+    profiles("")
+    server.reply("/login", Reply(401))
+    result = forge("batch", "-", "--jobs", "2", input="/x\n" * 100)
+    assert result.exit_code == 7
+    assert "stopped" in result.stderr
+    assert len(server.seen_at("/login")) <= 2
+    assert all(item["error"] for item in records(result.stdout))
+
+
+def test_reports_say_what_came_without_running_anything(forge: Forge, server: Server, tmp_path: Path) -> None:
+    url = server.reply("/x", Reply(200), Reply(500))
+    names = [str(tmp_path / f"report.{kind}") for kind in ("html", "xml", "json")]
+    words = [word for name in names for word in ("--report", name)]
+    lines = "".join(f'{{"url": "{url}", "id": "<b>&\\u0001{n}"}}\n' for n in range(2))
+    assert forge("batch", "-", "--jobs", "1", "--retry", "0", *words, input=lines).exit_code == 5
+    page = Path(names[0]).read_text()
+    assert page.count("<svg") == 4 and "<script" not in page and "http://" not in page
+    root = ElementTree.parse(names[1]).getroot()
+    assert root[0].attrib["tests"] == "2" and root[0].attrib["failures"] == "1"
+    assert root[0][0].attrib["name"] == "<b>&\ufffd0"
+    document = json.loads(Path(names[2]).read_text())
+    assert document["count"] == 2 and document["statuses"] == {"200": 1, "500": 1}
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["report.html", "report.json", "report.xml"]
+
+
+def test_progress_is_for_terminals(forge: Forge, server: Server) -> None:
+    url = server.reply("/x", Reply(200))
+    lines = f"{url}\n" * 15
+    assert "done" in forge("batch", "-", "--rate", "20/s", input=lines, tty=["stderr"]).stderr
+    assert "done" not in forge("batch", "-", "--rate", "20/s", input=lines).stderr
+
+
+def test_a_token_that_expires_in_the_middle_is_renewed_once_for_all(
+    forge: Forge, server: Server, profiles: Callable[[str], Path], tmp_path: Path
+) -> None:
+    life, logins = 0.5, [0.0]
+    lock = threading.Lock()
+
+    def login(request: Seen) -> Reply:
+        with lock:
+            logins.append(time.monotonic())
+            return Reply(200, {"token": f"user-token-{len(logins) - 1}", "expires_in": 3600})
+
+    def answer(request: Seen) -> Reply:
+        with lock:
+            number = int(request.headers["Authorization"].rpartition("-")[2])
+            return Reply(200 if time.monotonic() - logins[number] < life else 401)
+
+    profiles("")
+    server.reply("/login", login)
+    server.reply("/x", answer)
+    (tmp_path / "in").write_text("/x\n" * 1000)
+    started = time.monotonic()
+    result = forge("batch", str(tmp_path / "in"))
+    took = time.monotonic() - started
+    assert result.exit_code == 0
+    assert [item["status"] for item in records(result.stdout)] == [200] * 1000
+    assert len(logins) - 1 <= took / life + 1
+
+
+def test_a_killed_run_is_resumed_with_no_line_twice_and_none_missing(server: Server, tmp_path: Path) -> None:
+    half = threading.Event()
+
+    def count(request: Seen) -> Reply:
+        if len(server.seen) > 150:
+            half.set()
+        return Reply(200, {"a": 1})
+
+    url = server.reply("/x", count)
+    lines, results = tmp_path / "in", tmp_path / "out"
+    lines.write_text(f"{url}\n" * 400)
+    words = ("batch", str(lines), "--resume", str(results), "--rate", "400/s")
+    first = child(*words)
+    assert half.wait(30)
+    first.kill()
+    first.communicate()
+    before = len(results.read_text().splitlines())
+    assert 0 < before < 400
+    second = child(*words)
+    second.communicate(timeout=60)
+    assert second.returncode == 0
+    assert sorted(item["id"] for item in records(results.read_text())) == list(range(1, 401))
+
+
+def test_ctrl_c_keeps_what_finished(server: Server, tmp_path: Path) -> None:
+    some = threading.Event()
+
+    def count(request: Seen) -> Reply:
+        if len(server.seen) > 20:
+            some.set()
+        return Reply(200)
+
+    url = server.reply("/x", count)
+    (tmp_path / "in").write_text(f"{url}\n" * 5000)
+    running = child("batch", str(tmp_path / "in"), "--rate", "100/s")
+    assert some.wait(30)
+    running.send_signal(signal.SIGINT)
+    out, err = running.communicate(timeout=30)
+    assert running.returncode == 130, err
+    assert len(records(out)) == len(server.seen) < 5000
+
+
+def test_four_processes_are_one_client_of_one_rate(
+    require: Require, server: Server, profiles: Callable[[str], Path], tmp_path: Path
+) -> None:
+    times: list[float] = []
+    some = threading.Event()
+
+    def note(request: Seen) -> Reply:
+        times.append(time.monotonic())
+        if len(times) > 40:
+            some.set()
+        return Reply(200)
+
+    server.reply("/login", Reply(200, {"token": "user-token-1", "expires_in": 3600}))
+    server.reply("/x", note)
+    (tmp_path / "in").write_text("/x\n" * 200)
+    with redis_server(require("redis-server", "apt-get install redis-server")) as running:
+        profiles(f'tokens = {{ storage = "redis", url = "{running.url}", prefix = "t" }}\n')
+
+        def words(shard: int) -> tuple[str, ...]:
+            results = str(tmp_path / f"out{shard}")
+            return ("batch", str(tmp_path / "in"), "--shard", f"{shard}/4", "--rate", "50/s", "--resume", results)
+
+        children = [child(*words(shard)) for shard in range(1, 5)]
+        assert some.wait(20)
+        children[1].kill()
+        children[1].communicate()
+        children[1] = child(*words(2))
+        for one in children:
+            _, err = one.communicate(timeout=60)
+            assert one.returncode == 0, err
+    found = [item["id"] for shard in range(1, 5) for item in records((tmp_path / f"out{shard}").read_text())]
+    assert sorted(found) == list(range(1, 201))
+    assert len(server.seen_at("/login")) == 1
+    # What a busy machine delays may arrive together; over a second nothing exceeds the rate.
+    assert all(later - first >= 0.9 for first, later in zip(times, times[50:], strict=False))
