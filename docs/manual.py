@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import inspect
-import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -13,25 +12,10 @@ import click
 from forge_cli.cli.app import COMMANDS, forge
 from forge_cli.cli.exit_codes import MEANINGS
 from forge_cli.cli.group import Entry, LazyGroup
+from forge_cli.cli.variables import VARIABLES
 
 PAGE = Path(__file__).with_name("forge.1")
 
-VARIABLES = {
-    "FORGE_PROFILE": "The profile to use; --profile wins.",
-    "FORGE_CONFIG": "The profile file to use; --config wins.",
-    "FORGE_CONFIG_DIR": "The directory of settings and tokens, instead of the user's own.",
-    "FORGE_NO_INPUT": "Never ask, as --no-input.",
-    "FORGE_TOKEN_STORAGE": "Where tokens are kept, whatever the profile says: memory, for example.",
-    "FORGE_RETRY": "How often a failed request is repeated; --retry wins.",
-    "FORGE_ERRORS": "With json, the error line is an object.",
-    "FORGE_TOKEN": "Set by forge token exec and forge token show --env; FORGE_TOKEN_STEP for each step.",
-    "FORGE_VAR_": "And a name in upper case: an answer to what forge profile add asks.",
-    "CI": "Never ask, unless it is empty, 0 or false.",
-    "HTTP_PROXY, HTTPS_PROXY, ALL_PROXY, NO_PROXY": "Proxies, in upper or lower case.",
-    "REQUESTS_CA_BUNDLE, CURL_CA_BUNDLE, SSL_CERT_FILE, SSL_CERT_DIR": "Certificate authorities; the first one counts.",
-    "NO_COLOR, FORCE_COLOR, TERM": "Whether there is colour.",
-    "XDG_CONFIG_HOME": "Where the user's configuration is; ~/.config without it.",
-}
 FILES = {
     "~/.config/forge/profiles.toml": "The profiles.",
     "~/.config/forge/tokens/": "The tokens, one file for each profile; for the user alone.",
@@ -90,7 +74,7 @@ def _options(command: click.Command, without: set[str]) -> Iterator[str]:
             if isinstance(item, click.Option) and item.name not in without:
                 record = item.get_help_record(ctx)
                 if record is not None:
-                    yield from (".TP", f"\\fB{_plain(record[0])}\\fR", _line(re.sub(r"\s*\[x[^]]*\]$", "", record[1])))
+                    yield from (".TP", f"\\fB{_plain(record[0])}\\fR", _line(record[1]))
 
 
 def _prose(text: str) -> Iterator[str]:
@@ -121,4 +105,6 @@ def _line(text: str) -> str:
 
 
 if __name__ == "__main__":
-    PAGE.write_text(page(), encoding="utf-8")
+    # A checkout that cannot be written to has the page of its commit.
+    if not PAGE.exists() or PAGE.read_text(encoding="utf-8") != page():
+        PAGE.write_text(page(), encoding="utf-8")

@@ -397,12 +397,14 @@ class TokenData:
 
 def _moment(name: str, value: Any) -> Any:
     """A moment, also from the text that JSON made of it."""
-    if not isinstance(value, str):
+    if not isinstance(value, str | int | float):
         return value
     try:
-        return datetime.fromisoformat(value)
+        if isinstance(value, str):
+            return datetime.fromisoformat(value)
     except ValueError:
-        raise ValueError(f"{name} is neither a datetime nor ISO 8601 text of one") from None
+        pass
+    raise ValueError(f"{name} is neither a datetime nor ISO 8601 text of one") from None
 
 
 def aware(moment: datetime) -> datetime:

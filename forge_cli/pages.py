@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Literal
 from urllib.parse import unquote_plus
 
 from .client import HttpClient, StreamedResponse
 from .curl import iter_params
 from .errors import RedirectException, RequestBuildException, ResponseParseException
+from .frozen import immutable, immutable_by_name
 from .login.pointer import pointer
 from .models import Deadline, Headers, HttpRequest, decode_text
 from .transport.redirects import origin, resolved
@@ -27,7 +28,7 @@ _STARTS = {"page": 1, "offset": 0}
 _INDEX = re.compile(r"0|[1-9][0-9]{0,8}")
 
 
-@dataclass(frozen=True, kw_only=True)
+@immutable_by_name
 class PageRule:
     """How an API gives its pages.
 
@@ -46,7 +47,7 @@ class PageRule:
     size_param: str | None = None
 
 
-@dataclass(frozen=True)
+@immutable
 class Page:
     """One page. `items` are its items as JSON texts; None when it is one document, which `text` is."""
 

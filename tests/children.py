@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[1]
 NOBODY = 65534
 
 _START = """
-import os, resource, signal, stat, sys, time
+import fcntl, os, resource, signal, stat, sys, time
 from pathlib import Path
 from forge_cli import files
 from forge_cli.errors import ForgeError, LockTimeout, StorageError

@@ -33,6 +33,7 @@ def environ(tmp_path: Path) -> dict[str, str]:
     (folder / "forge").write_text(f'#!/bin/sh\nexec {shlex.join([sys.executable, "-c", start])} "$@"\n')
     (folder / "forge").chmod(0o700)
     Path("body.json").write_text('{"a": 1}')
+    Path("name.txt").write_text("Ada\n")
     Path("photo.png").write_bytes(b"\x89PNG\r\n")
     path = f"{folder}{os.pathsep}{os.environ['PATH']}"
     secrets = {"LOGIN": "ada:secret", "API_TOKEN": "user-token-2"}
@@ -45,6 +46,7 @@ def api(profile_file: Callable[[str], Path]) -> Iterator[Server]:
     with Server() as server:
         profile_file(
             f'[profiles.prod]\nbase_url = "{server.url}"\nvars = {{ tenant = "a" }}\n'
+            '[profiles.prod.requests.people]\nurl = "/users"\n'
             '[profiles.prod.auth]\ntype = "pipeline"\n'
             '[profiles.prod.auth.steps.login]\nrequest = { method = "POST", url = "/login" }\n'
             'extract = { token = "/token" }\n'
@@ -117,6 +119,6 @@ def test_the_curl_command_of_a_row_sends_that_too(
 
 def test_the_page_has_all_five_tools_and_many_rows() -> None:
     assert TOOLS == ["HTTPie", "xh", "curl", "restish", "Postman"]
-    assert len(ROWS) > 60
+    assert len(ROWS) > 100
     # A row that the tests do not understand would be a row that nobody runs.
     assert len(ROWS) == sum(line.startswith("| ") for line in PAGE.splitlines()) - len(TOOLS)

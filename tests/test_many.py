@@ -88,7 +88,7 @@ def test_no_more_are_in_flight_or_in_memory_than_there_are_workers(server: Serve
         gc.collect()
         assert taken[0] <= consumed + 2
         assert sum(reference() is not None for reference in known) <= 3
-        if consumed == 30:
+        if consumed == 10:
             break
     answers.close()
     assert most[0] <= 3

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import dataclasses
 import json
+import math
 import os
 import pickle
 import subprocess
@@ -700,3 +701,10 @@ class TestMoments:
 )
 def test_parameters_become_pairs_of_text(params: Any, pairs: list[tuple[str, str]]) -> None:
     assert list(iter_params(params)) == pairs
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, 0, 1e18, True])
+def test_a_number_is_no_moment(value: Any) -> None:
+    for name in ("expires_at", "issued_at"):
+        with pytest.raises(ValueError, match=f"{name} is neither a datetime nor ISO 8601 text"):
+            TokenData("user-token-1", **{name: value})

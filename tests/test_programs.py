@@ -194,3 +194,36 @@ def test_only_a_path_starts_at_the_folder_of_the_profile(program: str, environ: 
 def test_a_program_has_no_terminal_to_ask_on() -> None:
     with pytest.raises(ProgramFailed, match="failed with"):
         output([sys.executable, "-c", "open('/dev/tty')"], (), ENVIRON)
+
+
+WINDOWS = {
+    "Path": "x",
+    "PATH": r"C:\Windows",
+    "SystemRoot": r"C:\Windows",
+    "USERPROFILE": r"C:\Users\ada",
+    "API_KEY": "key-1",
+}
+
+
+def test_a_program_on_windows_sees_what_windows_programs_need() -> None:
+    seen = programs.passed_on(WINDOWS, ("API_KEY",), platform="win32")
+    assert seen == {name: value for name, value in WINDOWS.items() if name != "Path"}
+    assert set(programs.passed_on(WINDOWS, (), platform="linux")) == {"PATH"}
+
+
+@pytest.mark.parametrize(
+    ("program", "platform", "expected"),
+    [
+        ("op.exe", "win32", "op.exe"),
+        (r"bin\op.exe", "win32", r"/profiles/bin\op.exe"),
+        (r"bin\op", "linux", r"bin\op"),
+        (r"~\op.exe", "win32", r"C:\Users\ada/op.exe"),
+        ("~/op.exe", "win32", r"C:\Users\ada/op.exe"),
+        ("~/op", "darwin", "~/op"),
+    ],
+)
+def test_where_a_program_is_is_written_as_its_platform_writes_paths(program: str, platform: str, expected: str) -> None:
+    environ = {"USERPROFILE": r"C:\Users\ada"}
+    found = located([program, "a"], Path("/profiles"), environ, platform=platform)
+    # Without HOME a `~` of another platform is a folder of that name.
+    assert found == (expected.replace("~/op", "/profiles/~/op") if platform == "darwin" else expected, "a")

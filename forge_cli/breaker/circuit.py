@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any, Final, Literal
+
+from ..frozen import immutable
 
 State = Literal["closed", "open", "half_open"]
 CLOSED: Final = "closed"
@@ -17,7 +19,7 @@ _SHORTEST_TRIAL = 1.0
 _IMPOSSIBLE = 1e15
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Circuit:
     """What is known of one origin; times are seconds of the clock of whoever keeps it.
 
@@ -35,7 +37,7 @@ Change = Callable[[Circuit, float], Circuit]
 """The circuit as it is and the present time -> the circuit as it shall be."""
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Limits:
     """When a circuit opens, for how long, and how many trials it then admits. ValueError for impossible ones."""
 

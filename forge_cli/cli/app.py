@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import io
 import os
 import signal
 import sys
@@ -15,29 +14,43 @@ from typing import Any, NoReturn
 import click
 
 from .. import __version__
-from ..errors import ForgeError, HttpClientException, ProfileError
-from .exit_codes import HINTS, MEANINGS, ExitCode, cause_of, exit_code_of
+from ..errors import ForgeError, HttpClientException, ProfileError, StepFailed
+from .exit_codes import HINTS, MEANINGS, ExitCode, cause_of, exit_code_of, kind_of, passing
+from .failure import Failure
 from .group import Entry, LazyGroup
 from .run import Run, discard, global_options
+from .streams import closed, take_any_character
+from .variables import VARIABLES
 
 _SEND = "forge_cli.cli.commands.send"
+_REQUESTS, _LOGINS, _ITSELF = "Requests", "Logins and profiles", "forge itself"
 
 COMMANDS: dict[str, Entry] = {
-    "get": Entry(f"{_SEND}:get", "Send a GET request."),
-    "post": Entry(f"{_SEND}:post", "Send a POST request."),
-    "put": Entry(f"{_SEND}:put", "Send a PUT request."),
-    "patch": Entry(f"{_SEND}:patch", "Send a PATCH request."),
-    "delete": Entry(f"{_SEND}:delete", "Send a DELETE request."),
-    "head": Entry(f"{_SEND}:head", "Send a HEAD request."),
-    "options": Entry(f"{_SEND}:options", "Send an OPTIONS request."),
-    "request": Entry(f"{_SEND}:request", "Send a request with any method."),
-    "run": Entry("forge_cli.cli.commands.run:run", "Send a request that the profile has saved."),
-    "curl": Entry("forge_cli.cli.commands.curl:curl", "Print a request as a cURL command, and send nothing."),
-    "token": Entry("forge_cli.cli.commands.token:token", "Show, renew, use and forget tokens."),
-    "profile": Entry("forge_cli.cli.commands.profile:profile", "List, show, check and write profiles."),
-    "demo": Entry("forge_cli.cli.commands.demo:demo", "See a three-step login at work, on this machine alone."),
-    "doctor": Entry("forge_cli.cli.commands.doctor:doctor", "Check what forge works with, and say what to do."),
-    "completion": Entry("forge_cli.cli.commands.completion:completion", "Print a script that completes in the shell."),
+    "get": Entry(f"{_SEND}:get", "Send a GET request.", _REQUESTS),
+    "post": Entry(f"{_SEND}:post", "Send a POST request.", _REQUESTS),
+    "put": Entry(f"{_SEND}:put", "Send a PUT request.", _REQUESTS),
+    "patch": Entry(f"{_SEND}:patch", "Send a PATCH request.", _REQUESTS),
+    "delete": Entry(f"{_SEND}:delete", "Send a DELETE request.", _REQUESTS),
+    "head": Entry(f"{_SEND}:head", "Send a HEAD request.", _REQUESTS),
+    "options": Entry(f"{_SEND}:options", "Send an OPTIONS request.", _REQUESTS),
+    "request": Entry(f"{_SEND}:request", "Send a request with any method.", _REQUESTS),
+    "run": Entry("forge_cli.cli.commands.run:run", "Send a request that the profile has saved.", _REQUESTS),
+    "batch": Entry("forge_cli.cli.commands.batch:batch", "Send many requests from a file, by one login.", _REQUESTS),
+    "curl": Entry(
+        "forge_cli.cli.commands.curl:curl", "Print a request as a cURL command, and send nothing.", _REQUESTS
+    ),
+    "token": Entry("forge_cli.cli.commands.token:token", "Show, renew, use and forget tokens.", _LOGINS),
+    "profile": Entry("forge_cli.cli.commands.profile:profile", "List, show, check and write profiles.", _LOGINS),
+    "trust": Entry("forge_cli.cli.commands.trust:trust", "Allow a project's profile file.", _LOGINS),
+    "demo": Entry(
+        "forge_cli.cli.commands.demo:demo", "See a three-step login at work, on this machine alone.", _ITSELF
+    ),
+    "doctor": Entry(
+        "forge_cli.cli.commands.doctor:doctor", "Check what forge works with, and say what to do.", _ITSELF
+    ),
+    "completion": Entry(
+        "forge_cli.cli.commands.completion:completion", "Print a script that completes in the shell.", _ITSELF
+    ),
 }
 
 _EXAMPLES = """\
@@ -45,17 +58,19 @@ _EXAMPLES = """\
 Examples:
   forge demo                                 see it work, with nothing set up
   forge profile init                         write your first profile
-  forge get /users --profile prod            log in as the profile says, and ask
+  forge get /users --profile prod            log in as it says, and ask
   forge post /users name=Ada admin:=true     send JSON
-  forge curl GET /users                      the same request as a curl command
+  forge curl GET /users                      the same as a curl command
   curl -H "$(forge token show --header)" …   keep your curl
 """
 
 
 class Commands(LazyGroup):
-    """The commands, and after them what exit codes mean."""
+    """The commands, and after them the variables and what exit codes mean."""
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Environment variables"):
+            formatter.write_dl(list(VARIABLES.items()))
         with formatter.section("Exit codes"):
             formatter.write_dl([(str(code.value), MEANINGS[code]) for code in ExitCode])
 
@@ -103,18 +118,18 @@ def _report(exc: BaseException, run: Run) -> int:
         case Terminated():
             return ExitCode.TERMINATED
         case click.exceptions.NoArgsIsHelpError():
-            run.tell(f"{exc.format_message()}\n")
-            return ExitCode.USAGE
+            return _no_command(exc, run)
         case click.UsageError():
             return _usage(exc, run)
         case ForgeError():
             return _failure(exc, run)
-        case BrokenPipeError():
+        case OSError() if closed(exc):
             discard(sys.stdout)
             return ExitCode.PIPE_CLOSED
         case OSError(errno=errno.ENOSPC | errno.EIO | errno.EBADF | errno.EDQUOT | errno.EFBIG):
             discard(sys.stdout)
-            run.error(f"the output cannot be written: {(exc.strerror or '').lower()}")
+            reason = f"the output cannot be written: {(exc.strerror or '').lower()}"
+            run.fail(Failure(exit=ExitCode.LOCAL_IO, kind="output", message=reason))
             return ExitCode.LOCAL_IO
         case _:
             return _bug(exc, run)
@@ -125,24 +140,46 @@ def _failure(exc: ForgeError, run: Run) -> int:
         run.warn("".join(traceback.format_exception(exc)))
     cause = cause_of(exc)
     step = cause.context.get("step") if isinstance(cause, HttpClientException) else None
-    lines = [cause.message if step is None else f"login step '{step}': {cause.message}"]
-    lines += [f"  {problem}" for problem in cause.problems] if isinstance(cause, ProfileError) else []
-    hint = cause.hint or exc.hint or HINTS.get(exit_code_of(cause))
-    lines += [f"  {hint}"] if hint else []
-    run.error("\n".join(lines))
-    return exit_code_of(cause)
+    code = exit_code_of(cause)
+    run.fail(
+        Failure(
+            exit=code,
+            kind=kind_of(cause),
+            message=cause.message if step is None else f"login step '{step}': {cause.message}",
+            hint=cause.hint or exc.hint or HINTS.get(code),
+            step=cause.step if isinstance(cause, StepFailed) else step,
+            retryable=passing(cause),
+            details=cause.problems if isinstance(cause, ProfileError) else (),
+        )
+    )
+    return code
 
 
 def _usage(exc: click.UsageError, run: Run) -> int:
     where = exc.ctx.command_path if exc.ctx is not None else run.program
     text = exc.format_message().rstrip(".")
-    run.error(f"{text[:1].lower()}{text[1:]}\n  see `{where} --help`")
+    message = f"{text[:1].lower()}{text[1:]}"
+    run.fail(Failure(exit=ExitCode.USAGE, kind="usage", message=message, hint=f"see `{where} --help`"))
+    return ExitCode.USAGE
+
+
+def _no_command(exc: click.exceptions.NoArgsIsHelpError, run: Run) -> int:
+    """A person is shown what there is."""
+    if run.errors_as_json:
+        where = exc.ctx.command_path if exc.ctx is not None else run.program
+        message = "no command is given"
+        run.fail(Failure(exit=ExitCode.USAGE, kind="usage", message=message, hint=f"see `{where} --help`"))
+    else:
+        run.tell(f"{exc.format_message()}\n")
     return ExitCode.USAGE
 
 
 def _bug(exc: BaseException, run: Run) -> int:
     """An error that nobody foresaw. Its texts may quote secrets, so they pass the redactor too."""
-    run.warn("this is a bug in forge, please report it\n" + "".join(traceback.format_exception(exc)))
+    message = "this is a bug in forge, please report it"
+    run.warn(f"{message}\n{''.join(traceback.format_exception(exc))}")
+    if run.errors_as_json:
+        run.fail(Failure(exit=ExitCode.BUG, kind="bug", message=f"{message}: {type(exc).__name__}"))
     return ExitCode.BUG
 
 
@@ -161,8 +198,7 @@ def _mend_streams() -> None:
         sys.stdout = os.fdopen(os.open(os.devnull, os.O_RDONLY), "w")  # writing to it fails, as it should
     if sys.stderr is None:
         sys.stderr = os.fdopen(os.open(os.devnull, os.O_WRONLY), "w")
-    if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.encoding.lower() != "utf-8":
-        sys.stdout.reconfigure(errors="backslashreplace")
+    take_any_character(sys.stdout)
 
 
 def _on_terminate() -> None:

@@ -25,6 +25,7 @@ from .request import RequestOptions
 
 _ABSOLUTE = re.compile(r"https?://", re.IGNORECASE)
 _CONNECT, _IDLE, _REDIRECTS = 10.0, 60.0, 10
+_NOTICED = 0.2
 
 
 def build_client(
@@ -42,7 +43,7 @@ def build_client(
     """
     if options.user is not None and options.bearer is not None:
         raise UsageError("--user and --bearer cannot go together", hint="choose one")
-    profile = _profile(context, url, listener)
+    profile = _profile(context, url, listener, options)
     absolute = _ABSOLUTE.match(url) is not None
     explicit = options.no_auth or options.user is not None or options.bearer is not None
     if profile is None:
@@ -65,20 +66,25 @@ def build_client(
             at_home(profile)
     if explicit:
         config = replace(config, auth_hook=None)
-    return HttpClient(replace(config, **_overrides(context, config, retry, options)), listener=listener)
+    overrides = _overrides(context, config, retry, options)
+    deadline = None if profile is None else profile.deadline
+    if deadline is not None and (left := deadline.remaining()) < deadline.seconds - _NOTICED:
+        # What the program of a secret took before has gone from the command's time.
+        overrides["max_elapsed"] = max(left, 0.001)
+    return HttpClient(replace(config, **overrides), listener=listener)
 
 
-def _profile(context: Context, url: str, listener: Listener | None) -> Profile | None:
+def _profile(context: Context, url: str, listener: Listener | None, options: RequestOptions) -> Profile | None:
     """The profile to send by; an absolute URL needs none."""
     build_url("", url)  # what is neither a path nor a URL is no reason to look for a profile
     if _ABSOLUTE.match(url) is not None:
-        return context.profile_if_any(listener=listener)
+        return context.profile_if_any(listener=listener, timeout=options.timeout, retries=options.retry)
     if not context.source.path.exists():
         raise ProfileError(
             f"no profile file: {context.source.path}",
             hint="write one with `forge profile init`, or give a whole URL: https://…",
         )
-    profile = context.profile(listener=listener)
+    profile = context.profile(listener=listener, timeout=options.timeout, retries=options.retry)
     if not profile.base_url:
         raise ProfileError(
             f"profile {profile.name!r} of {profile.settings.path} has no base_url",
@@ -112,6 +118,13 @@ def _overrides(
 ) -> dict[str, Any]:
     """The fields of the config that the options decide."""
     found: dict[str, Any] = {"post_to_get": bool(options.follow)}
+    if (
+        options.follow is not None
+        and options.max_redirects is not None
+        and options.follow != (options.max_redirects > 0)
+    ):
+        option = "--follow" if options.follow else "--no-follow"
+        raise UsageError(f"{option} and --max-redirects {options.max_redirects} cannot go together", hint="choose one")
     if options.follow is not None:
         found |= {"allow_redirects": options.follow, "max_redirects": config.max_redirects or _REDIRECTS}
     if options.max_redirects is not None:
@@ -120,10 +133,9 @@ def _overrides(
         found["max_elapsed"] = options.timeout
     if options.connect_timeout is not None:
         found["connect_timeout"] = options.connect_timeout
-    retries = options.retry if options.retry is not None else _retries(context)
+    retries = context.retries if options.retry is None else options.retry
     if retries is not None:
-        strategy = "exponential" if retry.strategy == "none" else retry.strategy
-        found["retry_strategy"] = retry_strategy(replace(retry, strategy=strategy, max_retries=retries))
+        found["retry_strategy"] = retry_strategy(retry.with_retries(retries))
         found["retry_budget"] = retry_budget(retries)
     if options.retry_unsafe:
         found["retry_unsafe_methods"] = True
@@ -142,16 +154,9 @@ def _overrides(
     return found
 
 
-def _retries(context: Context) -> int | None:
-    text = context.environ.get("FORGE_RETRY")
-    if not text:
-        return None
-    if re.fullmatch("[0-9]{1,6}", text) is None:
-        raise UsageError(f"FORGE_RETRY is {text!r}, not a whole number", hint="FORGE_RETRY=0 turns retries off")
-    return int(text)
-
-
 def _verify(options: RequestOptions) -> bool | str | None:
+    if options.insecure and options.verify not in (None, "no"):
+        raise UsageError(f"--insecure and --verify {options.verify} cannot go together", hint="choose one")
     if options.insecure or options.verify == "no":
         return False
     if options.verify in (None, "yes"):

@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
+import re
 from functools import cached_property
 from pathlib import Path
 
 from ..errors import StorageError, UsageError
 from ..events import Listener
 from ..files import config_dir
+from ..models import Deadline
 from ..profiles.build import Profile
-from ..profiles.load import Document, ProfileSettings, Source, default, find, load_document, profile, select
+from ..profiles.load import (
+    Document,
+    ProfileSettings,
+    Source,
+    current_directory,
+    default,
+    find,
+    opened,
+    profile,
+    select,
+)
 from .output.text import color_wanted
 from .person import Terminal
 from .run import Run
@@ -28,12 +40,12 @@ class Context(Run):
     @cached_property
     def source(self) -> Source:
         """The profile file, which need not exist."""
-        return find(self.config, self.environ, Path.cwd(), self.no_project)
+        return find(self.config, self.environ, current_directory(), self.no_project)
 
     @cached_property
     def document(self) -> Document:
         """The profile file, parsed. ProfileError when it is not there or does not parse."""
-        return load_document(self.source.path)
+        return opened(self.source)
 
     @cached_property
     def config_dir(self) -> Path:
@@ -53,10 +65,15 @@ class Context(Run):
         person: bool = True,
         browser: bool = True,
         kind: type[Profile] = Profile,
+        timeout: float | None = None,
+        retries: int | None = None,
     ) -> Profile:
-        """The chosen profile, ready for use. Without `person` nobody is asked, without `browser` none is opened."""
+        """The chosen profile, ready for use. Without `person` nobody is asked, without `browser` none is opened.
+
+        `timeout` and `retries` are what the command says instead of the profile.
+        """
         somebody = self.person(browser=browser) if person else None
-        return self._ready(self.settings(), listener, strict, somebody, kind)
+        return self._ready(self.settings(), listener, strict, somebody, kind, timeout, retries)
 
     def person(self, *, browser: bool = True) -> Terminal | None:
         """Whoever sits at the terminal; None when there is none, or input is off."""
@@ -64,10 +81,12 @@ class Context(Run):
             return None
         return Terminal(self, browser=browser, color=color_wanted(self.stderr, self.environ))
 
-    def profile_if_any(self, *, listener: Listener | None = None) -> Profile | None:
+    def profile_if_any(
+        self, *, listener: Listener | None = None, timeout: float | None = None, retries: int | None = None
+    ) -> Profile | None:
         """The chosen profile, or None when none is named and there is no default: an absolute URL needs none."""
         if self._named or self._has_default():
-            return self._ready(self.settings(), listener, False, self.person(), Profile)
+            return self._ready(self.settings(), listener, False, self.person(), Profile, timeout, retries)
         if self.variables:
             raise UsageError("--var goes with a profile, and none is chosen", hint="choose one: --profile NAME")
         return None
@@ -83,8 +102,29 @@ class Context(Run):
         strict: bool,
         person: Terminal | None,
         kind: type[Profile],
+        timeout: float | None,
+        retries: int | None,
     ) -> Profile:
-        return kind(settings, environ=self.environ, person=person, notice=self.notice, listener=listener, strict=strict)
+        limit = settings.table.limits.total if timeout is None else timeout
+        return kind(
+            settings.retried(self.retries if retries is None else retries),
+            environ=self.environ,
+            person=person,
+            notice=self.notice,
+            listener=listener,
+            strict=strict,
+            deadline=None if limit is None else Deadline(limit),
+        )
+
+    @property
+    def retries(self) -> int | None:
+        """What FORGE_RETRY says. UsageError when that is no number."""
+        text = self.environ.get("FORGE_RETRY")
+        if not text:
+            return None
+        if re.fullmatch("[0-9]{1,6}", text) is None:
+            raise UsageError(f"FORGE_RETRY is {text!r}, not a whole number", hint="FORGE_RETRY=0 turns retries off")
+        return int(text)
 
     def _has_default(self) -> bool:
         """Whether there is a profile without one being named. A place for profiles need not even exist."""

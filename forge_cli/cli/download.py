@@ -8,12 +8,13 @@ import re
 import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from types import TracebackType
 from typing import Self
 
 from ..client import StreamedResponse
 from ..errors import IncompleteResponseException, StorageError, UsageError
+from ..frozen import immutable_by_name
 from ..models import Headers, HttpRequest
 from .download_name import from_url, proposed, safe
 from .output.shown import OutputOptions
@@ -26,7 +27,7 @@ _LONGEST_NAME = 255
 _UNNAMED = "download"
 
 
-@dataclass(frozen=True, kw_only=True)
+@immutable_by_name
 class DownloadOptions:
     """What the options of a download say, as given."""
 

@@ -8,7 +8,7 @@ from urllib.parse import unquote, unquote_to_bytes, urlsplit
 
 _PARAMETER = re.compile(r";\s*([^\s=;]+)\s*=\s*(\"(?:\\.|[^\"\\])*\"|[^;]*)")
 # RFC 8187, section 3.2
-_EXTENDED = re.compile(r"(utf-8|iso-8859-1)'[^']*'(.*)", re.IGNORECASE | re.DOTALL)
+_EXTENDED = re.compile(r"(utf-8|iso-8859-1)'[^']*'(.*)", re.IGNORECASE | re.ASCII | re.DOTALL)
 # Names of devices on Windows, whatever follows the first dot.
 _RESERVED = re.compile(r"(con|prn|aux|nul|conin\$|conout\$|(com|lpt)[0-9¹²³]) *(\..*)?", re.IGNORECASE | re.DOTALL)
 _FORBIDDEN = re.compile(r'[<>:"|?*]')
@@ -30,7 +30,7 @@ def proposed(disposition: str) -> str | None:
     if extended is not None:
         try:
             return unquote_to_bytes(extended[2]).decode(extended[1])
-        except UnicodeDecodeError:
+        except UnicodeError:
             pass  # the plain one is there for those who cannot read the other
     return found.get("filename")
 

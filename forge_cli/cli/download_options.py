@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import click
 
-from .run import bundle
+from .options import Count
+from .run import section
 
 _PAGES_HELP = "Ask for all pages, as `pagination` of the profile says, else by the Link header."
 
-download_options = bundle(
+download_options = section(
+    "Output",
     click.option("--download", is_flag=True, help="Save the body under the server's name for it; never overwrite."),
     click.option("--continue", "resume", is_flag=True, help="Resume FILE.part, else FILE, of -o or --download."),
 )
 """Whether a body becomes a file of its own; `DownloadOptions` holds the values."""
 
-page_options = bundle(
+page_options = section(
+    "Pages",
     click.option("--paginate", is_flag=True, help=_PAGES_HELP),
-    click.option("--max-pages", type=click.IntRange(min=1), metavar="N", help="With --paginate: no more pages."),
-    click.option("--max-items", type=click.IntRange(min=1), metavar="N", help="With --paginate: no more items."),
+    click.option("--max-pages", type=Count(1), metavar="N", help="With --paginate: no more pages (default: all)."),
+    click.option("--max-items", type=Count(1), metavar="N", help="With --paginate: no more items (default: all)."),
 )
 """Whether further pages are asked for; `PageOptions` holds the values."""

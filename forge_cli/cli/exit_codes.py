@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from enum import IntEnum
 
 from ..errors import (
@@ -12,6 +13,7 @@ from ..errors import (
     HttpClientException,
     HttpStatusException,
     IncompleteResponseException,
+    LockTimeout,
     MaxRetryException,
     MissingSecret,
     ProfileError,
@@ -19,6 +21,7 @@ from ..errors import (
     RequestBuildException,
     ResponseParseException,
     SSLException,
+    StepFailed,
     StorageError,
     TimeoutException,
     UsageError,
@@ -51,14 +54,14 @@ MEANINGS: dict[ExitCode, str] = {
     ExitCode.SUCCESS: "success",
     ExitCode.BUG: "a bug in forge",
     ExitCode.USAGE: "usage, profile, configuration or missing-secret error: nothing was sent",
-    ExitCode.REDIRECT: "the final response is a redirect that was not followed",
-    ExitCode.CLIENT_ERROR: "the final response is a 4xx",
-    ExitCode.SERVER_ERROR: "the final response is a 5xx",
+    ExitCode.REDIRECT: "the final answer is a redirect that was not followed",
+    ExitCode.CLIENT_ERROR: "the final answer is a 4xx",
+    ExitCode.SERVER_ERROR: "the final answer is a 5xx",
     ExitCode.REDIRECT_REFUSED: "a redirect was refused, or there were too many",
     ExitCode.LOGIN_REFUSED: "the login was refused, or needs a person",
     ExitCode.NO_CONNECTION: "could not connect: DNS, refused, reset, TLS, proxy",
     ExitCode.LOCAL_IO: "local I/O: token store, lock, disk",
-    ExitCode.BROKEN_RESPONSE: "the response is broken: cut short, badly encoded, too large",
+    ExitCode.BROKEN_RESPONSE: "the answer is broken: cut short, badly encoded, too large",
     ExitCode.CIRCUIT_OPEN: "not sent: the server failed too often of late (circuit breaker)",
     ExitCode.UNEXPECTED: "an --expect did not hold",
     ExitCode.TIMEOUT: "a time limit passed",
@@ -95,6 +98,32 @@ EXIT_CODES: dict[type[BaseException], ExitCode] = {
     KeyboardInterrupt: ExitCode.INTERRUPTED,
     BrokenPipeError: ExitCode.PIPE_CLOSED,
 }
+
+
+_PASSING = (
+    ConnectionException,
+    TimeoutException,
+    IncompleteResponseException,
+    CircuitOpenException,
+    LockTimeout,
+)
+PASSING_STATUSES = frozenset({408, 429, 500, 502, 503, 504})
+"""The statuses that may be another one later: those that are retried."""
+
+
+def kind_of(error: ForgeError) -> str:
+    """The name of a failure for programs, by its class in errors.py: `SSLException` is "ssl"."""
+    if isinstance(error, HttpStatusException):
+        return "status"
+    name = next(kind.__name__ for kind in type(error).__mro__ if kind.__module__ == ForgeError.__module__)
+    return re.sub("(?<=[a-z])(?=[A-Z])", "-", name.removesuffix("Exception").removesuffix("Error")).lower()
+
+
+def passing(error: ForgeError) -> bool:
+    """Whether the same may succeed later with nothing done about it."""
+    if isinstance(error, HttpStatusException):
+        return error.status_code in PASSING_STATUSES
+    return isinstance(error, _PASSING) or (isinstance(error, StepFailed) and error.status in PASSING_STATUSES)
 
 
 def exit_code_of(error: BaseException) -> ExitCode:

@@ -6,10 +6,10 @@ import json
 import math
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 from ..errors import UsageError
+from ..frozen import immutable
 from ..login.pointer import check_pointer, pointer
 from ..models import Headers, decode_text
 from ..redact import REDACTOR
@@ -29,7 +29,7 @@ class _Absent:
 _ABSENT = _Absent()
 
 
-@dataclass(frozen=True)
+@immutable
 class Facts:
     """What an answer is, as far as an expectation asks. `content` None: the body is too large to look at."""
 
@@ -40,7 +40,7 @@ class Facts:
     elapsed: float
 
 
-@dataclass(frozen=True)
+@immutable
 class Expectation:
     """One expression, understood."""
 

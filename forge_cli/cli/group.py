@@ -11,10 +11,11 @@ from click.shell_completion import CompletionItem
 
 
 class Entry(NamedTuple):
-    """A command: where it is, and its line in the list of commands."""
+    """A command: where it is, and its line in the list of commands, under a title."""
 
     target: str
     summary: str
+    section: str = "Commands"
 
 
 class Sectioned(click.Command):
@@ -66,5 +67,9 @@ class LazyGroup(click.Group):
         return [*items, *click.Command.shell_complete(self, ctx, incomplete)]
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, entry.summary) for name, entry in self.entries.items()])
+        sections: dict[str, list[tuple[str, str]]] = {}
+        for name, entry in self.entries.items():
+            sections.setdefault(entry.section, []).append((name, entry.summary))
+        for title, rows in sections.items():
+            with formatter.section(title):
+                formatter.write_dl(rows)

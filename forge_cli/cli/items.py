@@ -7,9 +7,9 @@ import json
 import os
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 from ..errors import UsageError
+from ..frozen import immutable
 from ..models import TOKEN
 from .nesting import Raw, document, unescaped
 
@@ -22,7 +22,7 @@ FORMS = (
 _ITEM = re.compile(r"(?P<name>(?:\\.|[^\\:=@])*)(?P<mark>:=@|==@|:=|:@|==|=@|:|=|@)(?P<value>.*)", re.DOTALL)
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Field:
     """One field of the body. `key` is as written, with its escapes; `value` is text or JSON."""
 
@@ -35,7 +35,7 @@ class Field:
         return unescaped(self.key)
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class FileItem:
     """A file to upload. A `path` of ``-`` is standard input."""
 
@@ -45,7 +45,7 @@ class FileItem:
     content_type: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Items:
     """What the items of one command say. A header of None is one to leave out; `body` is a path or ``-``.
 
@@ -222,8 +222,12 @@ def _check_bodies(bodies: list[str], fields: list[Field], files: list[FileItem])
     if bodies and (fields or files):
         name = fields[0].name if fields else files[0].name
         raise UsageError(f"two bodies: @{bodies[0]} and field {name!r}", hint="name@path adds a file to other fields")
-    if [*bodies, *(file.path for file in files)].count("-") > 1:
-        raise UsageError("standard input can be read only once", hint="give one of the files by its path")
+    readers = [file.name for file in files if file.path == "-"]
+    if len(readers) > 1:
+        raise UsageError(
+            f"{readers[0] + '@-'!r} and {readers[1] + '@-'!r} both read standard input",
+            hint="give one of the files by its path",
+        )
 
 
 def _plain(value: Raw) -> str:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Any
 
 from ..errors import UsageError
+from ..frozen import immutable
 
 _ESCAPE = re.compile(r"\\([\\:=@;\[\]])")
 _KEYS = re.compile(r"((?:\\.|[^\\\[\]])*)((?:\[(?:\\.|[^\\\[\]])*\])*)", re.DOTALL)
@@ -17,7 +17,7 @@ _PLACE = re.compile("[0-9]{1,6}")
 _MOST_LEVELS = 100
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Raw:
     """JSON text, kept as it was written: digits of any number survive, which parsing would round."""
 

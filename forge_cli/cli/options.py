@@ -39,6 +39,9 @@ class Seconds(click.FloatRange):
     def __init__(self) -> None:
         super().__init__(min=0, min_open=True)
 
+    def _describe_range(self) -> str:
+        return ""  # the help would say `[x>0]`
+
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
         with suppress(ValueError):
             seconds = float(value)
@@ -48,20 +51,27 @@ class Seconds(click.FloatRange):
 
 
 class Count(click.IntRange):
-    """How often, which may be never."""
+    """How often, which may be never; `fewest` says otherwise."""
 
-    def __init__(self) -> None:
-        super().__init__(min=0)
+    def __init__(self, fewest: int = 0) -> None:
+        super().__init__(min=fewest)
+        self._fewest = fewest
+
+    def _describe_range(self) -> str:
+        return ""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
         with suppress(ValueError):
             count = int(value)
-            if count >= 0:
+            if count >= self._fewest:
                 return count
-        self.fail(f"{value!r} is not a whole number, such as 0 or 3", param, ctx)
+        self.fail(f"{value!r} is not a whole number, such as {self._fewest} or 3", param, ctx)
 
 
-silent = remembered("-s", "--silent", to="silent", count=True, help="No notices; -ss no error line either.")
+silent = section(
+    "Output",
+    remembered("-s", "--silent", to="silent", count=True, help="No notices; -ss no error line either."),
+)
 
 
 def pass_context(command: Callable[Concatenate[Context, P], int]) -> Callable[P, int]:
@@ -76,9 +86,17 @@ def pass_context(command: Callable[Concatenate[Context, P], int]) -> Callable[P,
 
 _RETRY_HELP = "How often a failed request is repeated (FORGE_RETRY; default 3, or as the profile says)."
 
+_VERIFY_HELP = (
+    "Whether to verify certificates, or by which CA file"
+    " (default yes; REQUESTS_CA_BUNDLE, CURL_CA_BUNDLE, SSL_CERT_FILE, SSL_CERT_DIR)."
+)
 _VERBOSE_HELP = "Heads on stderr; -vv also the login's, TLS and times."
-_PRINT_HELP = "What goes to stdout: request Head and Body, answer's head and body, metadata."
-_PRETTY_HELP = "Lay the body out, colour it, both or neither (default auto: both on a terminal; NO_COLOR)."
+_PRINT_HELP = (
+    "What goes to stdout: request Head and Body, answer's head and body, metadata (default hb on a terminal, else b)."
+)
+_PRETTY_HELP = (
+    "Lay the body out, colour it, both or neither (default auto: both on a terminal; NO_COLOR, FORCE_COLOR, TERM)."
+)
 _EXPECT_HELP = "Exit 12 unless the answer is so: status==200, header:NAME~=text, body:/id==1, elapsed<2s."
 
 request_options = section(
@@ -108,9 +126,13 @@ request_options = section(
         shell_complete=completed("reference"),
         help="A bearer token; also env:NAME, @FILE, -.",
     ),
-    click.option("-X", "method_option", metavar="METHOD", help="Another method."),
+    click.option("-X", "method_option", metavar="METHOD", help="Another method (default: as the command is called)."),
     click.option(
-        "-L", "--follow/--no-follow", "follow", default=None, help="Follow redirects, also where a POST becomes a GET."
+        "-L",
+        "--follow/--no-follow",
+        "follow",
+        default=None,
+        help="Follow redirects, also those that turn a POST into a GET (default: all but those).",
     ),
     click.option("--max-redirects", type=Count(), metavar="N", help="How many redirects to follow (default 10)."),
     click.option(
@@ -132,11 +154,17 @@ request_options = section(
         "--verify",
         metavar="yes|no|FILE",
         shell_complete=completed("file"),
-        help="Whether to verify certificates, or by which CA file (default yes; SSL_CERT_FILE).",
+        help=_VERIFY_HELP,
     ),
-    click.option("--cert", metavar="FILE", shell_complete=completed("file"), help="A client certificate (PEM)."),
-    click.option("--cert-key", metavar="FILE", shell_complete=completed("file"), help="Its key."),
-    click.option("-x", "--proxy", metavar="URL", help="A proxy (HTTPS_PROXY, HTTP_PROXY, ALL_PROXY; NO_PROXY)."),
+    click.option(
+        "--cert", metavar="FILE", shell_complete=completed("file"), help="A client certificate, PEM (default none)."
+    ),
+    click.option(
+        "--cert-key", metavar="FILE", shell_complete=completed("file"), help="Its key (default: in the same file)."
+    ),
+    click.option(
+        "-x", "--proxy", metavar="URL", help="A proxy (default none; HTTPS_PROXY, HTTP_PROXY, ALL_PROXY, NO_PROXY)."
+    ),
     click.option("--no-auth", is_flag=True, help="Send no credential of the profile."),
 )
 """What a request is made of and how it is sent; `RequestOptions` holds the values."""
@@ -148,7 +176,7 @@ output_options = section(
         "--output",
         metavar="FILE",
         shell_complete=completed("file"),
-        help="Write the body to a file, when it is complete.",
+        help="Write the body to a file, when it is complete (default: stdout).",
     ),
     click.option("-v", "--verbose", count=True, help=_VERBOSE_HELP),
     click.option("--print", "parts", metavar="HBhbm", help=_PRINT_HELP),
@@ -178,6 +206,11 @@ export_options = section(
         "style",
         type=click.Choice(["forge", "env", "literal"]),
         help="How tokens appear: by forge (default), as $FORGE_TOKEN, or as they are.",
+    ),
+    click.option(
+        "--shell",
+        type=click.Choice(["posix", "powershell"]),
+        help="Which shell the command is for (default posix).",
     ),
     click.option("--reveal", is_flag=True, help="The same as --as literal."),
 )

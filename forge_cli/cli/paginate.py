@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from ..client import HttpClient, StreamedResponse
 from ..errors import ForgeError, ResponseParseException, UsageError
+from ..frozen import immutable_by_name
 from ..models import Deadline, HttpRequest
 from ..pages import Page, PageRule, pages
 from .download import DownloadOptions
 from .output.shown import OutputOptions
 
 
-@dataclass(frozen=True, kw_only=True)
+@immutable_by_name
 class PageOptions:
     """What the options of pages say, as given."""
 

@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import re
 import select
 import sys
-import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..errors import UsageError
 from ..registry import Registry
+from .keys import Keys
 from .output.text import paint, visible
+from .streams import draws
 
 if TYPE_CHECKING:
     from .run import Run
 
-if sys.platform == "win32":
-    import msvcrt
-
 _LARGEST_LINE = 64 * 1024
-_KEYS = 0.05
 # What opens a browser is loaded once one is to be opened.
 _OPENERS = Registry("browser opener", {"system": "forge_cli.cli.opener:opened"})
 
@@ -32,11 +30,13 @@ class Terminal:
     indented is what it is about: a URL stands alone, so that it can be copied, and anything else in a box.
     """
 
-    def __init__(self, run: Run, *, browser: bool = True, color: bool = False) -> None:
+    def __init__(self, run: Run, *, browser: bool = True, color: bool = False, platform: str = sys.platform) -> None:
         self._run = run
         self._browser = browser
         self._color = color
+        self._platform = platform
         self._pending = b""
+        self._keys: Keys | None = None
 
     def ask(self, text: str, *, hidden: bool) -> str:
         """What was typed. UsageError when the input is ended instead."""
@@ -58,8 +58,8 @@ class Terminal:
 
     def typed(self, seconds: float) -> str | None:
         """A line that was entered, None when none is within these seconds. UsageError at the end of the input."""
-        if sys.platform == "win32":
-            return self._typed_keys(seconds)
+        if self._platform == "win32":
+            return self._by_keys(seconds)
         if self._run.stdin is None:
             raise self._nothing()
         # Not through the stream, which could not be looked at without waiting.
@@ -75,23 +75,14 @@ class Terminal:
         self._pending = rest
         return line.decode("utf-8", "replace").rstrip("\r")
 
-    if sys.platform == "win32":
-
-        def _typed_keys(self, seconds: float) -> str | None:
-            end = time.monotonic() + seconds
-            while True:
-                while msvcrt.kbhit():
-                    typed = msvcrt.getwche()
-                    if typed in "\x03\x1a":
-                        raise KeyboardInterrupt if typed == "\x03" else self._nothing()
-                    self._pending = self._pending[:-1] if typed == "\b" else self._pending + typed.encode()
-                    if typed in "\r\n":
-                        self._run.tell("\n")
-                        line, self._pending = self._pending, b""
-                        return line.decode("utf-8", "replace").rstrip("\r\n")
-                if time.monotonic() >= end:
-                    return None
-                time.sleep(_KEYS)
+    def _by_keys(self, seconds: float) -> str | None:
+        if self._keys is None:
+            console: Any = importlib.import_module("msvcrt")
+            self._keys = Keys(console, self._run.tell)
+        try:
+            return self._keys.line(seconds)
+        except EOFError:
+            raise self._nothing() from None
 
     def _nothing(self) -> UsageError:
         self._run.end_line()
@@ -111,8 +102,7 @@ class Terminal:
 
     def _boxed(self, text: str) -> list[str]:
         """The text in a box; a box of ASCII where the terminal may not have another."""
-        unicode = (self._run.stderr.encoding or "").lower().replace("-", "") == "utf8"
-        left, right, low, high, across, side = "╭╮╰╯─│" if unicode else "++++-|"
+        left, right, low, high, across, side = "╭╮╰╯─│" if draws(self._run.stderr) else "++++-|"
         edge = across * (len(text) + 6)
         return [
             f"    {left}{edge}{right}",

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import mimetypes
 import os
 from collections.abc import Collection
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, BinaryIO
 
 from ..encode import FORM, JSON
 from ..errors import NeedsPerson, UsageError
+from ..frozen import immutable_by_name
 from ..models import HttpRequest
 from ..redact import REDACTOR
 from .items import Items, header, parse, unreadable
 from .progress import watched
 from .run import Run
 
+_TYPES = mimetypes.MimeTypes()
 
-@dataclass(frozen=True, kw_only=True)
+
+@immutable_by_name
 class RequestOptions:
     """What the options of a request say, as given."""
 
@@ -92,12 +96,13 @@ def _body(run: Run, items: Items, options: RequestOptions) -> tuple[dict[str, An
     if len(kinds) > 1:
         raise UsageError(f"{kinds[0]} and {kinds[1]} cannot go together", hint="choose one kind of body")
     if options.data is not None:
-        if items.fields or items.files or items.body:
-            raise UsageError("--data and request items both give a body", hint="give it once")
+        item = _body_item(items)
+        if item is not None:
+            raise UsageError(f"two bodies: --data and {item}", hint="give it once")
         content_type = JSON if options.json else FORM
         return {"content": _data(run, options.data)}, content_type
     if items.body is not None:
-        content_type = FORM if options.form else JSON
+        content_type = FORM if options.form else JSON if options.json else _type_of(items.body) or JSON
         return {"content": _content(run, items.body)}, content_type
     if items.content is not None:
         return {"content": items.content[0]}, items.content[1]
@@ -109,6 +114,14 @@ def _body(run: Run, items: Items, options: RequestOptions) -> tuple[dict[str, An
     return ({} if text is None else {"content": text}), None if text is None else JSON
 
 
+def _body_item(items: Items) -> str | None:
+    """The first item that is of a body."""
+    if items.body is not None:
+        return f"@{items.body}"
+    names = [*(field.name for field in items.fields), *(file.name for file in items.files)]
+    return f"field {names[0]!r}" if names else None
+
+
 def _parts(run: Run, items: Items) -> dict[str, list[Any]]:
     """The parts of a multipart body: fields have no file name. A name may be given more than once."""
     parts: dict[str, list[Any]] = {}
@@ -116,8 +129,15 @@ def _parts(run: Run, items: Items) -> dict[str, list[Any]]:
         parts.setdefault(name, []).append((None, value, None))
     for file in items.files:
         content = _content(run, file.path)
-        parts.setdefault(file.name, []).append((file.filename, content, file.content_type))
+        content_type = file.content_type or _type_of(file.filename)
+        parts.setdefault(file.name, []).append((file.filename, content, content_type))
     return parts
+
+
+def _type_of(filename: str) -> str | None:
+    """The content type that a file's name stands for, on every machine the same."""
+    kind, coding = _TYPES.guess_type(filename)
+    return kind if coding is None else None
 
 
 def _data(run: Run, text: str) -> Any:

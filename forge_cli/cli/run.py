@@ -14,6 +14,7 @@ import click
 from ..errors import UsageError
 from ..redact import REDACTOR
 from .completers import completed
+from .failure import Failure
 from .output.text import visible
 
 
@@ -42,10 +43,20 @@ class Run:
         if not self.silent:
             self.warn(text)
 
-    def error(self, text: str) -> None:
-        """Say why the command failed; `-ss` leaves it out."""
-        if self.silent < 2:
-            self.warn(text)
+    def fail(self, failure: Failure) -> None:
+        """Say why the command failed, once and last; `-ss` leaves it out. FORGE_ERRORS=json makes it an object."""
+        if self.silent > 1:
+            return
+        if self.errors_as_json:
+            self.tell(f"{failure.document()}\n")
+            return
+        for line in failure.lines():
+            self.warn(line)
+
+    @property
+    def errors_as_json(self) -> bool:
+        """Whether a program reads why a command failed."""
+        return self.environ.get("FORGE_ERRORS") == "json"
 
     def warn(self, text: str) -> None:
         """Tell the person something that nothing silences."""
@@ -160,14 +171,14 @@ global_options = section(
         to="profile_name",
         metavar="NAME",
         shell_complete=completed("profile"),
-        help="The profile to use (FORGE_PROFILE).",
+        help="The profile to use (FORGE_PROFILE; default: as the file says).",
     ),
     remembered(
         "--config",
         to="config",
         metavar="FILE",
         shell_complete=completed("file"),
-        help="The profile file to use (FORGE_CONFIG).",
+        help="The profile file to use (FORGE_CONFIG; default: as `forge profile path` says).",
     ),
     remembered("--no-project", to="no_project", is_flag=True, help="Ignore a project's .forge.toml."),
     click.option(

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+
+from ..frozen import immutable
 
 # A word may not start with "=": zsh replaces `=name` by the path of the program.
 _SAFE = re.compile(r"[A-Za-z0-9_@%+:,./-][A-Za-z0-9_@%+=:,./-]*")
@@ -17,7 +18,7 @@ UNSEEN = re.compile("([\x01-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202
 VARIABLE = re.compile(r"\$([A-Za-z_][A-Za-z0-9_]*)")
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Slot:
     """A value known only when the command runs: ``$(command)`` or ``$NAME``, as inside double quotes."""
 

@@ -52,8 +52,8 @@ def test_it_goes_by_the_name_it_was_called_by(forge: Forge, monkeypatch: pytest.
 @pytest.mark.parametrize("option", ["-h", "--help"])
 def test_help_lists_the_commands_in_order_and_the_exit_codes(forge: Forge, option: str) -> None:
     text = forge(option).stdout
-    listed = [line.split()[0] for line in text.partition("Commands:\n")[2].partition("\n\n")[0].splitlines()]
-    assert listed == list(app.COMMANDS)
+    commands = text.partition("Requests:\n")[2].partition("Environment variables:\n")[0]
+    assert re.findall(r"^  (\w+) ", commands, re.MULTILINE) == list(app.COMMANDS)
     assert "130  interrupted" in text
 
 
@@ -68,7 +68,7 @@ def test_every_command_has_help_with_an_example(forge: Forge, name: str) -> None
 def test_the_many_options_of_a_request_are_in_sections(forge: Forge, name: str) -> None:
     text = forge(name, "--help").stdout
     sections = re.findall(r"^([A-Z][^:\n]*):$", text, re.MULTILINE)
-    assert {"Options", "Request", "As a cURL command"} <= set(sections) and sections[-1] == "Everywhere"
+    assert {"Request", "Output", "As a cURL command"} <= set(sections) and sections[-1] == "Everywhere"
     everywhere = text.rpartition("Everywhere:\n")[2]
     assert "--profile" in everywhere and "--help" in everywhere and "--header" not in everywhere
     assert text.count("--profile") == 1
@@ -77,7 +77,7 @@ def test_the_many_options_of_a_request_are_in_sections(forge: Forge, name: str) 
 def test_no_arguments_is_help_on_stderr(forge: Forge) -> None:
     result = forge()
     assert (result.exit_code, result.stdout) == (2, "")
-    assert "Commands:" in result.stderr
+    assert "Exit codes:" in result.stderr
 
 
 def test_a_mistyped_command_says_where_to_look(forge: Forge) -> None:

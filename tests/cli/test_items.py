@@ -136,7 +136,7 @@ def test_a_form_has_flat_names_and_plain_values() -> None:
         (["@a", "@b"], "two bodies: @a and @b"),
         (["@a", "b=1"], "two bodies: @a and field 'b'"),
         (["@-", "f@-"], "two bodies"),
-        (["f@-", "g@-"], "read only once"),
+        (["f@-", "g@-"], "both read standard input"),
         (["a=\udcff"], "not UTF-8"),
     ],
     ids=lambda value: None if isinstance(value, str) else ascii(value)[:30],

@@ -197,3 +197,36 @@ def test_none_is_opened_when_it_is_not_wanted(browser: Callable[..., str]) -> No
 )
 def test_no_browser_opens_where_nobody_would_see_it(environ: dict[str, str]) -> None:
     assert opener.opened(URL, environ) is False
+
+
+@pytest.mark.parametrize("platform", ["win32", "darwin"])
+def test_windows_and_macos_have_a_screen_unless_one_is_elsewhere(platform: str) -> None:
+    assert opener.has_screen({}, platform) is True
+    assert opener.has_screen({"SSH_CONNECTION": "a b c d"}, platform) is False
+    assert opener.has_screen({}, "linux") is False
+
+
+@pytest.mark.parametrize(
+    ("command", "platform", "expected"),
+    [
+        (
+            r'"C:\Program Files\Firefox\firefox.exe" -new-tab %s',
+            "win32",
+            [r"C:\Program Files\Firefox\firefox.exe", "-new-tab", URL],
+        ),
+        (r"C:\bin\b.exe", "win32", [r"C:\bin\b.exe", URL]),
+        (r"/opt/a\ b/firefox --x=%s &", "linux", ["/opt/a b/firefox", f"--x={URL}"]),
+        ("'/opt/a b/firefox'", "darwin", ["/opt/a b/firefox", URL]),
+        ("'unbalanced", "linux", []),
+        ('"unbalanced', "win32", []),
+    ],
+    ids=str,
+)
+def test_a_browser_is_named_as_its_platform_writes_commands(command: str, platform: str, expected: list[str]) -> None:
+    assert opener.words(command, URL, platform) == expected
+
+
+def test_on_windows_browsers_are_separated_as_its_paths_are(browser: Callable[..., str]) -> None:
+    command = browser().replace("'", '"')
+    assert opener.opened(URL, {**os.environ, "BROWSER": rf"C:\nowhere\b.exe;{command}"}, platform="win32") is True
+    assert written() == repr([URL])

@@ -8,6 +8,7 @@ from typing import TextIO
 import click
 import pytest
 
+from forge_cli.cli.failure import Failure
 from forge_cli.cli.run import Run, bundle, global_options
 from forge_cli.errors import UsageError
 from forge_cli.redact import REDACTOR
@@ -35,7 +36,7 @@ def test_silence_has_two_degrees(silent: int, said: str) -> None:
     run = run_with(stderr=stderr)
     run.silent = silent
     run.notice("a")
-    run.error("b")
+    run.fail(Failure(exit=2, kind="usage", message="b"))
     run.warn("c")
     assert stderr.getvalue() == "".join(f"forge: {letter}\n" for letter in said)
 

@@ -9,9 +9,9 @@ from typing import NamedTuple
 import click
 from click.shell_completion import CompletionItem, ShellComplete
 
-from ..context import Context
-from ..options import global_options, pass_context
+from ..group import Sectioned
 from ..output.text import unsafe
+from ..run import Run, global_options
 
 _BASH = r"""# {program}: completion for bash. In ~/.bashrc:
 #   eval "$({program} completion bash)"
@@ -71,12 +71,12 @@ complete -c {program} -f -a '(__{name}_complete)'
 _SCRIPTS = {"bash": _BASH, "zsh": _ZSH, "fish": _FISH}
 
 
-@click.command()
+@click.command(cls=Sectioned)
 @click.argument("shell", type=click.Choice(list(_SCRIPTS)))
 @click.argument("words", nargs=-1, type=click.UNPROCESSED, metavar="")
 @global_options
-@pass_context
-def completion(context: Context, /, shell: str, words: tuple[str, ...]) -> int:
+@click.pass_obj
+def completion(run: Run, /, shell: str, words: tuple[str, ...]) -> int:
     """Print a script that completes in the shell.
 
     \b
@@ -89,41 +89,41 @@ def completion(context: Context, /, shell: str, words: tuple[str, ...]) -> int:
     cannot be read completes nothing.
     """
     if words:
-        context.stdout.write("".join(f"{line}\n" for line in _asked(context, shell, words)))
+        run.stdout.write("".join(f"{line}\n" for line in _asked(run, shell, words)))
     else:
-        name = re.sub(r"\W", "_", context.program)
-        context.stdout.write(_SCRIPTS[shell].format(program=context.program, name=name))
+        name = re.sub(r"\W", "_", run.program)
+        run.stdout.write(_SCRIPTS[shell].format(program=run.program, name=name))
     return 0
 
 
-def _asked(context: Context, shell: str, words: tuple[str, ...]) -> list[str]:
+def _asked(run: Run, shell: str, words: tuple[str, ...]) -> list[str]:
     """The lines for a script: candidates, with what they are after a tab where the shell shows that."""
     try:
         if shell == "bash":
-            return _for_bash(context, *words[:2])
+            return _for_bash(run, *words[:2])
         *before, last = words
         raw = lexed(last)
-        found = _candidates(context, before, raw.words[-1] if shell == "fish" and raw.words else last)
+        found = _candidates(run, before, raw.words[-1] if shell == "fish" and raw.words else last)
     except Exception:
         # What cannot be completed is completed with nothing, and nobody wants to read why in the middle of a line.
         return []
     return [f"{item.value}\t{(item.help or '').partition(chr(10))[0]}" for item in found]
 
 
-def _for_bash(context: Context, line: str, current: str = "") -> list[str]:
+def _for_bash(run: Run, line: str, current: str = "") -> list[str]:
     """The candidates as bash replaces `current` by them: it takes `=`, `:` and `@` for ends of words."""
     read = lexed(line)
-    found = _candidates(context, read.words[1:-1], read.words[-1])
+    found = _candidates(run, read.words[1:-1], read.words[-1])
     cut = read.last.removesuffix(current)
     kept = lexed(cut).words[-1] if cut else ""
     values = [item.value.removeprefix(kept) for item in found]
     return values if read.quote else [_quoted(value) for value in values]
 
 
-def _candidates(context: Context, before: Sequence[str], incomplete: str) -> list[CompletionItem[str]]:
+def _candidates(run: Run, before: Sequence[str], incomplete: str) -> list[CompletionItem[str]]:
     """What may stand there."""
     root = click.get_current_context().find_root()
-    shell = ShellComplete(root.command, {"obj": context}, context.program, "")
+    shell = ShellComplete(root.command, {"obj": run}, run.program, "")
     found = shell.get_completions(list(before), incomplete)
     # An option's value is completed without the option.
     option = re.match(r"--[\w-]+=", incomplete)

@@ -39,11 +39,11 @@ Print a request as a cURL command, and send nothing.
   forge curl --import "curl -d a=1 https://api.example.com/users"
   pbpaste | forge curl --import - --as-profile example
 \b
-The command holds no secret: tokens are `$(forge token show …)`. `--as env` writes
-$FORGE_TOKEN for somebody without forge, `--as literal` the values themselves.
+The command holds no secret: tokens are `$(forge token show …)`. `--as env`
+writes $FORGE_TOKEN for somebody without forge, `--as literal` the values.
 \b
---import goes the other way: a command that a browser or an API's documentation gives
-becomes the forge command, or a profile. Its secrets become variables of the environment.
+--import goes the other way: a command that a browser or the pages of an API
+give becomes the forge command, or a profile. Its secrets become variables.
 """
 
 IMPORTS = Registry("reader of commands", {"curl": "forge_cli.cli.commands.curl_import:import_command"})
@@ -56,7 +56,6 @@ IMPORTS = Registry("reader of commands", {"curl": "forge_cli.cli.commands.curl_i
 @click.argument("items", nargs=-1, metavar="[ITEM]...", shell_complete=completed("item"))
 @click.option("--import", "imported", metavar="COMMAND|-", help="Print the forge command for a cURL command instead.")
 @click.option("--as-profile", metavar="NAME", help="With --import: write a profile of this name.")
-@click.option("--shell", type=click.Choice(["posix", "powershell"]), help="Which shell the command is for.")
 @export_options
 @request_options
 @silent

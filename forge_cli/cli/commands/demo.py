@@ -14,6 +14,7 @@ from ...demo.stage import Stage, stage
 from ...demo.tour import Tour
 from ..context import Context
 from ..exit_codes import ExitCode
+from ..group import Sectioned
 from ..options import global_options, pass_context
 from ..output.text import color_wanted
 
@@ -29,7 +30,7 @@ what happened. It takes a few seconds, needs no network and leaves nothing behin
 """
 
 
-@click.command(help=_HELP, short_help="See a three-step login at work, on this machine alone.")
+@click.command(cls=Sectioned, help=_HELP, short_help="See a three-step login at work, on this machine alone.")
 @click.option("--serve", is_flag=True, help="Only start the API, and say how to reach it; Ctrl-C ends it.")
 @global_options
 @pass_context

@@ -28,12 +28,15 @@ from ...registry import Registry
 from ...transport.environment import checked_proxy, read
 from ..context import Context
 from ..exit_codes import ExitCode
+from ..group import Sectioned
 from ..options import global_options, pass_context
 from ..output.text import color_wanted, visible_line
+from ..streams import draws
 
 _TLS = Registry("part of the transport", {"context": "forge_cli.transport.tls:context"})
 """Loads the HTTP library, which only this one check needs."""
 
+_THEIRS = "run forge as that user, or set FORGE_CONFIG_DIR to a directory of your own"
 _REACH = 3.0
 _PROBE = "forge-doctor"
 _LIBRARIES = ("click", "platformdirs", "requests", "rich", "tomli-w", "urllib3", "certifi")
@@ -118,9 +121,9 @@ def _terminal(context: Context) -> Iterator[Finding]:
         f" {size.columns}x{size.lines}; colour: {'yes' if color_wanted(context.stdout, context.environ) else 'no'};"
         f" asks: {'yes' if context.interactive else 'no'}"
     )
-    encoding = (context.stdout.encoding or "").lower()
-    utf8 = encoding.replace("-", "") == "utf8"
-    yield Finding(f"output encoding {encoding or 'unknown'}", None if utf8 else "set PYTHONUTF8=1, or a UTF-8 locale")
+    encoding = (context.stdout.encoding or "unknown").lower()
+    fix = None if draws(context.stdout) else "set PYTHONUTF8=1, or a UTF-8 locale"
+    yield Finding(f"output encoding {encoding}", fix)
 
 
 def _places(context: Context) -> Iterator[Finding]:
@@ -144,8 +147,10 @@ def _private(path: Path) -> Finding:
     if path.is_symlink() and not path.is_dir():
         return Finding(f"{path} is a symbolic link", "remove the link: tokens are read from no other place")
     trouble = too_open(path)
+    if trouble is None:
+        return Finding(str(path))
     mode = "700" if path.is_dir() else "600"
-    return Finding(str(path)) if trouble is None else Finding(f"{path} {trouble}", _chmod(mode, path))
+    return Finding(f"{path} {trouble}", _chmod(mode, path) if "open" in trouble else _THEIRS)
 
 
 def _chmod(mode: str, path: Path) -> str:
@@ -163,7 +168,7 @@ def _writable(path: Path) -> Finding:
 
 def _profile_file(context: Context) -> Iterator[Finding]:
     source = context.source
-    by = "the user's own" if source.named_by == "user" else f"named by {source.named_by}"
+    by = source.reason
     if not source.path.exists():
         if source.named_by == "user":
             yield Finding(f"{source.path} is not there yet (`{context.program} profile init` writes it)")
@@ -174,7 +179,7 @@ def _profile_file(context: Context) -> Iterator[Finding]:
     yield Finding(f"{source.path} ({by}): {count} profile{'' if count == 1 else 's'}")
     # It has no secret in it, but says where secrets go.
     if (trouble := too_open(source.path, 0o022)) is not None:
-        yield Finding(f"{source.path} {trouble}", _chmod("go-w", source.path))
+        yield Finding(f"{source.path} {trouble}", _chmod("go-w", source.path) if "open" in trouble else _THEIRS)
 
 
 def _profiles(context: Context) -> Iterator[Finding]:
@@ -309,7 +314,7 @@ CHECKS: Mapping[str, Callable[[Context], Iterator[Finding]]] = {
 """Name -> what is looked at; an error ends that one check."""
 
 
-@click.command()
+@click.command(cls=Sectioned)
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 @global_options
 @pass_context

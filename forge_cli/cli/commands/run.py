@@ -26,9 +26,10 @@ Send a request that the profile has saved.
 
 \b
   forge run --list                 what there is
-  forge run new-user name=Ada      [profiles.NAME.requests.new-user], with another name
+  forge run new-user name=Ada      that one, with another name
 \b
-ITEMs add to the saved request, or replace what has the same name in it.
+A request is saved as [profiles.NAME.requests.NEW-USER] in the profile file.
+ITEMs add to it, or replace what has the same name in it.
 """
 
 

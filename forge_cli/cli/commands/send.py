@@ -24,8 +24,9 @@ from ..completers import completed
 from ..context import Context
 from ..download import DownloadOptions, Saving, checked, named
 from ..download_options import download_options, page_options
-from ..exit_codes import ExitCode, status_code
+from ..exit_codes import PASSING_STATUSES, ExitCode, status_code
 from ..expect import Expectation, Facts, expectation
+from ..failure import Failure
 from ..group import Sectioned
 from ..items import Items
 from ..options import bundle, export_options, global_options, output_options, pass_context, request_options, silent
@@ -38,17 +39,19 @@ from ..output.text import color_wanted, visible
 from ..paginate import PageOptions, check_pages, paged
 from ..progress import progress
 from ..request import RequestOptions, build_request, credential
+from ..run import section
 from .curl import export
 
 _EXAMPLE = """\
 \b
   forge {verb} {url}
 \b
-ITEMs: Header:value  name==query  field=text  field:=json  field@file  @body-file
+ITEM is  Header:value  name==query  field=text  field:=json  field@file  @body
 URL is a path below the profile's base_url, or absolute.
 """
 
-_instead = bundle(
+_instead = section(
+    "Instead of sending",
     click.option("--offline", is_flag=True, help="Print the request; open no connection."),
     click.option("--curl", "as_curl", is_flag=True, help="Print the request as a cURL command; send nothing."),
 )
@@ -105,7 +108,7 @@ def request(context: Context, /, method: str, url: str, items: tuple[str, ...], 
 def run(context: Context, method: str, url: str, items: tuple[str, ...] | Items, settings: dict[str, Any]) -> int:
     """Carry out one send command."""
     offline, as_curl = settings.pop("offline"), settings.pop("as_curl")
-    style, reveal = settings.pop("style"), settings.pop("reveal")
+    style, reveal, shell = settings.pop("style"), settings.pop("reveal"), settings.pop("shell")
     rules: list[PageRule] = []
     checks = [expectation(text) for text in settings.pop("expect")]
     har, no_check_status = settings.pop("har"), settings.pop("no_check_status")
@@ -113,10 +116,13 @@ def run(context: Context, method: str, url: str, items: tuple[str, ...] | Items,
     downloading = DownloadOptions(**{item.name: settings.pop(item.name) for item in fields(DownloadOptions)})
     paging = PageOptions(**{item.name: settings.pop(item.name) for item in fields(PageOptions)})
     options = request_options_of(settings)
+    if as_curl and offline:
+        raise UsageError("--curl and --offline both print the request", hint="choose one")
     if as_curl:
-        return export(context, method, url, items, options, style, reveal=reveal)
-    if style or reveal:
-        raise UsageError("--as and --reveal go with --curl", hint="add --curl, or leave them out")
+        return export(context, method, url, items, options, style, reveal=reveal, shell=shell or "posix")
+    for name, given in (("--as", style), ("--reveal", reveal), ("--shell", shell)):
+        if given:
+            raise UsageError(f"{name} goes with --curl", hint="add --curl, or leave it out")
     checked(downloading, chosen, options.method or method)
     check_pages(paging, chosen, downloading, har, options.method or method)
     shown = decide(named(chosen, downloading), context.stdout, context.environ, shutil.get_terminal_size().columns)
@@ -151,7 +157,8 @@ def run(context: Context, method: str, url: str, items: tuple[str, ...] | Items,
         stack.callback(response.close)
         _show_request(recorder, shown, output)
         needed = har is not None or any(check.reads_body for check in checks)
-        body = Body(response, limit=shown.limit, keep=client.config.max_body if needed else None)
+        most = client.config.max_body
+        body = Body(response, limit=shown.limit, keep=most if needed else None, most=most if shown.whole else None)
         if saving is None or saving.begin(response, check_status=not no_check_status):
             if saving is not None:
                 saving.progress = progress(context, None if paging.paginate else saving.total(response), saving.size)
@@ -234,25 +241,31 @@ def _verdict(
         response.encoding,
         (body.ended or time.monotonic()) - response.timing.started,
     )
-    failures = [failure for check in checks if (failure := check.failure(facts)) is not None]
-    for failure in failures:
-        context.error(failure)
-    unexpected = ExitCode.UNEXPECTED if failures else ExitCode.SUCCESS
-    if not check_status or any(check.subject == "status" for check in checks):
-        return unexpected
-    code = status_code(response.status_code)
-    if code == ExitCode.SUCCESS:
-        return unexpected
-    text = f"{response.status_code} {response.reason}".rstrip()
+    found = tuple(failure for check in checks if (failure := check.failure(facts)) is not None)
+    checked = check_status and not any(check.subject == "status" for check in checks)
+    code = status_code(response.status_code) if checked else ExitCode.SUCCESS
+    if code != ExitCode.SUCCESS:
+        context.fail(_refusal(code, response, notices, found))
+        return code
+    if not found:
+        return ExitCode.SUCCESS
+    *before, last = found
+    context.fail(Failure(exit=ExitCode.UNEXPECTED, kind="expect", message=last, before=tuple(before)))
+    return ExitCode.UNEXPECTED
+
+
+def _refusal(code: ExitCode, response: StreamedResponse, notices: Notices, before: tuple[str, ...]) -> Failure:
+    """What is to be said about a status that is no success."""
+    text, hint = f"{response.status_code} {response.reason}".rstrip(), None
     location = response.headers.get("Location")
     if code == ExitCode.REDIRECT and location:
-        text += f", not followed: {REDACTOR.url(location)}\n  -L follows it"
+        text, hint = f"{text}, not followed: {REDACTOR.url(location)}", "-L follows it"
     elif response.attempts > 1:
         text += f" after {response.attempts} attempts"
     if response.status_code == 401:
-        text += f"\n  {_why_refused(response, notices)}"
-    context.error(text)
-    return code
+        hint = _why_refused(response, notices)
+    passing = response.status_code in PASSING_STATUSES
+    return Failure(exit=code, kind="status", message=text, hint=hint, retryable=passing, before=before)
 
 
 def _why_refused(response: StreamedResponse, listener: Notices) -> str:

@@ -8,9 +8,10 @@ from itertools import chain
 from typing import Any, Protocol, TextIO
 
 from ...client import StreamedResponse
-from ...errors import ResponseParseException
+from ...errors import IncompleteResponseException, ResponseParseException
 from ...models import PreparedRequest
 from ...redact import REDACTOR
+from ..streams import draws
 from . import FORMATS
 from .auto import auto
 from .content import Content, NotSuited, binary, media_type, one_line, parsed
@@ -20,6 +21,8 @@ from .meta import connection, rate_limit, waterfall
 from .scanning import plain
 from .shown import Shown
 from .text import visible
+
+_WHOLE = "save it with -o FILE; --select and this --format need all of it in memory"
 
 
 class Sink(Protocol):
@@ -51,7 +54,8 @@ class Output:
 
     def raw(self, data: bytes) -> None:
         """Write bytes as they are."""
-        if self._data is not None:
+        if self._data is not None and data:
+            self._last = chr(data[-1])
             self._data.write(data)
             self._data.flush()
 
@@ -63,15 +67,20 @@ class Output:
     @property
     def blocks(self) -> str:
         """What bars are drawn with."""
-        encoding = "utf-8" if self._text is None else str(self._text.encoding)
-        return "█" if encoding.lower().replace("-", "") == "utf8" else "#"
+        return "█" if self._text is None or draws(self._text) else "#"
 
 
 class Body:
-    """The bytes of an answer's body as they come; some of them are kept, and some are enough."""
+    """The bytes of an answer's body as they come; some of them are kept, and some are enough.
 
-    def __init__(self, response: StreamedResponse, *, limit: int | None, keep: int | None) -> None:
+    More than `most` are an IncompleteResponseException.
+    """
+
+    def __init__(
+        self, response: StreamedResponse, *, limit: int | None, keep: int | None, most: int | None = None
+    ) -> None:
         self._response = response
+        self._most = most
         self._limit = limit
         self._keep = keep
         self._kept: list[bytes] = []
@@ -85,6 +94,9 @@ class Body:
                 self.cut = True
                 piece = piece[: self._limit - self.size]
             self.size += len(piece)
+            if self._most is not None and self.size > self._most:
+                self._response.close()
+                raise IncompleteResponseException(f"the body is larger than {self._most} bytes", hint=_WHOLE)
             if self._keep is not None:
                 self._kept.append(piece)
                 if self.size > self._keep:

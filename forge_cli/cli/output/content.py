@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ...errors import ResponseParseException
+from ...frozen import immutable
 from ...models import decode_text
 
 _MARKS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
@@ -25,7 +26,7 @@ _TEXT_SUFFIXES = ("+json", "+xml")
 _SAMPLE = 4096
 
 
-@dataclass(frozen=True)
+@immutable
 class Look:
     """How text is to look: laid out, coloured, with control characters shown, line by line, and how wide."""
 

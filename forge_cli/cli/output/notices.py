@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ...events import Foreign, Received, Redirecting, Retrying, RetryStopped, Sending, StepEvent, Timing
-from ...models import PreparedRequest
+from ...models import Headers, PreparedRequest
 from ...redact import REDACTOR, sensitive
 from .heads import request_head, response_head
 from .meta import connection, milliseconds, phases
@@ -36,9 +36,8 @@ class Notices:
             case Sending():
                 self._sending(event.prepared)
             case Received() if self._shown:
-                head = response_head(
-                    event.http_version, event.status, event.reason, event.headers, self._color, REDACTOR
-                )
+                headers = event.headers if self._step is None else Headers(REDACTOR.answered(event.headers.pairs))
+                head = response_head(event.http_version, event.status, event.reason, headers, self._color, REDACTOR)
                 self._connection(event)
                 self._heads("< ", head)
             case Retrying():

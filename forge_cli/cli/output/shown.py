@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from ...errors import UsageError
+from ...frozen import immutable_by_name
 from . import FORMATS, SELECTORS
 from .content import Look
 from .text import Stream, color_wanted
@@ -16,10 +16,12 @@ PRETTY = ("auto", "all", "colors", "format", "none")
 
 # Formats that make something else of the body: its head would be in the way.
 _ALONE = ("exchange",)
+# Formats that are made of the whole body.
+_WHOLE = ("exchange", "table", "yaml")
 _MOST_SHOWN = 10 * 1024 * 1024
 
 
-@dataclass(frozen=True, kw_only=True)
+@immutable_by_name
 class OutputOptions:
     """What the options of output say, as given."""
 
@@ -35,7 +37,7 @@ class OutputOptions:
     verbose: int = 0
 
 
-@dataclass(frozen=True, kw_only=True)
+@immutable_by_name
 class Shown:
     """What is shown of an exchange.
 
@@ -52,6 +54,11 @@ class Shown:
 
     def __contains__(self, part: str) -> bool:
         return part in self.parts
+
+    @property
+    def whole(self) -> bool:
+        """Whether the whole body has to be in memory first."""
+        return self.select is not None or self.format in _WHOLE
 
 
 def decide(options: OutputOptions, stdout: Stream, environ: Mapping[str, str], width: int) -> Shown:

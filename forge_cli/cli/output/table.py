@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from .text import color_wanted, visible_line
+from .text import color_wanted, paint, visible_line
 
 _GAP = 2
 _UNKNOWN_SIZE = (80, 24)
@@ -25,11 +25,38 @@ def table(
     rows: Sequence[Sequence[str]],
     *,
     environ: Mapping[str, str] = os.environ,
+    sheets: bool = False,
 ) -> None:
-    """Write the rows. Cells are text and nothing else: no markup, no control characters."""
+    """Write the rows. Cells are text and nothing else: no markup, no control characters.
+
+    With `sheets`, rows that are wider than the terminal are written as sheets instead of being folded.
+    """
     terminal = stream.isatty()
+    color = terminal and color_wanted(stream, environ)
     width = shutil.get_terminal_size(_UNKNOWN_SIZE).columns if terminal else None
-    stream.write(rendered(columns, rows, width=width, color=terminal and color_wanted(stream, environ)))
+    if sheets and width is not None and needed(columns, rows) - _GAP > width:
+        stream.write(as_sheets(columns, rows, color=color))
+    else:
+        stream.write(rendered(columns, rows, width=width, color=color))
+
+
+def needed(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> int:
+    """How wide the table is when nothing is folded."""
+    lines = [[visible_line(cell) for cell in row] for row in (columns, *rows)]
+    return sum(max(cell_len(line[index]) for line in lines) + _GAP for index in range(len(columns)))
+
+
+def as_sheets(columns: Sequence[str], rows: Sequence[Sequence[str]], *, color: bool) -> str:
+    """Each row as lines of a name and a value, without those that have none."""
+    widest = max((cell_len(visible_line(column)) for column in columns), default=0)
+    blocks = []
+    for row in rows:
+        pairs = [(visible_line(column), visible_line(cell)) for column, cell in zip(columns, row, strict=True) if cell]
+        lines = (
+            f"{paint(name, 'strong', color)}{' ' * (widest - cell_len(name) + _GAP)}{cell}\n" for name, cell in pairs
+        )
+        blocks.append("".join(lines))
+    return "\n".join(blocks)
 
 
 def rendered(columns: Sequence[str], rows: Sequence[Sequence[str]], *, width: int | None, color: bool) -> str:
@@ -37,8 +64,7 @@ def rendered(columns: Sequence[str], rows: Sequence[Sequence[str]], *, width: in
     heads = [visible_line(column) for column in columns]
     cells = [[visible_line(cell) for cell in row] for row in rows]
     if width is None:
-        lines = [heads, *cells]
-        width = sum(max(cell_len(line[index]) for line in lines) + _GAP for index in range(len(heads)))
+        width = needed(columns, rows)
     buffer = io.StringIO()
     console = Console(
         file=buffer,

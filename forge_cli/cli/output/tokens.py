@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
 import re
 from collections.abc import Mapping, Sequence
@@ -57,7 +58,12 @@ def span(seconds: float) -> str:
 
 def moment(when: datetime | None) -> str | None:
     """A moment in local time, as ISO 8601 with its zone."""
-    return None if when is None else aware(when).astimezone().isoformat(timespec="seconds")
+    if when is None:
+        return None
+    # The last day of the calendar is how some say "never", and elsewhere it is the day after.
+    with contextlib.suppress(OverflowError, ValueError):
+        when = aware(when).astimezone()
+    return when.isoformat(timespec="seconds")
 
 
 def claims(text: str) -> Any:
@@ -76,8 +82,9 @@ def variable(step: str) -> str:
     return f"FORGE_TOKEN_{re.sub('[^A-Z0-9]', '_', step.upper())}"
 
 
-def tree(rows: Sequence[Mapping[str, Any]], targets: Sequence[str]) -> list[str]:
+def tree(rows: Sequence[Mapping[str, Any]], targets: Sequence[str], *, drawn: bool = True) -> list[str]:
     """Each injected step with those it needs below it; a step shown before is only named."""
+    last_branch, middle_branch, beside = ("└─ ", "├─ ", "│  ") if drawn else ("`- ", "|- ", "|  ")
     by_name = {row["step"]: row for row in rows}
     lines: list[str] = []
     shown: set[str] = set()
@@ -93,7 +100,7 @@ def tree(rows: Sequence[Mapping[str, Any]], targets: Sequence[str]) -> list[str]
         for parent in row["needs"]:
             last = parent == row["needs"][-1]
             unbound = ", needed only to obtain it" if parent in row["unbound"] else ""
-            add(parent, below + ("└─ " if last else "├─ "), below + ("   " if last else "│  "), unbound)
+            add(parent, below + (last_branch if last else middle_branch), below + ("   " if last else beside), unbound)
 
     for name in (*targets, *by_name):
         if name not in shown:

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 from forge_cli.cli.commands.completion import lexed
 from tests.conftest import Forge, Require
+from tests.server import Reply, Server
 
 ROOT = Path(__file__).parents[3]
 SHELLS = ["bash", "zsh", "fish"]
@@ -169,6 +170,34 @@ def test_nothing_heavy_is_loaded_to_complete(profile_file: Callable[[str], Path]
     assert found & {"requests", "urllib3", "rich", "platformdirs", "ssl", "redis", "http.client"} == set()
 
 
+def test_a_command_is_completed_without_loading_what_runs_it(own_home: Path) -> None:
+    code = (
+        "import json, sys\n"
+        "sys.argv = ['forge', 'completion', 'zsh', '--', 'tok']\n"
+        "from forge_cli.__main__ import main\n"
+        "main()\nsys.stdout.flush()\nprint(json.dumps(sorted(sys.modules)), file=sys.stderr)"
+    )
+    env = {**os.environ, "PYTHONPATH": str(ROOT)}
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=env, check=True)
+    assert result.stdout.startswith("token\t")
+    loaded = json.loads(result.stderr.splitlines()[-1])
+    assert [name for name in loaded if name.startswith(("forge_cli.login", "forge_cli.client"))] == []
+
+
+def test_completion_sends_nothing_and_logs_nobody_in(
+    forge: Forge, server: Server, profile_file: Callable[[str], Path]
+) -> None:
+    server.reply("/device", Reply(200, {"token": "device-1"}), optional=True)
+    profile_file(PROFILES.replace("https://ada:pass-1@api.example.com", server.url))
+    for words in (
+        ["token", "show", "-p", "production", "--step", ""],
+        ["get", "/x", "-p", ""],
+        ["run", "-p", "production", ""],
+    ):
+        assert forge("completion", "fish", "--", *words).stdout
+    assert server.seen == []
+
+
 @given(st.text(alphabet="ab \\'\"$=@\t", max_size=12))
 def test_any_line_can_be_read_and_its_last_word_ends_it(line: str) -> None:
     read = lexed(line)
@@ -261,6 +290,12 @@ def test_a_tab_in_the_real_shell_completes(
         assert shells.typed("post /x '@two\t") == ["post", "/x", "@two words.json"]
         assert shells.typed("get --var reg\teu -p production") == ["get", "--var", "reg" + "eu", "-p", "production"]
         assert shells.typed("-p production get --var reg\tus") == ["-p", "production", "get", "--var", "region=us"]
+        assert shells.typed("profile add a --from dig\t") == ["profile", "add", "a", "--from", "digest"]
+        assert shells.typed("run -p production list\t") == ["run", "-p", "production", "list-users"]
+        assert shells.typed("get /x --max-red\t3") == ["get", "/x", "--max-redirects", "3"]
+        # Nothing is found, and nothing is said about it: the line stays as it was typed.
         assert shells.typed("profile add a --from oidc-no-such\t") == ["profile", "add", "a", "--from", "oidc-no-such"]
+        Path(os.environ["XDG_CONFIG_HOME"], "forge", "profiles.toml").write_text("not TOML [")
+        assert shells.typed("get /x -p prod\t") == ["get", "/x", "-p", "prod"]
     finally:
         shells.child.close(force=True)

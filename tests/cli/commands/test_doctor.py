@@ -15,6 +15,7 @@ import pytest
 
 from forge_cli.cli.commands import doctor
 from forge_cli.files import config_dir, too_open
+from tests.children import NOBODY, ordinary_home
 from tests.conftest import Forge, Result
 
 ROOT = Path(__file__).parents[3]
@@ -207,3 +208,46 @@ def test_on_windows_modes_say_nothing(tmp_path: Path) -> None:
     assert too_open(path, platform="win32") is None
     assert too_open(path, platform="linux") == "is open to other users (0666)"
     assert config_dir().name == "forge"
+
+
+_AS_SOMEBODY = """
+import os, sys
+from forge_cli.cli import app
+import forge_cli.cli.commands.doctor, forge_cli.transport.tls
+if os.getuid() == 0:
+    os.setgroups([])
+    os.setgid({nobody})
+    os.setuid({nobody})
+os.environ["FORGE_CONFIG_DIR"] = sys.argv[1]
+sys.exit(app.main(["doctor"]))
+"""
+
+
+def as_somebody(folder: Path) -> Result:
+    """The doctor of a user who is no superuser."""
+    command = [sys.executable, "-c", _AS_SOMEBODY.format(nobody=NOBODY), str(folder)]
+    env = {**os.environ, "PYTHONPATH": str(ROOT)}
+    result = subprocess.run(command, capture_output=True, env=env, cwd="/", timeout=60)
+    return Result(result.returncode, result.stdout, result.stderr.decode())
+
+
+def test_a_directory_that_cannot_be_written_to_is_named_with_what_to_do() -> None:
+    with ordinary_home() as home:
+        home.chmod(0o500)
+        result = as_somebody(home)
+    [found] = fixes(result)
+    assert f"{home} cannot be written" in found and "set FORGE_CONFIG_DIR" in found
+    assert result.stderr == ""
+
+
+def test_a_place_that_another_user_has_is_named_with_what_to_do() -> None:
+    if os.getuid() != 0:
+        pytest.skip("only the superuser gives files away")
+    with ordinary_home() as home:
+        (home / "tokens").mkdir(0o700)
+        os.chown(home / "tokens", NOBODY - 1, NOBODY - 1)
+        home.chmod(0o700)
+        result = as_somebody(home)
+    found = "\n".join(fixes(result))
+    assert f"{home / 'tokens'} belongs to another user" in found
+    assert "run forge as that user, or set FORGE_CONFIG_DIR" in found and "chmod" not in found

@@ -549,7 +549,7 @@ def test_a_broken_body_is_exit_10(forge: Forge, server: Server, answer: bytes, t
         (["post", "{url}/x", "f@not-there"], "cannot read 'not-there'"),
         (["post", "{url}/x", "@not-there"], "cannot read 'not-there'"),
         (["post", "{url}/x", "-d", "@not-there"], "cannot read 'not-there'"),
-        (["post", "{url}/x", "-d", "a", "b=c"], "--data and request items"),
+        (["post", "{url}/x", "-d", "a", "b=c"], "two bodies: --data and field 'b'"),
         (["post", "{url}/x", "--json", "-f", "a=b"], "cannot go together"),
         (["get", "{url}/x", "--cert-key", "k.pem"], "--cert"),
         (["get", "{url}/x", "--verify", "not-there.pem"], "no such file"),

@@ -72,3 +72,19 @@ def test_a_terminal_gets_every_character_however_narrow_it_is(width: int, monkey
     monkeypatch.setattr(os, "get_terminal_size", lambda *_: os.terminal_size((0, 0)))
     text = drawn([["abc", "defghijklmnopqrstuvwxyz"]], Terminal(), {"NO_COLOR": "1"})
     assert sorted("".join(text.split())) == sorted("nameurlabcdefghijklmnopqrstuvwxyz")
+
+
+def test_rows_that_do_not_fit_the_terminal_are_sheets_where_that_is_wanted(monkeypatch: pytest.MonkeyPatch) -> None:
+    def shown(columns: str, *, sheets: bool) -> str:
+        monkeypatch.setenv("COLUMNS", columns)
+        stream = Terminal()
+        rows = [["demo", "", "x" * 20], ["\x1b[2J", "b", "y"]]
+        LISTINGS.load("table")(stream, ("profile", "scope", "storage"), rows, environ={"NO_COLOR": "1"}, sheets=sheets)
+        return stream.getvalue()
+
+    assert shown("36", sheets=True) == shown("36", sheets=False)
+    assert "x" * 20 in shown("36", sheets=True)
+    assert shown("35", sheets=True) == (
+        "profile  demo\nstorage  xxxxxxxxxxxxxxxxxxxx\n\nprofile  \\x1b[2J\nscope    b\nstorage  y\n"
+    )
+    assert "x" * 20 not in shown("35", sheets=False)

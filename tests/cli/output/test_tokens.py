@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -74,3 +75,13 @@ def test_a_tree_shows_each_step_once_and_what_it_needs_below() -> None:
         "   └─ a (http): see above",
         "e (http): S -> W",
     ]
+
+
+def test_the_end_of_the_calendar_is_a_moment_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", "Asia/Tokyo")
+    time.tzset()
+    try:
+        assert str(moment(datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC))).startswith("9999-12-31T23:59:59")
+    finally:
+        monkeypatch.undo()
+        time.tzset()

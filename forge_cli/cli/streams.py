@@ -1,0 +1,31 @@
+"""What streams can take, and how they end, on every platform."""
+
+from __future__ import annotations
+
+import errno
+import io
+import sys
+from typing import Protocol, TextIO
+
+
+class Encoded(Protocol):
+    """A stream of text, as far as its encoding goes."""
+
+    @property
+    def encoding(self) -> str | None: ...
+
+
+def draws(stream: Encoded) -> bool:
+    """Whether lines and blocks can be drawn on it. Others have characters of their own, or none (cp1252, ASCII)."""
+    return (stream.encoding or "").lower().replace("-", "").replace("_", "") == "utf8"
+
+
+def take_any_character(stream: TextIO) -> None:
+    """Show as an escape what its encoding has no character for, instead of failing in the middle of an answer."""
+    if isinstance(stream, io.TextIOWrapper) and not draws(stream):
+        stream.reconfigure(errors="backslashreplace")
+
+
+def closed(error: OSError, *, platform: str = sys.platform) -> bool:
+    """Whether an error while writing means that the reader is gone, for which Windows has no signal and no EPIPE."""
+    return isinstance(error, BrokenPipeError) or (platform == "win32" and error.errno == errno.EINVAL)
