@@ -96,16 +96,13 @@ def test_the_proxy_does_not_see_what_is_for_the_server(
     url = secure.reply("/x", Reply(200, "ok"))
     proxy = f"http://127.0.0.1:{tunnel.server_address[1]}"
     bearer = ("--bearer", "env:T")
-    assert forge("get", url, "--verify", str(tmp_path / "ca.pem"), "-x", proxy, *bearer, env={"T": "t-55141"})
+    verify = ("--verify", str(tmp_path / "ca.pem"))
+    assert forge("get", url, *verify, "-x", proxy, *bearer, env={"T": "t-55141"}).exit_code == 0
     assert secure.seen[0].headers["Authorization"] == "Bearer t-55141"
     assert "authorization" not in tunnel.heads[0].lower()
 
 
 def test_without_tls_it_is_in_what_the_proxy_gets(forge: Forge, server: Server) -> None:
-    def answer(seen: object) -> Reply:
-        return Reply(200, "by the proxy")
-
-    server.reply("http://origin.invalid/x".removeprefix("http://origin.invalid"), answer, optional=True)
     proxy = f"http://ada:{PASSWORD}@{server.host}"
     forge("get", "http://origin.invalid/x", "-x", proxy, "--retry", "0")
     [seen] = server.seen
