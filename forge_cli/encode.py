@@ -13,6 +13,7 @@ from urllib.parse import quote, quote_plus
 
 from . import __version__
 from .auth import basic
+from .compiled import compiled
 from .curl import iter_params
 from .errors import RequestBuildException
 from .models import TOKEN, Headers, HttpRequest, Part, PreparedRequest
@@ -23,14 +24,14 @@ FORM = "application/x-www-form-urlencoded"
 JSON = "application/json"
 _ACCEPT_JSON = f"{JSON}, */*;q=0.5"
 
-_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
-_ABSOLUTE = re.compile(r"https?://", re.IGNORECASE)
+_SCHEME = compiled(r"[A-Za-z][A-Za-z0-9+.-]*:")
+_ABSOLUTE = compiled(r"https?://", re.IGNORECASE)
 # All that a path or query may hold unencoded, and "%" that already starts an escape (RFC 3986).
 _SAFE = "!#$%&'()*+,/:;=?@[]~"
-_STRAY_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
-_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
-_UNRESERVED = re.compile(r"[A-Za-z0-9_.~-]*")
-_BREAK = re.compile(r"[\r\n\0]")
+_STRAY_PERCENT = compiled(r"%(?![0-9A-Fa-f]{2})")
+_CONTROL = compiled(r"[\x00-\x1f\x7f]")
+_UNRESERVED = compiled(r"[A-Za-z0-9_.~-]*")
+_BREAK = compiled(r"[\r\n\0]")
 _CHUNK = 65536
 
 

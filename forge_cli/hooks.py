@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import logging
 import os
-import re
 import time
 from collections.abc import Callable, Iterable
 
+from .compiled import compiled
 from .interfaces import ErrorHookInterface, RequestHookInterface, ResponseHookInterface
 from .models import Headers, HttpRequest, HttpResponse, RequestContext, random_uuid
 from .redact import MASK, REDACTOR, sensitive
@@ -16,7 +16,7 @@ from .redact import MASK, REDACTOR, sensitive
 logger = logging.getLogger(__name__)
 
 _BODY_SHOWN = 500
-_WHOLE_NUMBER = re.compile(r"-?[0-9]{1,18}")
+_WHOLE_NUMBER = compiled(r"-?[0-9]{1,18}")
 
 
 class LoggingRequestHook(RequestHookInterface):

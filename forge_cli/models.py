@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
-import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import InitVar, dataclass, field
@@ -13,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
+from .compiled import compiled
 from .errors import (
     AuthenticationException,
     RequestBuildException,
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 _EXPORT = Registry("export", {"curl": "forge_cli.curl:to_curl"})
 # RFC 9110, section 5.6.2
-TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+TOKEN = compiled(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
 # What `is_expired` subtracts for callers of the library; the manager and the pipeline use `fresh`.
 _EXPIRY_MARGIN = timedelta(seconds=30)

@@ -10,6 +10,7 @@ from typing import Any, Literal
 from urllib.parse import unquote_plus
 
 from .client import HttpClient, StreamedResponse
+from .compiled import compiled
 from .curl import iter_params
 from .errors import RedirectException, RequestBuildException, ResponseParseException
 from .frozen import immutable, immutable_by_name
@@ -19,13 +20,13 @@ from .transport.redirects import origin, resolved
 
 __all__ = ["Page", "PageRule", "next_link", "pages"]
 
-_TARGET = re.compile(r"[\s,]*<([^>]*)>")
-_PARAMETER = re.compile(r"\s*;\s*([^\s=;,]*)\s*(?:=\s*(\"(?:\\.|[^\"\\])*\"|[^\s;,]*))?", re.DOTALL)
-_SPACE = re.compile(r"[ \t\r\n]*")
+_TARGET = compiled(r"[\s,]*<([^>]*)>")
+_PARAMETER = compiled(r"\s*;\s*([^\s=;,]*)\s*(?:=\s*(\"(?:\\.|[^\"\\])*\"|[^\s;,]*))?", re.DOTALL)
+_SPACE = compiled(r"[ \t\r\n]*")
 _DECODER = json.JSONDecoder(parse_int=str, parse_float=str)
 _PARAMS = {"link": "", "cursor": "cursor", "page": "page", "offset": "offset"}
 _STARTS = {"page": 1, "offset": 0}
-_INDEX = re.compile(r"0|[1-9][0-9]{0,8}")
+_INDEX = compiled(r"0|[1-9][0-9]{0,8}")
 
 
 @immutable_by_name

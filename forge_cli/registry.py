@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import importlib
-import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from .compiled import compiled
 from .errors import ProfileError
 
-_CUSTOM = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
+_CUSTOM = compiled(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 
 
 class Registry:

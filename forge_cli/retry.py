@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import re
 import time
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
@@ -11,6 +10,7 @@ from typing import Literal
 
 from .breaker import CLOSED, HALF_OPEN, OPEN, CircuitBreaker
 from .breaker.memory import MemoryBreakerState
+from .compiled import compiled
 from .errors import (
     CircuitOpenException,
     ConnectionException,
@@ -29,7 +29,7 @@ _JITTER = 0.25
 # The circuit of callers who ask the strategy themselves, and name no origin.
 _DIRECT = ""
 _MONTHS = {name: number for number, name in enumerate("Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split(), 1)}
-_IMF_FIXDATE = re.compile(r"\w{3}, (\d{2}) (\w{3}) (\d{4}) (\d{2}):(\d{2}):(\d{2}) GMT")
+_IMF_FIXDATE = compiled(r"\w{3}, (\d{2}) (\w{3}) (\d{4}) (\d{2}):(\d{2}):(\d{2}) GMT")
 
 
 class NoRetryStrategy(RetryStrategyInterface):

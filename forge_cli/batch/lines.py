@@ -5,19 +5,19 @@ from __future__ import annotations
 import csv
 import io
 import json
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 from urllib.parse import quote
 
+from ..compiled import compiled
 from ..errors import ForgeError, UsageError
 from ..models import HttpRequest
 
 _KEYS = frozenset({"method", "url", "headers", "query", "json", "form", "text", "id"})
 _BODIES = ("json", "form", "text")
 _HINT = 'as in {"method": "POST", "url": "/users", "json": {"name": "Ada"}, "id": 1}, or just a URL'
-_COLUMN = re.compile(r"\{([^{}]+)\}")
+_COLUMN = compiled(r"\{([^{}]+)\}")
 
 
 @dataclass(frozen=True, slots=True)

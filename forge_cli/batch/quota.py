@@ -8,14 +8,15 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from ..compiled import compiled
 from ..models import Headers
 from ..retry import retry_after
 
 # `RateLimit: "default";r=50;t=30` (draft-ietf-httpapi-ratelimit-headers, 08 and later).
-_ITEM = re.compile(r'"(?:[^"\\]|\\.)*"((?:\s*;\s*[a-z*][a-z0-9_.*-]*(?:=[^;,\s]+)?)*)', re.IGNORECASE)
-_PARAMETER = re.compile(r";\s*([rt])=([0-9]+)")
+_ITEM = compiled(r'"(?:[^"\\]|\\.)*"((?:\s*;\s*[a-z*][a-z0-9_.*-]*(?:=[^;,\s]+)?)*)', re.IGNORECASE)
+_PARAMETER = compiled(r";\s*([rt])=([0-9]+)")
 # `RateLimit: limit=100, remaining=50, reset=30` (07 of the same draft).
-_DICTIONARY = re.compile(r"\b(remaining|reset)\s*=\s*([0-9]+)")
+_DICTIONARY = compiled(r"\b(remaining|reset)\s*=\s*([0-9]+)")
 _DELAYING = frozenset({429, 503})
 _LONGEST = 3600.0
 # A larger number is a moment of our days and no number of seconds.

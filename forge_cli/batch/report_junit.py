@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import re
 import shutil
 import tempfile
 from typing import TextIO
 from xml.sax.saxutils import escape, quoteattr
 
+from ..compiled import compiled
 from .results import Result
 from .summary import Summary
 
 # What XML 1.0 has no way to write (section 2.2).
-_NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_NOT_XML = compiled("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 class JUnit:

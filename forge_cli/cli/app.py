@@ -6,7 +6,6 @@ import errno
 import os
 import signal
 import sys
-import traceback
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any, NoReturn
@@ -15,6 +14,7 @@ import click
 
 from .. import __version__
 from ..errors import ForgeError, HttpClientException, ProfileError, StepFailed
+from ..registry import Registry
 from .exit_codes import HINTS, MEANINGS, ExitCode, cause_of, exit_code_of, kind_of, passing
 from .failure import Failure
 from .group import Entry, LazyGroup
@@ -52,6 +52,9 @@ COMMANDS: dict[str, Entry] = {
         "forge_cli.cli.commands.completion:completion", "Print a script that completes in the shell.", _ITSELF
     ),
 }
+
+_REPORT = Registry("report of a", {"failure": "forge_cli.cli.report:report"})
+"""Few runs fail in a way that needs one."""
 
 _EXAMPLES = """\
 \b
@@ -99,6 +102,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         _on_terminate()
         # Not `forge.main`: that has ideas of its own about closed pipes, interrupts and exit codes.
         arguments = list(sys.argv[1:] if argv is None else argv)
+        run.arguments = tuple(arguments)
         with run.resources, forge.make_context(run.program, arguments, obj=run) as ctx:
             result = forge.invoke(ctx)
         run.stdout.flush()
@@ -137,7 +141,7 @@ def _report(exc: BaseException, run: Run) -> int:
 
 def _failure(exc: ForgeError, run: Run) -> int:
     if run.debug:
-        run.warn("".join(traceback.format_exception(exc)))
+        _show_report(exc, run)
     cause = cause_of(exc)
     step = cause.context.get("step") if isinstance(cause, HttpClientException) else None
     code = exit_code_of(cause)
@@ -153,6 +157,15 @@ def _failure(exc: ForgeError, run: Run) -> int:
         )
     )
     return code
+
+
+def _show_report(exc: BaseException, run: Run) -> None:
+    try:
+        report = _REPORT.load("failure")(exc, run, tuple(COMMANDS))
+    except Exception as fault:
+        # What was to be reported matters more.
+        report = f"{type(exc).__name__}, and {type(fault).__name__} while it was reported"
+    run.warn(f"report, without secrets; it can be made public\n{report}\n--- end of the report")
 
 
 def _usage(exc: click.UsageError, run: Run) -> int:
@@ -177,7 +190,8 @@ def _no_command(exc: click.exceptions.NoArgsIsHelpError, run: Run) -> int:
 def _bug(exc: BaseException, run: Run) -> int:
     """An error that nobody foresaw. Its texts may quote secrets, so they pass the redactor too."""
     message = "this is a bug in forge, please report it"
-    run.warn(f"{message}\n{''.join(traceback.format_exception(exc))}")
+    run.warn(message)
+    _show_report(exc, run)
     if run.errors_as_json:
         run.fail(Failure(exit=ExitCode.BUG, kind="bug", message=f"{message}: {type(exc).__name__}"))
     return ExitCode.BUG

@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from ..client import HttpClient
+from ..compiled import compiled
 from ..config import HttpClientConfig
 from ..encode import build_url
 from ..errors import ProfileError, UsageError
@@ -23,7 +24,7 @@ from .context import Context
 from .output.notices import NOT_VERIFIED
 from .request import RequestOptions
 
-_ABSOLUTE = re.compile(r"https?://", re.IGNORECASE)
+_ABSOLUTE = compiled(r"https?://", re.IGNORECASE)
 _CONNECT, _IDLE, _REDIRECTS = 10.0, 60.0, 10
 _NOTICED = 0.2
 

@@ -12,6 +12,7 @@ from typing import Any
 import click
 from click.shell_completion import CompletionItem
 
+from ..compiled import compiled
 from ..errors import ForgeError
 from ..profiles.document import BrokenFamily, Document, merged
 from ..profiles.expand import expand
@@ -26,7 +27,7 @@ Items = list[CompletionItem[str]]
 # More than this is no help in a list of candidates.
 _MOST = 500
 # What may stand before the `@` of an item: a name and one of the separators, or nothing.
-_ITEM_FILE = re.compile(r"(?:(?:[^\\:=@]|\\.)*(?::=|==|=|:)?)@", re.DOTALL)
+_ITEM_FILE = compiled(r"(?:(?:[^\\:=@]|\\.)*(?::=|==|=|:)?)@", re.DOTALL)
 
 
 def _context(ctx: click.Context) -> Context:

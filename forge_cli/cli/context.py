@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ..errors import StorageError, UsageError
 from ..events import Listener
@@ -22,9 +23,14 @@ from ..profiles.load import (
     profile,
     select,
 )
+from ..registry import Registry
 from .output.text import color_wanted
-from .person import Terminal
 from .run import Run
+
+if TYPE_CHECKING:
+    from .person import Terminal
+
+_PERSON = Registry("person", {"terminal": "forge_cli.cli.person:Terminal"})
 
 
 class Context(Run):
@@ -79,7 +85,8 @@ class Context(Run):
         """Whoever sits at the terminal; None when there is none, or input is off."""
         if not self.interactive:
             return None
-        return Terminal(self, browser=browser, color=color_wanted(self.stderr, self.environ))
+        terminal: type[Terminal] = _PERSON.load("terminal")
+        return terminal(self, browser=browser, color=color_wanted(self.stderr, self.environ))
 
     def profile_if_any(
         self, *, listener: Listener | None = None, timeout: float | None = None, retries: int | None = None

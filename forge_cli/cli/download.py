@@ -13,6 +13,7 @@ from types import TracebackType
 from typing import Self
 
 from ..client import StreamedResponse
+from ..compiled import compiled
 from ..errors import IncompleteResponseException, StorageError, UsageError
 from ..frozen import immutable_by_name
 from ..models import Headers, HttpRequest
@@ -20,7 +21,7 @@ from .download_name import from_url, proposed, safe
 from .output.shown import OutputOptions
 from .progress import Progress
 
-_RANGE = re.compile(r"bytes\s+(?:(\d+)-(\d+)|\*)/(\d+|\*)", re.IGNORECASE)
+_RANGE = compiled(r"bytes\s+(?:(\d+)-(\d+)|\*)/(\d+|\*)", re.IGNORECASE)
 _FLAGS = os.O_WRONLY | os.O_CREAT | getattr(os, "O_BINARY", 0) | getattr(os, "O_NOFOLLOW", 0)
 _MOST_NAMES = 1000
 _LONGEST_NAME = 255

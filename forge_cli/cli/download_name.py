@@ -6,12 +6,14 @@ import re
 import unicodedata
 from urllib.parse import unquote, unquote_to_bytes, urlsplit
 
-_PARAMETER = re.compile(r";\s*([^\s=;]+)\s*=\s*(\"(?:\\.|[^\"\\])*\"|[^;]*)")
+from ..compiled import compiled
+
+_PARAMETER = compiled(r";\s*([^\s=;]+)\s*=\s*(\"(?:\\.|[^\"\\])*\"|[^;]*)")
 # RFC 8187, section 3.2
-_EXTENDED = re.compile(r"(utf-8|iso-8859-1)'[^']*'(.*)", re.IGNORECASE | re.ASCII | re.DOTALL)
+_EXTENDED = compiled(r"(utf-8|iso-8859-1)'[^']*'(.*)", re.IGNORECASE | re.ASCII | re.DOTALL)
 # Names of devices on Windows, whatever follows the first dot.
-_RESERVED = re.compile(r"(con|prn|aux|nul|conin\$|conout\$|(com|lpt)[0-9¹²³]) *(\..*)?", re.IGNORECASE | re.DOTALL)
-_FORBIDDEN = re.compile(r'[<>:"|?*]')
+_RESERVED = compiled(r"(con|prn|aux|nul|conin\$|conout\$|(com|lpt)[0-9¹²³]) *(\..*)?", re.IGNORECASE | re.DOTALL)
+_FORBIDDEN = compiled(r'[<>:"|?*]')
 # Control, format (which has the bidirectional ones), surrogates; line and paragraph separators.
 _HIDDEN = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 # File systems allow 255 bytes; ` (1)` and `.part` have to fit.

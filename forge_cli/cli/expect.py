@@ -8,14 +8,15 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+from ..compiled import compiled
 from ..errors import UsageError
 from ..frozen import immutable
 from ..login.pointer import check_pointer, pointer
 from ..models import Headers, decode_text
 from ..redact import REDACTOR
 
-_FORM = re.compile(r"(?P<subject>.*?)\s*(?P<operator>==|!=|~=|!~|<=|>=|<|>)\s*(?P<value>.*)", re.DOTALL)
-_SPAN = re.compile(r"(?P<number>[0-9]+(?:\.[0-9]+)?)\s*(?P<unit>ms|s|m|min|h)?")
+_FORM = compiled(r"(?P<subject>.*?)\s*(?P<operator>==|!=|~=|!~|<=|>=|<|>)\s*(?P<value>.*)", re.DOTALL)
+_SPAN = compiled(r"(?P<number>[0-9]+(?:\.[0-9]+)?)\s*(?P<unit>ms|s|m|min|h)?")
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
 _HINT = "as in status==200, header:content-type~=json, body:/items/0/id==1, body~=done, elapsed<2s"
 _SHOWN = 80

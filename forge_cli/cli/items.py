@@ -8,6 +8,7 @@ import os
 import re
 from collections.abc import Callable, Sequence
 
+from ..compiled import compiled
 from ..errors import UsageError
 from ..frozen import immutable
 from ..models import TOKEN
@@ -19,7 +20,7 @@ FORMS = (
 )
 
 # The leftmost separator wins, and where several start at one place, the longest.
-_ITEM = re.compile(r"(?P<name>(?:\\.|[^\\:=@])*)(?P<mark>:=@|==@|:=|:@|==|=@|:|=|@)(?P<value>.*)", re.DOTALL)
+_ITEM = compiled(r"(?P<name>(?:\\.|[^\\:=@])*)(?P<mark>:=@|==@|:=|:@|==|=@|:|=|@)(?P<value>.*)", re.DOTALL)
 
 
 @immutable

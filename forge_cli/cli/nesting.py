@@ -7,13 +7,14 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
+from ..compiled import compiled
 from ..errors import UsageError
 from ..frozen import immutable
 
-_ESCAPE = re.compile(r"\\([\\:=@;\[\]])")
-_KEYS = re.compile(r"((?:\\.|[^\\\[\]])*)((?:\[(?:\\.|[^\\\[\]])*\])*)", re.DOTALL)
-_BRACKETS = re.compile(r"\[((?:\\.|[^\\\[\]])*)\]", re.DOTALL)
-_PLACE = re.compile("[0-9]{1,6}")
+_ESCAPE = compiled(r"\\([\\:=@;\[\]])")
+_KEYS = compiled(r"((?:\\.|[^\\\[\]])*)((?:\[(?:\\.|[^\\\[\]])*\])*)", re.DOTALL)
+_BRACKETS = compiled(r"\[((?:\\.|[^\\\[\]])*)\]", re.DOTALL)
+_PLACE = compiled("[0-9]{1,6}")
 _MOST_LEVELS = 100
 
 

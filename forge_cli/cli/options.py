@@ -11,8 +11,7 @@ import click
 
 from .completers import completed
 from .context import Context
-from .output import FORMATS
-from .output.shown import PRETTY
+from .output import FORMATS, PRETTY
 from .run import Run, bundle, global_options, remembered, section
 
 __all__ = [

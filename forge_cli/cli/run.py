@@ -24,12 +24,13 @@ class Run:
     def __init__(self, program: str = "forge", environ: Mapping[str, str] = os.environ) -> None:
         self.program = program
         self.environ = environ
+        self.arguments: tuple[str, ...] = ()
         self.profile_name: str | None = None
         self.config: str | None = None
         self.no_project = False
         self.variables: dict[str, str] = {}
         self.no_input = False
-        self.debug = False
+        self.debug = 0
         self.silent = 0
         self.stdin: TextIO | None = sys.stdin
         self.stdout: TextIO = sys.stdout
@@ -191,6 +192,11 @@ global_options = section(
         help="Override a var of the profile.",
     ),
     remembered("--no-input", to="no_input", is_flag=True, help="Never ask; fail instead (FORGE_NO_INPUT, CI)."),
-    remembered("--debug", to="debug", is_flag=True, help="Show a traceback when something fails."),
+    remembered(
+        "--debug",
+        to="debug",
+        count=True,
+        help="Report a failure so that it can be pasted into a public ticket; twice: with hosts.",
+    ),
 )
 """Options that every command takes, and that may also stand before its name."""

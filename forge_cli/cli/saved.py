@@ -8,14 +8,15 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
+from ..compiled import compiled
 from ..encode import JSON
 from ..profiles.schema import SavedRequest
 from .items import Field, Items, header
 from .nesting import Raw, unescaped
 from .request import RequestOptions
 
-_SPECIAL = re.compile(r"([\\:=@;\[\]])")
-_TOP = re.compile(r"(?:\\.|[^\\\[])*", re.DOTALL)
+_SPECIAL = compiled(r"([\\:=@;\[\]])")
+_TOP = compiled(r"(?:\\.|[^\\\[])*", re.DOTALL)
 
 Fill = Callable[[str], str]
 

@@ -8,13 +8,14 @@ from collections.abc import Sequence
 from typing import Protocol
 from urllib.parse import unquote_plus
 
+from ..compiled import compiled
 from ..errors import RequestBuildException
 from . import powershell
 from .words import Slot, Slots, printf, word
 
 # RFC 9110, section 5.6.2
-TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-BREAKS = re.compile(r"[\r\n\0]")
+TOKEN = compiled(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+BREAKS = compiled(r"[\r\n\0]")
 # curl writes these itself, from the body and the connection.
 _CURLS_OWN = frozenset({"accept-encoding", "connection", "content-length"})
 # Linux refuses a single argument of 128 KiB; `printf` is built into the shells and has no such limit.

@@ -11,11 +11,12 @@ from itertools import count
 from typing import Any, NamedTuple
 from urllib.parse import unquote_plus
 
+from ..compiled import compiled
 from ..redact import REDACTOR, sensitive
 from .imported import Body, Field, Form, Imported, Json, Multipart, Raw
 from .words import Slots
 
-_JWT = re.compile(r"eyJ[\w-]{8,}\.[\w-]+\.[\w-]*")
+_JWT = compiled(r"eyJ[\w-]{8,}\.[\w-]+\.[\w-]*")
 # A text in which a variable stands may still have a secret beside it.
 _SHORT = 8
 

@@ -11,6 +11,7 @@ from functools import partial
 from urllib.parse import parse_qsl, quote_plus, unquote, urlsplit
 from urllib.parse import quote as percent_encode
 
+from ..compiled import compiled
 from ..errors import UsageError
 from .arguments import FLAGS, LEFT_OUT, LEFT_OUT_WITH_VALUE, Argument, arguments
 from .command import TOKEN
@@ -22,12 +23,12 @@ FORM = "application/x-www-form-urlencoded"
 JSON = "application/json"
 _MULTIPART = "multipart/form-data"
 _BEFORE_CURL = frozenset("sudo time env command exec nohup if then do else while until ! { $ % > set export".split())
-_POWERSHELL = re.compile(r"\b(Invoke-(WebRequest|RestMethod)|iwr|irm)\b", re.IGNORECASE)
+_POWERSHELL = compiled(r"\b(Invoke-(WebRequest|RestMethod)|iwr|irm)\b", re.IGNORECASE)
 # In quotes a caret or a backquote means nothing: what counts is the one before any quote that cmd.exe has not.
-_FIRST = re.compile(r"\bcurl(?:\.exe)?\b", re.IGNORECASE)
-_CMD = re.compile(r"[^'`\n]*?[ \t]\^(?:\"|\r?\n)")
-_BACKQUOTED_LINE = re.compile(r"[ \t]`\r?\n")
-_CURL = re.compile(r"(?:.*[/\\])?curl(?:\.exe)?", re.IGNORECASE | re.DOTALL)
+_FIRST = compiled(r"\bcurl(?:\.exe)?\b", re.IGNORECASE)
+_CMD = compiled(r"[^'`\n]*?[ \t]\^(?:\"|\r?\n)")
+_BACKQUOTED_LINE = compiled(r"[ \t]`\r?\n")
+_CURL = compiled(r"(?:.*[/\\])?curl(?:\.exe)?", re.IGNORECASE | re.DOTALL)
 _KNOWN_METHODS = frozenset("GET POST PUT PATCH DELETE HEAD OPTIONS".split())
 _DEPTH = 3
 

@@ -5,19 +5,20 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
+from ..compiled import compiled
 from ..errors import UsageError
 from .words import Slots
 
-_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_ASSIGNMENT = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)\+?=", re.DOTALL)
-_LITERAL = re.compile(r"[^\s'\"\\$`|&;()<>#\u2018\u2019\u201c\u201d]+")
-_REDIRECT = re.compile(r"(?:[0-9]+|&)?(?:<<<|<<-?|<>|<&|<|>>|>\||>&|&>|>)")
-_ESCAPE = re.compile(
+_NAME = compiled(r"[A-Za-z_][A-Za-z0-9_]*")
+_ASSIGNMENT = compiled(r"([A-Za-z_][A-Za-z0-9_]*)\+?=", re.DOTALL)
+_LITERAL = compiled(r"[^\s'\"\\$`|&;()<>#\u2018\u2019\u201c\u201d]+")
+_REDIRECT = compiled(r"(?:[0-9]+|&)?(?:<<<|<<-?|<>|<&|<|>>|>\||>&|&>|>)")
+_ESCAPE = compiled(
     r"\\(?:x([0-9A-Fa-f]{1,2})|u([0-9A-Fa-f]{1,4})|U([0-9A-Fa-f]{1,8})|([0-7]{1,3})|c(.)|(.))", re.DOTALL
 )
 _PLAIN = {"a": 7, "b": 8, "e": 27, "E": 27, "f": 12, "n": 10, "r": 13, "t": 9, "v": 11}
-_CMD_VARIABLE = re.compile(r"%([A-Z_][A-Z0-9_]{2,})%")
-_FENCE = re.compile(r"^[ \t]*```[\w-]*[ \t]*$", re.MULTILINE)
+_CMD_VARIABLE = compiled(r"%([A-Z_][A-Z0-9_]{2,})%")
+_FENCE = compiled(r"^[ \t]*```[\w-]*[ \t]*$", re.MULTILINE)
 _CURLY = "\u2018\u2019\u201c\u201d"
 
 

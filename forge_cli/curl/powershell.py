@@ -5,14 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
+from ..compiled import compiled
 from ..errors import RequestBuildException
 from .words import UNSEEN, VARIABLE, Slot
 
 # Plain words, and numbers without a unit: 1kb is a number to PowerShell, and `,` `@` `;` `{` are operators.
-_SAFE = re.compile(r"-{0,2}[A-Za-z][A-Za-z0-9_-]*|[0-9]{1,9}")
+_SAFE = compiled(r"-{0,2}[A-Za-z][A-Za-z0-9_-]*|[0-9]{1,9}")
 # PowerShell takes curly quotes for straight ones.
-_SINGLE = re.compile("['\u2018\u2019\u201a\u201b]")
-_DOUBLE = re.compile('[`$"\u201c\u201d\u201e]')
+_SINGLE = compiled("['\u2018\u2019\u201a\u201b]")
+_DOUBLE = compiled('[`$"\u201c\u201d\u201e]')
 # CreateProcess takes 32767 characters.
 _LONGEST_COMMAND = 32_000
 _PROGRAM = "curl.exe"

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from urllib.parse import parse_qsl, quote_plus
 from urllib.parse import quote as percent_encode
 
+from ..compiled import compiled
 from ..errors import RequestBuildException
 from ..redact import MASK, REDACTOR, sensitive
 from .command import BREAKS, argument, render
@@ -17,7 +18,7 @@ from .command import BREAKS, argument, render
 FORM = "application/x-www-form-urlencoded"
 # All that a path or query may hold unencoded, and "%" that already starts an escape (RFC 3986).
 _URL_SAFE = "!#$%&'()*+,/:;=?@[]~"
-_STRAY_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
+_STRAY_PERCENT = compiled(r"%(?![0-9A-Fa-f]{2})")
 
 
 class _Part(NamedTuple):

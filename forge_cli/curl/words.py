@@ -6,16 +6,17 @@ import os
 import re
 from collections.abc import Iterator, Sequence
 
+from ..compiled import compiled
 from ..frozen import immutable
 
 # A word may not start with "=": zsh replaces `=name` by the path of the program.
-_SAFE = re.compile(r"[A-Za-z0-9_@%+:,./-][A-Za-z0-9_@%+=:,./-]*")
+_SAFE = compiled(r"[A-Za-z0-9_@%+:,./-][A-Za-z0-9_@%+=:,./-]*")
 # What means the same inside double quotes as outside; "!" is history in interactive shells.
-_PLAIN = re.compile(r'[^"$`\\!]*')
+_PLAIN = compiled(r'[^"$`\\!]*')
 # What a terminal would obey or swallow when the command is printed or pasted:
 # C0 but tab and newline, DEL, C1, bidi controls.
-UNSEEN = re.compile("([\x01-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]+)")
-VARIABLE = re.compile(r"\$([A-Za-z_][A-Za-z0-9_]*)")
+UNSEEN = compiled("([\x01-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]+)")
+VARIABLE = compiled(r"\$([A-Za-z_][A-Za-z0-9_]*)")
 
 
 @immutable

@@ -14,6 +14,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from ..compiled import compiled
 from ..errors import StorageError
 from .api import DemoApi
 from .listener import Call
@@ -21,7 +22,7 @@ from .profile import ENVIRON, PROFILE
 
 _PACKAGE = Path(__file__).parents[2]
 # What would send the commands of the demo elsewhere than to the demo, or dress their output up.
-_AMBIENT = re.compile(r"FORGE_.*|.*_PROXY|XDG_CONFIG_HOME|CURL_HOME", re.IGNORECASE)
+_AMBIENT = compiled(r"FORGE_.*|.*_PROXY|XDG_CONFIG_HOME|CURL_HOME", re.IGNORECASE)
 
 
 class WatchedApi(DemoApi):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import re
 import selectors
 import socket
 import sys
@@ -15,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Generic, NamedTuple, Protocol, Self, TypeVar
 from urllib.parse import urlsplit
 
+from ..compiled import compiled
 from ..errors import StepFailed
 from .endpoint import is_loopback_literal
 
@@ -24,7 +24,7 @@ _NAME = "localhost"
 _LARGEST_HEAD = 64 * 1024
 # A browser opens a handful; of more, the oldest is the least likely to be it.
 _MOST_CONNECTIONS = 32
-_REQUEST_LINE = re.compile(r"([A-Z]{1,20}) (\S{1,65536}) HTTP/1\.[01]")
+_REQUEST_LINE = compiled(r"([A-Z]{1,20}) (\S{1,65536}) HTTP/1\.[01]")
 
 
 class Place(NamedTuple):

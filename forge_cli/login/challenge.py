@@ -6,18 +6,19 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import field
 
+from ..compiled import compiled
 from ..frozen import immutable
 from ..models import FrozenDict
 
 # No pattern gives back what it took, so each character is looked at a few times at most.
-_GAP = re.compile(r"[ \t,]*+")
-_WORD = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]++")
-_EQUALS = re.compile(r"[ \t]*+=[ \t]*+")
-_TOKEN68 = re.compile(r"[ ]++([A-Za-z0-9._~+/-]++=*+)(?=[ \t]*+(?:,|\Z))")
-_QUOTED = re.compile(r'"((?:[^"\\]|\\.)*+)"?+', re.DOTALL)
+_GAP = compiled(r"[ \t,]*+")
+_WORD = compiled(r"[!#$%&'*+.^_`|~0-9A-Za-z-]++")
+_EQUALS = compiled(r"[ \t]*+=[ \t]*+")
+_TOKEN68 = compiled(r"[ ]++([A-Za-z0-9._~+/-]++=*+)(?=[ \t]*+(?:,|\Z))")
+_QUOTED = compiled(r'"((?:[^"\\]|\\.)*+)"?+', re.DOTALL)
 # More than a token: servers are known to leave out the quotes around URLs and base64.
-_BARE = re.compile(r'[^ \t,"]*+')
-_ESCAPED = re.compile(r"\\(.)", re.DOTALL)
+_BARE = compiled(r'[^ \t,"]*+')
+_ESCAPED = compiled(r"\\(.)", re.DOTALL)
 
 
 @immutable

@@ -10,19 +10,20 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 
+from ..compiled import compiled
 from ..frozen import immutable
 from ..models import expires_after
 from .definition import ClockTable, Expires, ExpiresTable, UntilTable
 from .pointer import pointer
 
 _UNITS = {"d": 86400, "h": 3600, "m": 60, "s": 1}
-_DURATION = re.compile("".join(rf"(?:(?P<{unit}>[0-9]+(?:\.[0-9]+)?)\s*{unit}\s*)?" for unit in _UNITS))
-_PLAIN = re.compile(r"[0-9]+(?:\.[0-9]+)?")
-_SIZE = re.compile(
+_DURATION = compiled("".join(rf"(?:(?P<{unit}>[0-9]+(?:\.[0-9]+)?)\s*{unit}\s*)?" for unit in _UNITS))
+_PLAIN = compiled(r"[0-9]+(?:\.[0-9]+)?")
+_SIZE = compiled(
     r"(?P<amount>[0-9]{1,18}(?:\.[0-9]{1,9})?)\s*(?:(?P<prefix>[kmgt])(?P<binary>i)?b|b)?", re.IGNORECASE | re.ASCII
 )
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
-_HTTP_DATE = re.compile(
+_HTTP_DATE = compiled(
     r"(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun), ([0-9]{2}) ("
     + "|".join(_MONTHS)
     + r") ([0-9]{4}) ([0-9]{2}):([0-9]{2}):([0-9]{2}) GMT"

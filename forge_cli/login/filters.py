@@ -6,7 +6,6 @@ import hashlib
 import hmac
 import json
 import math
-import re
 from base64 import b64encode, urlsafe_b64encode
 from binascii import a2b_base64
 from collections.abc import Callable, Mapping
@@ -15,6 +14,7 @@ from functools import partial
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
+from ..compiled import compiled
 from ..registry import Registry
 from .pattern import pattern_problem, searched
 from .pointer import check_pointer, pointer
@@ -27,8 +27,8 @@ _SECOND = 1_000_000
 # Names that no locale changes (RFC 9110, section 5.6.7; RFC 5322, section 3.3).
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
-_NUMBER = re.compile(r"-?[0-9]{1,15}(\.[0-9]{1,9})?")
-_BASE64 = re.compile(rb"([A-Za-z0-9+/]*)(={0,2})")
+_NUMBER = compiled(r"-?[0-9]{1,15}(\.[0-9]{1,9})?")
+_BASE64 = compiled(rb"([A-Za-z0-9+/]*)(={0,2})")
 # Characters. What is searched longer than this is no answer that anybody meant.
 _LONGEST_SEARCHED = 1024 * 1024
 

@@ -18,10 +18,8 @@ from ..transport.redirects import matched_path
 from .definition import CertificateTable, InjectTable
 from .scope import Scope
 from .template import parse
+from .work import COLON, COLON_HINT
 
-# RFC 7617, section 2: the first colon ends the user name.
-COLON = "has a colon, which Basic authentication cannot send"
-COLON_HINT = "correct what is filled in there"
 _WITH_BODY = ("POST", "PUT", "PATCH")
 
 

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from ipaddress import ip_address
 from typing import Any
 
+from ..compiled import compiled
 from ..models import HttpResponse
 from ..redact import REDACTOR
 from ..transport.redirects import Address, address
@@ -20,15 +21,15 @@ _LARGEST = 4096
 _SHORTEST_MASKED = 8
 
 # What no header field can carry (RFC 9110, section 5.5).
-_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
-_MAX_AGE = re.compile(r"(-?)0*([0-9]+)")
+_CONTROL = compiled(r"[\x00-\x08\x0a-\x1f\x7f]")
+_MAX_AGE = compiled(r"(-?)0*([0-9]+)")
 _LONGEST_AGE = 10**10
 
 # RFC 6265, section 5.1.1: dates as servers really send them.
-_DATE_TOKEN = re.compile(r"[^\t -/;-@\[-`{-~]+")
-_TIME = re.compile(r"([0-9]{1,2}):([0-9]{1,2}):([0-9]{1,2})(?:[^0-9].*)?", re.DOTALL)
-_DAY = re.compile(r"([0-9]{1,2})(?:[^0-9].*)?", re.DOTALL)
-_YEAR = re.compile(r"([0-9]{2,4})(?:[^0-9].*)?", re.DOTALL)
+_DATE_TOKEN = compiled(r"[^\t -/;-@\[-`{-~]+")
+_TIME = compiled(r"([0-9]{1,2}):([0-9]{1,2}):([0-9]{1,2})(?:[^0-9].*)?", re.DOTALL)
+_DAY = compiled(r"([0-9]{1,2})(?:[^0-9].*)?", re.DOTALL)
+_YEAR = compiled(r"([0-9]{2,4})(?:[^0-9].*)?", re.DOTALL)
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 
 

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import re
 
+from ..compiled import compiled
+
 # The look-behind and the greedy groups keep this to one look at each character. A quote that is not
 # closed takes the rest.
-_PIECE = re.compile(
+_PIECE = compiled(
     r"(?<![!#$%&'*+.^_`|~0-9A-Za-z-])(?P<name>[!#$%&'*+.^_`|~0-9A-Za-z-]++)[ \t]*+=[ \t]*+"
     r'(?:"(?P<quoted>(?:[^"\\]|\\.)*+)"?|(?P<plain>[^\s,;"]*+))'
     r'|"(?:[^"\\]|\\.)*+"?',
     re.DOTALL,
 )
-_ESCAPED = re.compile(r"\\(.)", re.DOTALL)
+_ESCAPED = compiled(r"\\(.)", re.DOTALL)
 
 
 def parameter(value: str, name: str) -> str | None:

@@ -11,13 +11,14 @@ import re
 import warnings
 from typing import Any, NamedTuple
 
+from ..compiled import compiled
 from ..registry import Registry
 
 LIMIT = 2.0
 """Seconds for one search."""
 # About what `re` does in half a second, as a power of ten.
 _MOST = 7.0
-_TOKEN = re.compile(
+_TOKEN = compiled(
     r"""(?P<again>\\[1-9]|\(\?P=\w+\)) | \\. | \[\^?\]?(?:\\.|[^\]\\])*\]
     | (?P<open>\((?:\?(?:P<\w+>|<?[=!]|[a-zA-Z-]*:|>)?)?) | (?P<close>\)) | (?P<or>\|)
     | (?P<repeat>[*+]|\{[0-9]*,?[0-9]*\}) | (?P<maybe>\?) | .""",

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
-_BAD_ESCAPE = re.compile(r"~(?![01])")
-_INDEX = re.compile(r"0|[1-9][0-9]{0,17}")
+from ..compiled import compiled
+
+_BAD_ESCAPE = compiled(r"~(?![01])")
+_INDEX = compiled(r"0|[1-9][0-9]{0,17}")
 
 
 def pointer(document: Any, text: str) -> Any:

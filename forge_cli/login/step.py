@@ -18,11 +18,10 @@ from ..registry import Registry
 from ..tokens.step import Cache, forgotten
 from .definition import ConditionTable, InvalidateTable, RefreshTable, RequestTable, StepTable
 from .expiry import duration
-from .inject import COLON, COLON_HINT
 from .predicate import answer_matches, condition_holds
 from .scope import Scope, outputs_of
 from .template import Reference, UndefinedReference, references, required
-from .work import Person, Result, StepKind, Work
+from .work import COLON, COLON_HINT, Person, Result, StepKind, Work
 
 if TYPE_CHECKING:
     from .jar import Jar

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import lru_cache
 from typing import Any, TypeVar
 
+from ..compiled import compiled
 from ..errors import ProfileError
 from ..frozen import immutable
 from .filters import FILTERS, Moment, octets_of, text_of
@@ -24,13 +25,13 @@ _Form = TypeVar("_Form", str, bytes)
 
 _SPACE = r"[ \t\r\n]"
 _NAME = r"[A-Za-z0-9_-]+"
-_MARK = re.compile(r"\$?\$\{")
-_GAP = re.compile(f"{_SPACE}*")
-_REFERENCE = re.compile(rf"{_NAME}(?:\.{_NAME})*")
-_QUOTED = re.compile(r"\"[^\"]*\"|'[^']*'")
-_FILTER = re.compile(_NAME)
+_MARK = compiled(r"\$?\$\{")
+_GAP = compiled(f"{_SPACE}*")
+_REFERENCE = compiled(rf"{_NAME}(?:\.{_NAME})*")
+_QUOTED = compiled(r"\"[^\"]*\"|'[^']*'")
+_FILTER = compiled(_NAME)
 # So few digits that the sum with a time is exact, and no number is too long to convert.
-_OFFSET = re.compile(rf"{_SPACE}+([+-]){_SPACE}+([0-9]{{1,12}}(?:\.[0-9]{{1,6}})?)(?![A-Za-z0-9_.-])")
+_OFFSET = compiled(rf"{_SPACE}+([+-]){_SPACE}+([0-9]{{1,12}}(?:\.[0-9]{{1,6}})?)(?![A-Za-z0-9_.-])")
 
 
 class TemplateError(ProfileError):

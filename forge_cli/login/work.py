@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
+from ..compiled import compiled
 from ..errors import NeedsPerson
 from ..frozen import immutable
 from ..models import Deadline, HttpRequest, HttpResponse
@@ -18,8 +18,11 @@ from .scope import Scope
 if TYPE_CHECKING:
     from .jar import Jar
 
+# RFC 7617, section 2: the first colon ends the user name.
+COLON = "has a colon, which Basic authentication cannot send"
+COLON_HINT = "correct what is filled in there"
 # No header can carry these (RFC 9110, section 5.5), and no shell variable a NUL.
-_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+_CONTROL = compiled(r"[\x00-\x08\x0a-\x1f\x7f]")
 
 
 class Result(NamedTuple):

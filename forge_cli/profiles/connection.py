@@ -8,13 +8,14 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from ..compiled import compiled
 from .document import Place
 from .kinds import Problem, written
 
-_HTTP = re.compile(r"https?://[^\s/\\?#]", re.IGNORECASE)
-_FILLED = re.compile(r"\$\{[^}]*\}")
-_HOST = re.compile(r"(?:\[[0-9A-Fa-f:.%]+\]|[^\s:\[\]]+)(?::(?P<port>[0-9]{0,5}))?")
-_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
+_HTTP = compiled(r"https?://[^\s/\\?#]", re.IGNORECASE)
+_FILLED = compiled(r"\$\{[^}]*\}")
+_HOST = compiled(r"(?:\[[0-9A-Fa-f:.%]+\]|[^\s:\[\]]+)(?::(?P<port>[0-9]{0,5}))?")
+_SCHEME = compiled(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 
 
 def problems(profile: Mapping[str, Any]) -> Iterator[Problem]:

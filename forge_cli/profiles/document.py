@@ -10,6 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from ..compiled import compiled
 from ..errors import ProfileError
 from ..frozen import immutable
 from ..login.template import nearest
@@ -18,8 +19,8 @@ from . import positions
 LARGEST = 1024 * 1024
 _DEEPEST = 100
 # The time tomllib takes for a dotted key grows with the square of its parts.
-_LONG_KEY = re.compile(rf"""(?<![\w.-])(?:(?:[\w-]++|"[^"\n]*+"|'[^'\n]*+')[ \t]*+\.[ \t]*+){{{_DEEPEST}}}""")
-_FAULT = re.compile(r"(.*) \(at (?:line (\d+), column (\d+)|end of document)\)", re.DOTALL)
+_LONG_KEY = compiled(rf"""(?<![\w.-])(?:(?:[\w-]++|"[^"\n]*+"|'[^'\n]*+')[ \t]*+\.[ \t]*+){{{_DEEPEST}}}""")
+_FAULT = compiled(r"(.*) \(at (?:line (\d+), column (\d+)|end of document)\)", re.DOTALL)
 
 Place = positions.Path
 Table = dict[str, Any]

@@ -8,10 +8,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ..compiled import compiled
 from . import toml
 
-_HEADER = re.compile(r"\s*\[\[?\s*([A-Za-z0-9_-]+)[^=]*\]\]?\s*(#.*)?$")
-_KEY = re.compile(r"\s*([A-Za-z0-9_.-]+)\s*=")
+_HEADER = compiled(r"\s*\[\[?\s*([A-Za-z0-9_-]+)[^=]*\]\]?\s*(#.*)?$")
+_KEY = compiled(r"\s*([A-Za-z0-9_.-]+)\s*=")
 
 
 @dataclass

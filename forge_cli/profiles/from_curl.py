@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
+from ..compiled import compiled
 from ..curl.hiding import Variable, Variables, without_secrets
 from ..curl.imported import Form, FromFile, Imported, Json, Multipart, Raw
 from ..errors import UsageError
@@ -19,11 +20,11 @@ from .from_request import OF_ONE_REQUEST
 Place = str | Mapping[str, str]
 """Where an output is: a JSON pointer, or a table of `extract`."""
 
-_REFERENCE = re.compile(r"\$\{\s*(?:steps|vars|secrets|env|now|uuid|nonce)\b[^{}]*\}")
-_STEP = re.compile(r"steps\.([A-Za-z0-9_-]+)")
-_VARIABLE = re.compile(r"\$\{?([A-Za-z_][A-Za-z0-9_]*)\}?")
+_REFERENCE = compiled(r"\$\{\s*(?:steps|vars|secrets|env|now|uuid|nonce)\b[^{}]*\}")
+_STEP = compiled(r"steps\.([A-Za-z0-9_-]+)")
+_VARIABLE = compiled(r"\$\{?([A-Za-z_][A-Za-z0-9_]*)\}?")
 # What belongs to a connection or a browser rather than to a login.
-_LEFT_OUT = re.compile(
+_LEFT_OUT = compiled(
     r"content-length|host|connection|accept-encoding|sec-.*|upgrade-insecure-requests|priority|te|if-.*|keep-alive",
     re.IGNORECASE,
 )

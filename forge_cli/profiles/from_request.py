@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
+from ..compiled import compiled
 from ..curl.imported import Imported
 from ..errors import UsageError
 from ..redact import sensitive
@@ -15,12 +16,12 @@ from . import toml
 from .draft import prefix
 
 # What belongs to one request, to a browser or to the connection rather than to an API.
-OF_ONE_REQUEST = re.compile(
+OF_ONE_REQUEST = compiled(
     r"content-.*|accept-encoding|connection|host|if-.*|range|sec-.*|upgrade-insecure-requests|priority|te|dnt|origin"
     r"|referer|pragma|cache-control|keep-alive|expect|transfer-encoding|alt-used|authority|idempotency-key",
     re.IGNORECASE,
 )
-_VARIABLE = re.compile(r"\$([A-Za-z_][A-Za-z0-9_]*)")
+_VARIABLE = compiled(r"\$([A-Za-z_][A-Za-z0-9_]*)")
 
 
 @dataclass(frozen=True)

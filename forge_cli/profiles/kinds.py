@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from ..compiled import compiled
 from ..errors import ProfileError
 from ..frozen import immutable
 from ..login import expiry, extract, predicate
 from ..login.template import Template, nearest, parse
 from ..models import TOKEN
 from ..registry import Registry
-from ..retry import RETRIES
 from ..tokens.storage import STORAGES
 from .positions import Path
 
@@ -89,7 +88,7 @@ SHAPES = {str: TEXT, bool: BOOLEAN, int: INTEGER, float: FLOAT, list: ARRAY, dic
 _LARGEST_COUNT = 1_000_000
 _NO_JSON = "a date or time has no JSON form: write it as text"
 _METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS")
-BREAK = re.compile(r"[\r\n\0]")
+BREAK = compiled(r"[\r\n\0]")
 """What ends a line, or a text, and no header field can have (RFC 9110, section 5.5)."""
 _BREAKS = {"\r": "a line break", "\n": "a line break", "\0": "a NUL"}
 
@@ -267,10 +266,11 @@ def _variable(value: Any, path: Path, reading: Reading) -> Any:
     return reading.problem(path, "must be the name of an environment variable, without its value")
 
 
-def _row(registry: Registry, *, but: Sequence[str] = ()) -> Read:
+def _row(table: Callable[[], Registry], *, but: Sequence[str] = ()) -> Read:
     """A row of a table; `but` are those that only programs can use."""
 
     def check(value: Any, path: Path, reading: Reading) -> Any:
+        registry = table()
         if value in registry and value not in but:
             return value
         legal = [name for name in registry if name not in but]
@@ -278,6 +278,9 @@ def _row(registry: Registry, *, but: Sequence[str] = ()) -> Read:
 
     return check
 
+
+_TABLES = Registry("table", {"retries": "forge_cli.retry:RETRIES"})
+"""Tables that stand beside what costs time to import."""
 
 LABELS: Mapping[str, Kind] = {
     "template": Kind((TEXT,), _template),
@@ -300,8 +303,8 @@ LABELS: Mapping[str, Kind] = {
     "status": Kind((INTEGER,), _in_range(100, 599)),
     "factor": Kind((INTEGER, FLOAT), _factor, "a number"),
     "plain": Kind((TEXT, INTEGER, FLOAT, BOOLEAN), _plain, "text, a number, true or false"),
-    "storage": Kind((TEXT,), _row(STORAGES, but=("django",))),
-    "retry strategy": Kind((TEXT,), _row(RETRIES)),
+    "storage": Kind((TEXT,), _row(lambda: STORAGES, but=("django",))),
+    "retry strategy": Kind((TEXT,), _row(lambda: _TABLES.load("retries"))),
     "profile": Kind((TABLE,), as_it_is),
 }
 """The label of an `Annotated` type hint -> how its values are read."""

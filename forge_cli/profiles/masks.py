@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from ..compiled import compiled
 from ..redact import MASK, REDACTOR, sensitive
 from .document import Place
 
-_SLOT = re.compile(r"(\$\{[\w.\- |?+()]*\})")
+_SLOT = compiled(r"(\$\{[\w.\- |?+()]*\})")
 # A header of any name that is written as Authorization is.
-_CREDENTIAL = re.compile(r"(?:bearer|basic|token|apikey) \S", re.IGNORECASE)
-_SCHEME = re.compile(r"[A-Za-z]+ ")
+_CREDENTIAL = compiled(r"(?:bearer|basic|token|apikey) \S", re.IGNORECASE)
+_SCHEME = compiled(r"[A-Za-z]+ ")
 
 
 def shown(value: Any, place: Place) -> Any:

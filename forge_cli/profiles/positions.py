@@ -13,6 +13,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 
+from ..compiled import compiled
+
 Path = tuple[str | int, ...]
 
 # Possessive quantifiers stand on single characters only: on groups, the `re` of early releases of Python 3.11
@@ -24,10 +26,10 @@ _STRING = (
     r"|'''[^']*+(?:'{1,2}(?!')[^']*+)*'{3,5}"
     rf"|{_BASIC}|{_LITERAL}"
 )
-_SPACE = re.compile(r"[ \t\n]*+(?:#[^\n]*+[ \t\n]*+)*")
-_KEY = re.compile(rf"[ \t]*+([A-Za-z0-9_-]++|{_BASIC}|{_LITERAL})[ \t]*+")
-_SCALAR = re.compile(rf"{_STRING}|[^,\]}}#\n]++", re.DOTALL)
-_BRACKET = re.compile(rf"{_STRING}|#[^\n]*+|[\[{{]|[\]}}]", re.DOTALL)
+_SPACE = compiled(r"[ \t\n]*+(?:#[^\n]*+[ \t\n]*+)*")
+_KEY = compiled(rf"[ \t]*+([A-Za-z0-9_-]++|{_BASIC}|{_LITERAL})[ \t]*+")
+_SCALAR = compiled(rf"{_STRING}|[^,\]}}#\n]++", re.DOTALL)
+_BRACKET = compiled(rf"{_STRING}|#[^\n]*+|[\[{{]|[\]}}]", re.DOTALL)
 
 
 def positions(text: str) -> Mapping[Path, int]:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import re
 import shlex
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from ..compiled import compiled
 from .document import Document, Place
 from .trust import programs
 
-_ORIGIN = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^/?#\s]*")
-_VARIABLE = re.compile(r"\$\{[^}]*?\benv\.([A-Za-z0-9_-]+)")
+_ORIGIN = compiled(r"[A-Za-z][A-Za-z0-9+.-]*://[^/?#\s]*")
+_VARIABLE = compiled(r"\$\{[^}]*?\benv\.([A-Za-z0-9_-]+)")
 _FILE_KEYS = frozenset({"file", "cert", "key", "verify", "client_cert"})
 _CLASS_KEYS = frozenset({"strategy", "kind", "storage"})
 

@@ -13,6 +13,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
+from ..compiled import compiled
 from ..errors import ProfileError
 from ..login.definition import Pattern, key, table
 from .document import Document, load_document
@@ -25,7 +26,7 @@ from .validate import check, describe
 
 BUILT_IN = Path(__file__).parent / "recipes"
 """Where the recipes are that come with forge."""
-_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_NAME = compiled(r"[A-Za-z0-9_-]{1,64}")
 _PEOPLE = ("authorization-code", "device-code")
 _PEOPLES_STEPS = ("browser", "device", "prompt")
 

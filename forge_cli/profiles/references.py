@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from ..compiled import compiled
 from ..login.steps import STEPS
 from ..login.template import Reference
 from .kinds import Problem, Use, unknown
 from .positions import Path
 
-NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
+NAME = compiled(r"[A-Za-z0-9_-]{1,64}")
 _ALONE = ("base_url", "now", "uuid", "nonce")
 _FORMS = {
     **{head: f"${{{head}}}" for head in _ALONE},

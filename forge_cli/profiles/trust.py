@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import re
 import stat
 import tomllib
 from collections.abc import Iterator, Mapping
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from .. import files
+from ..compiled import compiled
 from ..errors import ProfileError, StorageError
 from ..files.places import Notice
 from .document import LARGEST, Document
@@ -22,7 +22,7 @@ from .toml import key, spelled
 PROJECT_FILE = ".forge.toml"
 VERSION = 1
 
-_DIGEST = re.compile(r"[0-9a-f]{64}")
+_DIGEST = compiled(r"[0-9a-f]{64}")
 # Seconds. The lock is held for one read and one write.
 _LOCK_SECONDS = 10.0
 _SEPARATORS = tuple(filter(None, (os.sep, os.altsep)))

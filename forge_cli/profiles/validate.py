@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from typing import Any
 
+from ..compiled import compiled
 from ..login.template import nearest
 from . import connection, header_names, references
 from .document import BrokenFamily, Document, Place, lineage, merged
@@ -16,10 +17,10 @@ from .reader import keys, read, read_shared
 from .references import NAME
 from .schema import CompositeAuth, FileTable, ProfileTable, SharedAuth
 
-_PROFILE_NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_PROFILE_NAME = compiled(r"[A-Za-z0-9._-]{1,64}")
 # A name becomes a file name, and Windows keeps these for devices, with any extension.
-_DEVICE = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?", re.IGNORECASE)
-_BARE = re.compile(r"[A-Za-z0-9_-]+")
+_DEVICE = compiled(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?", re.IGNORECASE)
+_BARE = compiled(r"[A-Za-z0-9_-]+")
 # No legal name is longer.
 _LONGEST_SHOWN = 64
 

@@ -11,6 +11,7 @@ import requests
 from urllib3.exceptions import HTTPError
 from urllib3.response import BaseHTTPResponse
 
+from ..compiled import compiled
 from ..errors import IncompleteResponseException
 from ..events import Timing
 from ..models import Headers
@@ -18,7 +19,7 @@ from .deadline import limited
 from .decode import decoded
 from .failures import Attempt, body_failure, timed_out
 
-_CHARSET = re.compile(r";\s*charset\s*=\s*(?:\"([^\"]*)\"|'([^']*)'|([^\s;]+))", re.IGNORECASE)
+_CHARSET = compiled(r";\s*charset\s*=\s*(?:\"([^\"]*)\"|'([^']*)'|([^\s;]+))", re.IGNORECASE)
 _BODILESS = frozenset({204, 304})
 _CHUNK = 65536
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import ipaddress
 import queue
-import re
 import socket
 import ssl
 import threading
@@ -19,6 +18,7 @@ from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConn
 from urllib3.util import SKIP_HEADER
 from urllib3.util.connection import allowed_gai_family
 
+from ..compiled import compiled
 from ..events import Timing
 from ..models import Deadline
 from .head import Response
@@ -26,7 +26,7 @@ from .head import Response
 # One socket call sends at most this much, so that a slow but steady upload is not idle.
 _SEND_BYTES = 65536
 # A field that nothing has to be looked at any closer for.
-_PLAIN_FIELD = re.compile(r"[!-9;-~]+: [^\r\n\0]*")
+_PLAIN_FIELD = compiled(r"[!-9;-~]+: [^\r\n\0]*")
 
 # The methods of which the library knows whether a missing body is announced (RFC 9110, section 8.6).
 _PLAIN_METHODS = frozenset("GET HEAD DELETE TRACE OPTIONS CONNECT POST PUT PATCH".split())

@@ -8,11 +8,12 @@ import re
 from collections.abc import Mapping
 from dataclasses import field
 
+from ..compiled import compiled
 from ..errors import RequestBuildException
 from ..frozen import immutable_by_name
 from .redirects import Address, address
 
-_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
+_SCHEME = compiled(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 _CA_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE", "SSL_CERT_DIR")
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import http.client
 import os
-import re
 import socket
 import ssl
 from collections.abc import Iterator
@@ -14,6 +13,7 @@ from typing import NamedTuple, TypeVar
 import requests
 from urllib3.exceptions import ConnectTimeoutError, InvalidHeader, NameResolutionError, NewConnectionError, ProxyError
 
+from ..compiled import compiled
 from ..errors import (
     ConnectionException,
     HttpClientException,
@@ -27,7 +27,7 @@ from .head import HeadCut
 
 Cause = TypeVar("Cause", bound=BaseException)
 
-_TUNNEL = re.compile(r"Tunnel connection failed: (\d{3})")
+_TUNNEL = compiled(r"Tunnel connection failed: (\d{3})")
 _UNREACHABLE = {errno.ENETUNREACH, errno.EHOSTUNREACH, errno.EADDRNOTAVAIL}
 
 

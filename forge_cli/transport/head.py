@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import http.client
-import re
 from typing import Any
+
+from ..compiled import compiled
 
 # "100 Continue" and its kind before the answer; real servers send one or two.
 _MOST_INFORMATIONAL = 20
 # The fields of a head as almost every server writes them: one a line, none folded, nothing else between them.
-_PLAIN_HEAD = re.compile(rb"(?:[!-9;-~]+:[^\r\n]*\r\n)+\r\n")
-_PLAIN_FIELD = re.compile(r"([!-9;-~]+):[ \t]*([^\r\n]*)\r\n")
+_PLAIN_HEAD = compiled(rb"(?:[!-9;-~]+:[^\r\n]*\r\n)+\r\n")
+_PLAIN_FIELD = compiled(r"([!-9;-~]+):[ \t]*([^\r\n]*)\r\n")
 _MOST_FIELDS = 100  # as the standard library has it
 
 

@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import Any
 from urllib.parse import quote, unquote_plus, urlsplit
 
+from ..compiled import compiled
 from ..errors import RedirectException, RequestBuildException
 from ..frozen import immutable
 from ..models import Headers, PreparedRequest
@@ -18,20 +19,20 @@ from ..redact import sensitive
 
 # Stricter than RFC 3986: where parsers are known to disagree (a backslash, a blank, a missing "//", two
 # "@"), the host that is compared and the host that is connected to could differ, so nothing matches.
-_URL = re.compile(
+_URL = compiled(
     r"(?P<scheme>https?)://(?:[^/?#@\\\x00-\x20\x7f]*@)?(?P<host>\[[0-9a-f:.]+\]|[^/?#@:\\\[\]\x00-\x20\x7f]+)"
     r"(?::(?P<port>[0-9]{0,5}))?(?P<rest>(?:[/?#].*)?)",
     re.IGNORECASE | re.ASCII | re.DOTALL,
 )
-_ASCII_HOST = re.compile(r"[a-z0-9_-]{1,63}(?:\.[a-z0-9_-]{1,63})*\.?")
-_IPV4_END = re.compile(r"(?:^|\.)(?:[0-9]+|0x[0-9a-f]*)$")
-_DOTS = re.compile("[.\u3002\uff0e\uff61]")
-_ESCAPE = re.compile("%[0-9A-Fa-f]{2}")
-_UNRESERVED = re.compile("[A-Za-z0-9_.~-]")
-_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")
-_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
-_NEVER_IN_URL = re.compile(r"[^\x21-\x7e]")
-_UNSAFE_IN_URL = re.compile(r"[^\x21-\x7e]|[\"<>\\^`{|}]")
+_ASCII_HOST = compiled(r"[a-z0-9_-]{1,63}(?:\.[a-z0-9_-]{1,63})*\.?")
+_IPV4_END = compiled(r"(?:^|\.)(?:[0-9]+|0x[0-9a-f]*)$")
+_DOTS = compiled("[.\u3002\uff0e\uff61]")
+_ESCAPE = compiled("%[0-9A-Fa-f]{2}")
+_UNRESERVED = compiled("[A-Za-z0-9_.~-]")
+_SCHEME = compiled(r"([A-Za-z][A-Za-z0-9+.-]*):")
+_CONTROL = compiled(r"[\x00-\x1f\x7f]")
+_NEVER_IN_URL = compiled(r"[^\x21-\x7e]")
+_UNSAFE_IN_URL = compiled(r"[^\x21-\x7e]|[\"<>\\^`{|}]")
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 _FOLLOWED = frozenset({301, 302, 303, 307, 308})

@@ -54,6 +54,7 @@ def test_version_and_help_load_almost_nothing(words: list[str]) -> None:
         "forge_cli.cli.run",
         "forge_cli.cli.streams",
         "forge_cli.cli.variables",
+        "forge_cli.compiled",
         "forge_cli.errors",
         "forge_cli.redact",
         "forge_cli.registry",

@@ -19,6 +19,7 @@ from ...models import HttpRequest
 from ...pages import PageRule
 from ...profiles.build import Profile
 from ...redact import REDACTOR
+from ...registry import Registry
 from ..client import build_client
 from ..completers import completed
 from ..context import Context
@@ -40,7 +41,6 @@ from ..paginate import PageOptions, check_pages, paged
 from ..progress import progress
 from ..request import RequestOptions, build_request, credential
 from ..run import section
-from .curl import export
 
 _EXAMPLE = """\
 \b
@@ -50,6 +50,7 @@ ITEM is  Header:value  name==query  field=text  field:=json  field@file  @body
 URL is a path below the profile's base_url, or absolute.
 """
 
+_INSTEAD = Registry("option", {"--curl": "forge_cli.cli.commands.curl:export"})
 _instead = section(
     "Instead of sending",
     click.option("--offline", is_flag=True, help="Print the request; open no connection."),
@@ -119,6 +120,7 @@ def run(context: Context, method: str, url: str, items: tuple[str, ...] | Items,
     if as_curl and offline:
         raise UsageError("--curl and --offline both print the request", hint="choose one")
     if as_curl:
+        export: Callable[..., int] = _INSTEAD.load("--curl")
         return export(context, method, url, items, options, style, reveal=reveal, shell=shell or "posix")
     for name, given in (("--as", style), ("--reveal", reveal), ("--shell", shell)):
         if given:

@@ -17,7 +17,9 @@ FORMATS = Registry(
 )
 """`--format` -> a function that takes a `Content` and a `Look` and yields text."""
 
-LISTINGS = Registry("listing", {"table": f"{_HERE}.table:table"})
-"""How forge's own lists are written; a row of its own, because rich is loaded only for those."""
+LISTINGS = Registry("listing", {"table": f"{_HERE}.table:table", "json": f"{_HERE}.json:pretty"})
+"""How forge's own lists are written; rows, because what draws a table or lays JSON out is loaded only for those."""
+
+PRETTY = ("auto", "all", "colors", "format", "none")
 
 SELECTORS = Registry("option", {"--select": f"{_HERE}.select:compiled"}, extras={"--select": "jmespath"})

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from urllib.parse import unquote, urlsplit
 
+from ...compiled import compiled
 from ...models import Headers, PreparedRequest
 from ...redact import Redactor
 from .text import paint, visible_line
 
 # What stands for a value that is not there is for people; on the wire it would be percent-encoded.
-_STANDS_FOR = re.compile(r"%3C(?:token%3A[A-Za-z0-9_-]+|redacted)%3E")
+_STANDS_FOR = compiled(r"%3C(?:token%3A[A-Za-z0-9_-]+|redacted)%3E")
 
 
 def request_head(prepared: PreparedRequest, color: bool, redactor: Redactor) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
+from ...compiled import compiled
 from .scanning import Unfit, scanned
 from .text import RESET, STYLES, unsafe, visible
 
@@ -14,17 +15,17 @@ _SCALAR = r"-?[0-9][0-9.eE+-]*|true|false|null|NaN|-?Infinity"
 _SPACE = r"[ \t\r\n]*+"
 # One match is a whole member where it can be: key, value, and the mark after it. Fewer matches is
 # what makes this fast. Groups: a string, the colon that makes it a key, the value, a bare value, a mark.
-_MEMBER = re.compile(
+_MEMBER = compiled(
     rf"{_SPACE}(?:({_STRING})(?:{_SPACE}(:){_SPACE}({_STRING}|{_SCALAR})?)?|({_SCALAR}))?{_SPACE}([,\[\]{{}}]|\Z)?",
     re.DOTALL,
 )
 # The beginning of a member: what the end of a piece may have cut.
-_CUT = re.compile(
+_CUT = compiled(
     rf"{_SPACE}(?:{_STRING}{_SPACE}(?::{_SPACE})?+)?+"
     r'(?:"[^"\\]*+(?:\\.[^"\\]*+)*+\\?+|[0-9.eE+-]*+|t[rue]{0,3}|f[alse]{0,4}|n[ul]{0,3}|Na?|-?I[nfity]{0,7})',
     re.DOTALL,
 )
-_TOKEN = re.compile(rf"({_STRING})({_SPACE}:)?|({_SCALAR})|\"", re.DOTALL)
+_TOKEN = compiled(rf"({_STRING})({_SPACE}:)?|({_SCALAR})|\"", re.DOTALL)
 # Deeper levels are not indented further: 100,000 nested arrays must not become gigabytes of spaces.
 _DEEPEST = 32
 _MOST_OPEN = 10_000_000

@@ -12,7 +12,6 @@ from .content import Look
 from .text import Stream, color_wanted
 
 PARTS = {"H": "request head", "B": "request body", "h": "response head", "b": "response body", "m": "metadata"}
-PRETTY = ("auto", "all", "colors", "format", "none")
 
 # Formats that make something else of the body: its head would be in the way.
 _ALONE = ("exchange",)

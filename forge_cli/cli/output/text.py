@@ -6,11 +6,13 @@ import re
 from collections.abc import Mapping
 from typing import Protocol
 
+from ...compiled import compiled
+
 # C0 but tab and newline, DEL and C1 move the cursor or start sequences; the bidi controls (Unicode
 # Standard Annex 9) reorder what is read; a lone surrogate cannot be encoded at all.
 _INVISIBLE = "\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u206f\ud800-\udfff"
-_UNSAFE = re.compile(f"[{_INVISIBLE}]")
-_UNSAFE_IN_LINE = re.compile(f"[\n{_INVISIBLE}]")
+_UNSAFE = compiled(f"[{_INVISIBLE}]")
+_UNSAFE_IN_LINE = compiled(f"[\n{_INVISIBLE}]")
 
 RESET = "\x1b[0m"
 STYLES: Mapping[str, str] = {

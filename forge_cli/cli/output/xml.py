@@ -5,18 +5,19 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 
+from ...compiled import compiled
 from .scanning import Unfit, scanned
 from .text import paint, unsafe, visible
 
 _NAME = r"[^\s<>/\"'=!?]+"
 _QUOTED = r"\"[^\"<]*+\"|'[^'<]*+'"
-_MARKUP = re.compile(
+_MARKUP = compiled(
     r"(?P<comment><!--.*?-->)|(?P<data><!\[CDATA\[.*?\]\]>)|(?P<instruction><\?.*?\?>)"
     rf"|(?P<doctype><!DOCTYPE(?:[^\[\"'>]|{_QUOTED})*+(?:\[(?:[^\]\"']|\"[^\"]*+\"|'[^']*+')*+\]\s*+)?+>)"
     rf"|</(?P<closing>{_NAME})\s*+>|<(?P<opening>{_NAME})(?P<attributes>(?:[^\"'<>]|{_QUOTED})*+)>|(?P<text>[^<]++)",
     re.DOTALL,
 )
-_ATTRIBUTE = re.compile(rf"({_NAME})(\s*=\s*)({_QUOTED})")
+_ATTRIBUTE = compiled(rf"({_NAME})(\s*=\s*)({_QUOTED})")
 _DEEPEST = 32
 _MOST_OPEN = 1_000_000
 

@@ -7,14 +7,15 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from urllib.parse import quote, unquote_to_bytes
 
+from ...compiled import compiled
 from ...encode import FORM
 from ...errors import RequestBuildException
 from ...models import TOKEN, PreparedRequest
 from ...transport.redirects import address
 
-_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+_CONTROL = compiled(r"[\x00-\x08\x0a-\x1f\x7f]")
 _ASCII = bytes(range(128)).decode()
-_JSON = re.compile(r"application/(?:[\w.+-]*\+)?json", re.IGNORECASE)
+_JSON = compiled(r"application/(?:[\w.+-]*\+)?json", re.IGNORECASE)
 
 Pair = tuple[str, str]
 

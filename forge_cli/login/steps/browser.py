@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar, NamedTuple, Protocol, runtime_checkable
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
+from ...compiled import compiled
 from ...errors import ProfileError, StepFailed, TimeoutException
 from ...models import Deadline
 from ...redact import REDACTOR
@@ -30,7 +31,7 @@ _TURN = 0.2
 _MOST_FIELDS = 50
 _TEXT_SHOWN = 500
 _OWN = ("response_type", "redirect_uri", "state", "code_challenge", "code_challenge_method")
-_FIELD = re.compile(r"(?:^|[?&#])(?:code|error)=")
+_FIELD = compiled(r"(?:^|[?&#])(?:code|error)=")
 
 
 @runtime_checkable

@@ -9,6 +9,7 @@ import time
 from collections.abc import Mapping
 from typing import Any, ClassVar, NamedTuple
 
+from ...compiled import compiled
 from ...errors import ConnectionException, StepFailed, TimeoutException
 from ...models import HttpRequest, HttpResponse
 from ...redact import REDACTOR
@@ -37,7 +38,7 @@ _SLOWER = 5.0
 _EXPIRES_IN = 900.0
 _TEXT_SHOWN = 500
 # No space or control character, so that a browser and a terminal see the same address.
-_WEB = re.compile(r"https?://[^\s\x00-\x20\x7f-\x9f]+", re.IGNORECASE)
+_WEB = compiled(r"https?://[^\s\x00-\x20\x7f-\x9f]+", re.IGNORECASE)
 
 _START: Extract = {
     "device_code": "/device_code",

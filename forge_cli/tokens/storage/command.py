@@ -5,13 +5,13 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
-import re
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import NamedTuple
 from urllib.parse import quote
 
 from ... import files, programs
+from ...compiled import compiled
 from ...errors import ProfileError, StorageError
 from ...interfaces import TokenStorageInterface
 from ...models import TokenData
@@ -22,7 +22,7 @@ from .text import from_text, to_text
 logger = logging.getLogger(__name__)
 
 _PLACE = "{key}"
-_LEADS = re.compile(r"\A[.~-]")
+_LEADS = compiled(r"\A[.~-]")
 # Characters of a key that are passed on: many programs make it a file name, which may have 255.
 _LONGEST = 150
 

@@ -6,7 +6,6 @@ import hashlib
 import logging
 import math
 import os
-import re
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
@@ -18,6 +17,7 @@ from django.core.cache.backends.base import InvalidCacheBackendError
 from django.core.exceptions import ImproperlyConfigured
 from django.db import connections
 
+from ...compiled import compiled
 from ...errors import StorageError
 from ...interfaces import TokenStorageInterface
 from ...models import TokenData, aware
@@ -30,7 +30,7 @@ logger = logging.getLogger(__name__)
 # Seconds that a token is kept at least: its reader decides by a clock of its own.
 _SHORTEST = 60
 # What every cache of Django takes as a key; memcached is the strictest.
-_PORTABLE = re.compile("[!-~\x80-\ud7ff\ue000-\U0010ffff]*")
+_PORTABLE = compiled("[!-~\x80-\ud7ff\ue000-\U0010ffff]*")
 _LONGEST = 250
 
 

@@ -6,7 +6,6 @@ import contextlib
 import hashlib
 import logging
 import os
-import re
 import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
@@ -20,6 +19,7 @@ from keyring.backends import chainer, fail, null
 from keyring.errors import InitError, KeyringLocked, NoKeyringError, PasswordDeleteError
 
 from ... import files
+from ...compiled import compiled
 from ...errors import StorageError
 from ...interfaces import TokenStorageInterface
 from ...models import TokenData
@@ -37,7 +37,7 @@ _SHORT = 20.0
 _PIECE = 1200
 # A token that is just being replaced is read again.
 _TRIES = 3
-_SPLIT = re.compile(r"split ([ab]) (\d{1,4}) ([0-9a-f]{16})")
+_SPLIT = compiled(r"split ([ab]) (\d{1,4}) ([0-9a-f]{16})")
 _GENERATIONS = "ab"
 _ELSEWHERE = "choose another place: `storage` in [profiles.NAME.tokens], or FORGE_TOKEN_STORAGE"
 

@@ -132,7 +132,10 @@ def test_a_refused_side_effect_names_yes(
 
 
 def test_a_side_effect_of_a_person_is_not_had_by_yes(forge: Forge, write: Callable[[str], Path]) -> None:
-    step = '[profiles.api.auth.steps.code]\nkind = "prompt"\ntext = "Code"\nhidden = false\nside_effect = true\ncache = "store"\n'
+    step = (
+        '[profiles.api.auth.steps.code]\nkind = "prompt"\ntext = "Code"\nhidden = false\n'
+        'side_effect = true\ncache = "store"\n'
+    )
     write(ONCE[: ONCE.index("[profiles.api.auth.steps")] + step)
     assert forge("token", "login", tty=True, input="code-1\n").exit_code == 0
     refused = forge("token", "refresh")

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from typing import Any, NamedTuple
 
+from ....compiled import compiled
 from ....curl import quote
 from ....errors import ProfileError, UsageError
 from ....profiles.addition import ProfileFile
@@ -24,7 +25,7 @@ from .recipes import found
 from .writing import variables_of, where_it_is
 
 _WHERE = "env:NAME, file:PATH, keyring:SERVICE/USER, command:PROGRAM ARGUMENTS or prompt"
-_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_VARIABLE = compiled(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
 class _Answers(NamedTuple):

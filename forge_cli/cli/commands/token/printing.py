@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from ...context import Context
 from ...output import LISTINGS
-from ...output.json import pretty
 from ...output.text import color_wanted
 
 
@@ -16,6 +15,7 @@ def print_json(context: Context, value: Any) -> int:
     """A value as JSON; in colour on a terminal."""
     text = json.dumps(value, indent=2, ensure_ascii=False)
     if context.stdout.isatty():
+        pretty: Callable[..., str] = LISTINGS.load("json")
         text = pretty(text, color=color_wanted(context.stdout, context.environ))
     context.stdout.write(f"{text}\n")
     return 0

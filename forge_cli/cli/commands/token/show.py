@@ -6,7 +6,7 @@ import re
 
 import click
 
-from ....curl import iter_params, quote
+from .... import curl
 from ....errors import UsageError
 from ....models import Deadline, HttpRequest, RequestContext, TokenData
 from ....profiles.build import Profile
@@ -104,7 +104,7 @@ def _credential_headers(context: Context, profile: Profile, deadline: Deadline |
     headers = dict(request.headers or {})
     if request.cookies:
         headers["Cookie"] = "; ".join(f"{key}={value}" for key, value in request.cookies.items())
-    for parameter, _ in iter_params(request.params):
+    for parameter, _ in curl.iter_params(request.params):
         context.notice(f"the query parameter {parameter!r} is a credential too, and no header")
     for key, value in headers.items():
         if re.search(r"[\r\n\0]", value):
@@ -114,7 +114,7 @@ def _credential_headers(context: Context, profile: Profile, deadline: Deadline |
 
 def _print_env(context: Context, profile: Profile, step: str | None, deadline: Deadline | None) -> int:
     for name, value in variables(profile, step, deadline).items():
-        context.stdout.write(f"export {name}={quote(value)}\n")
+        context.stdout.write(f"export {name}={curl.quote(value)}\n")
     return 0
 
 
