@@ -19,6 +19,7 @@ import pytest
 
 from forge_cli.files import config_dir
 from forge_cli.redact import REDACTOR
+from tests.canaries import Canaries
 from tests.server import Server
 
 STRICT = os.environ.get("FORGE_REQUIRE_SERVERS") == "1"
@@ -37,11 +38,15 @@ _AMBIENT = re.compile(
 hypothesis.settings.register_profile("forge", deadline=None, derandomize="CI" in os.environ)
 hypothesis.settings.load_profile("forge")
 
+# The address of a login by browser is for the person at the terminal; these two are worth nothing elsewhere.
+_SHOWN = re.compile(r"(?<=[?&])(state|nonce)=[\w-]+")
+
 _passed = pytest.StashKey[bool]()
 
 
-def pytest_configure() -> None:
+def pytest_configure(config: pytest.Config) -> None:
     """See that child processes of tests can be interrupted: a shell may have told this one to ignore SIGINT."""
+    config.addinivalue_line("markers", "shows_secrets(reason): what this test runs shows secrets, and why it may")
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
@@ -74,6 +79,23 @@ def own_secrets() -> Iterator[None]:
     """What one test made secret is ordinary text for the next: the redactor lives as long as the process."""
     yield
     REDACTOR.clear()
+
+
+@pytest.fixture(autouse=True)
+def canaries(
+    request: pytest.FixtureRequest, own_home: Path, own_secrets: None, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Canaries]:
+    """Plants secrets; a run that writes one anywhere but into the store fails its test.
+
+    What the program itself knows to be secret counts as planted in every test, on standard error.
+    """
+    planted = Canaries(monkeypatch)
+    marker = request.node.get_closest_marker("shows_secrets")
+    if marker is not None:
+        assert marker.kwargs.get("reason"), "shows_secrets needs a reason"
+        planted.excused = True
+    yield planted
+    planted.finish([own_home / "work"])
 
 
 @pytest.fixture
@@ -187,7 +209,7 @@ def _run(args: list[str]) -> int:
 
 
 @pytest.fixture
-def forge(monkeypatch: pytest.MonkeyPatch) -> Forge:
+def forge(monkeypatch: pytest.MonkeyPatch, canaries: Canaries) -> Forge:
     def run(
         *args: str,
         input: str | bytes | None = None,
@@ -209,6 +231,9 @@ def forge(monkeypatch: pytest.MonkeyPatch) -> Forge:
             sys.stdout.flush()
             sys.stderr.flush()
             # A stream that is thrown away closes its buffer; the bytes are wanted first.
-            return Result(exit_code, out.getvalue(), err.getvalue().decode("utf-8", "replace"))
+            result = Result(exit_code, out.getvalue(), err.getvalue().decode("utf-8", "replace"))
+        canaries.look("standard output", result.stdout)
+        canaries.look("standard error", _SHOWN.sub("", result.stderr), tuple(REDACTOR._values))
+        return result
 
     return run

@@ -62,6 +62,7 @@ def prod() -> Iterator[Stage]:
         profile.write_text(profile.read_text(encoding="utf-8").replace("profiles.demo", "profiles.prod"))
         (running.folder / "password.txt").write_text("secret-1")
         (running.folder / "report.json").write_text("{}")
+        (running.folder / "requests.jsonl").write_text("/users\n/users\n")
         for name, script in {"deploy.sh": 'test -n "$FORGE_TOKEN"', "jq": "cat"}.items():
             (running.folder / name).write_text(f"#!/bin/sh\n{script}\n")
             (running.folder / name).chmod(0o700)

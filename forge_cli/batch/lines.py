@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import io
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -12,11 +11,13 @@ from urllib.parse import quote
 
 from ..compiled import compiled
 from ..errors import ForgeError, UsageError
-from ..models import HttpRequest
+from ..models import HttpMethod, HttpRequest
 
 _KEYS = frozenset({"method", "url", "headers", "query", "json", "form", "text", "id"})
 _BODIES = ("json", "form", "text")
 _HINT = 'as in {"method": "POST", "url": "/users", "json": {"name": "Ada"}, "id": 1}, or just a URL'
+_NO_URL = "has no url"
+_ENDED = compiled(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+")
 _COLUMN = compiled(r"\{([^{}]+)\}")
 
 
@@ -49,12 +50,18 @@ def read_jsonl(file: BinaryIO) -> Iterator[Line]:
 def read_csv(file: BinaryIO, template: str) -> Iterator[Line]:
     """The rows of a CSV file with a head, each filled into the template. UsageError when the two do not fit."""
     try:
-        reader = csv.reader(io.TextIOWrapper(file, encoding="utf-8-sig", errors="surrogateescape", newline=""))
+        reader = csv.reader(_decoded(file))
         columns = next(reader, [])
     except csv.Error as exc:
         raise UsageError(f"the CSV file has no head: {exc}", hint="its first row names the columns") from None
     wanted = _template(template, columns)
     return _rows(reader, columns, wanted)
+
+
+def _decoded(file: BinaryIO) -> Iterator[str]:
+    """The lines with their ends. Unlike `io.TextIOWrapper` it leaves the file open: it may be standard input."""
+    for number, raw in enumerate(file):
+        yield from _ENDED.findall(raw.decode("utf-8" if number else "utf-8-sig", "surrogateescape"))
 
 
 def requests_of(requests: Iterable[HttpRequest | Mapping[str, Any] | str]) -> Iterator[Line]:
@@ -69,7 +76,7 @@ def requests_of(requests: Iterable[HttpRequest | Mapping[str, Any] | str]) -> It
 def line(number: int, record: Any) -> Line:
     """The line that a JSON value is."""
     if isinstance(record, str):
-        record = {"url": record}
+        return Line(number, number, HttpRequest(HttpMethod.GET, record)) if record else _broken(number, _NO_URL)
     if not isinstance(record, Mapping):
         return _broken(number, "is neither an object nor a URL")
     name = record.get("id")
@@ -82,12 +89,12 @@ def line(number: int, record: Any) -> Line:
 
 
 def _request(record: Mapping[str, Any]) -> HttpRequest:
-    unknown = sorted(set(record) - _KEYS)
-    if unknown:
+    if not record.keys() <= _KEYS:
+        unknown = sorted(record.keys() - _KEYS)
         raise UsageError(f"has an unknown key {unknown[0]!r}", hint=f"known are {', '.join(sorted(_KEYS))}")
     url, method = record.get("url"), record.get("method")
     if not isinstance(url, str) or not url:
-        raise UsageError("has no url", hint=_HINT)
+        raise UsageError(_NO_URL, hint=_HINT)
     bodies = [name for name in _BODIES if name in record]
     if len(bodies) > 1:
         raise UsageError(f"has two bodies, {bodies[0]} and {bodies[1]}", hint="give one")

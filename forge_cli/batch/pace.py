@@ -11,6 +11,8 @@ from ..models import Headers
 from .quota import Quota, delay_asked, quotas
 
 _OVERLOADED = frozenset({429, 503})
+# Seconds after which a waiting worker looks whether the run was stopped: a signal handler cannot notify.
+_LOOK = 0.2
 
 
 class Pace(Protocol):
@@ -66,16 +68,23 @@ class Window:
 class Gate:
     """Every worker asks here before it sends. Safe between threads."""
 
-    def __init__(self, jobs: int, pace: Pace | None = None, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        jobs: int,
+        pace: Pace | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
         self._window = Window(jobs)
         self._pace = pace
         self._clock = clock
+        self._sleep = sleep
         self._changed = threading.Condition()
         self._running = 0
-        self._not_before = float("-inf")
+        self._not_before = 0.0
         self._left: int | None = None
         self._left_until = float("-inf")
-        self._stopped = threading.Event()
+        self._stopped = False
 
     @property
     def size(self) -> int:
@@ -84,15 +93,13 @@ class Gate:
 
     def stop(self) -> None:
         """Admit nobody more."""
-        # Not under the lock: a signal handler may have interrupted its holder.
-        self._stopped.set()
+        # Not under a lock: a signal handler may have interrupted its holder.
+        self._stopped = True
 
     def enter(self) -> tuple[float, float] | None:
         """Wait for one's turn; when it was scheduled for, and when it came. None: nothing more is to be sent."""
-        with self._changed:
-            if not self._admitted(lambda: self._running < self._window.size):
-                return None
-            self._running += 1
+        if not self._admitted(counted=True):
+            return None
         turn = self._paced()
         if turn is None:
             self.leave()
@@ -100,8 +107,7 @@ class Gate:
 
     def again(self) -> None:
         """Wait for a turn of its own with one more exchange of a request that is under way."""
-        with self._changed:
-            self._admitted(lambda: True)
+        self._admitted(counted=False)
         self._paced()
 
     def leave(self) -> None:
@@ -130,23 +136,39 @@ class Gate:
         self._left = max(0, quota.remaining - max(0, self._running - 1))
         self._left_until = now + quota.seconds
 
-    def _admitted(self, room: Callable[[], bool]) -> bool:
-        while not self._stopped.is_set():
-            now = self._clock()
-            if self._left_until <= now:
-                self._left = None
-            wait = max(self._not_before - now, self._left_until - now if self._left == 0 else 0.0)
-            if wait <= 0 and room():
-                if self._left is not None:
-                    self._left -= 1
-                return True
-            # Short, because whoever stops us cannot notify.
-            self._changed.wait(min(wait, 0.2) if wait > 0 else 0.2)
+    def _admitted(self, *, counted: bool) -> bool:
+        """Wait until one more may be sent, also until there is room if it is to be `counted`. False: stopped."""
+        while not self._stopped:
+            with self._changed:
+                pause = self._pause()
+                if pause <= 0:
+                    if not counted or self._running < self._window.size:
+                        self._running += counted
+                        if self._left is not None:
+                            self._left -= 1
+                        return True
+                    self._changed.wait(_LOOK)
+                    continue
+            self._sleep(min(pause, _LOOK))
         return False
+
+    def _pause(self) -> float:
+        """Seconds for which the server wants nothing more."""
+        if self._left is None and self._not_before <= 0:
+            return 0.0
+        now = self._clock()
+        if self._left_until <= now:
+            self._left = None
+        return max(self._not_before - now, self._left_until - now if self._left == 0 else 0.0)
 
     def _paced(self) -> tuple[float, float] | None:
         now = self._clock()
         if self._pace is None:
             return now, now
         scheduled, sent = self._pace.reserve(now)
-        return (scheduled, sent) if sent <= now or not self._stopped.wait(sent - now) else None
+        while now < sent:
+            if self._stopped:
+                return None
+            self._sleep(min(sent - now, _LOOK))
+            now = self._clock()
+        return scheduled, sent

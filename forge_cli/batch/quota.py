@@ -33,6 +33,8 @@ class Quota:
 
 def quotas(headers: Headers, now: Callable[[], float] = time.time) -> list[Quota]:
     """Every quota that an answer tells of."""
+    if not any("limit" in name.lower() for name, _ in headers.pairs):
+        return []
     field = headers.get("RateLimit") or ""
     found = [dict(_PARAMETER.findall(item)) for item in _ITEM.findall(field)]
     rules = [(rule["r"], rule.get("t")) for rule in found if "r" in rule]
@@ -49,8 +51,9 @@ def quotas(headers: Headers, now: Callable[[], float] = time.time) -> list[Quota
 
 def delay_asked(status: int, headers: Headers) -> float:
     """Seconds for which the server wants nothing more: `Retry-After` of a 429 or 503."""
-    asked = retry_after(headers) if status in _DELAYING else None
-    return 0.0 if asked is None else min(asked, _LONGEST)
+    if status not in _DELAYING:
+        return 0.0
+    return min(retry_after(headers) or 0.0, _LONGEST)
 
 
 def _quota(remaining: str, reset: str | None, now: Callable[[], float]) -> Quota | None:

@@ -8,6 +8,8 @@ from html import escape
 from .summary import Summary, span
 
 _WIDTH, _HEIGHT, _LEFT, _BOTTOM = 640, 200, 64, 24
+# Above the bars, for numbers.
+_ROOM = 24
 _STYLE = """
 :root{color-scheme:light dark;--ink:#1c2733;--paper:#fff;--line:#c8d1da;--bar:#2f6fb0;--bad:#b3392b}
 @media(prefers-color-scheme:dark){:root{--ink:#e4e9ee;--paper:#14191f;--line:#3a4652;--bar:#6aa9e6;--bad:#ef7a6b}}
@@ -23,26 +25,30 @@ def page(summary: Summary, title: str) -> str:
     """The page."""
     percentiles = summary.latencies.percentiles()
     rows = [
-        ("Requests", str(summary.count)),
-        ("Failed", str(summary.failed)),
-        ("Retries", str(summary.retries)),
+        ("Requests", f"{summary.count:,}"),
+        ("Failed", f"{summary.failed:,}"),
+        ("Retries", f"{summary.retries:,}"),
         ("Time", f"{summary.took:.1f} s"),
         ("Rate", f"{summary.rate:.1f}/s"),
         *((name, span(ms)) for name, ms in percentiles.items() if ms is not None),
+        ("Longest", span(summary.latencies.longest)),
     ]
     table = "".join(f"<tr><th>{escape(name)}</th><td>{escape(value)}</td></tr>" for name, value in rows)
     moments = [f"{index * summary.width:.3g} s" for index in range(len(summary.slices))]
     means = [piece.total_ms / piece.count if piece.count else 0.0 for piece in summary.slices]
-    rates = [piece.count / summary.width for piece in summary.slices]
+    rates = _rates(summary)
     bars = summary.latencies.bars()
     kinds = sorted(summary.statuses.items())
-    plots = (
-        ("Latency over time", _curve(moments, means, "ms")),
-        ("Latencies", _bars([span(high) for _, high, _ in bars], [count for _, _, count in bars])),
-        ("Status codes", _bars([kind for kind, _ in kinds], [count for _, count in kinds], kinds=True)),
-        ("Throughput", _curve(moments, rates, "/s")),
+    plots = {
+        "Latency over time": _curve(moments, means, "ms"),
+        "Latencies": _bars([span(high) for _, high, _ in bars], [count for _, _, count in bars]),
+        "Status codes": _bars([kind for kind, _ in kinds], [count for _, count in kinds], kinds=True),
+        "Throughput": _curve(moments[: len(rates)], rates, "/s"),
+    }
+    drawn = "".join(
+        f'<h2>{name}</h2><svg viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" aria-label="{name}">{plot}</svg>'
+        for name, plot in plots.items()
     )
-    drawn = "".join(f"<h2>{name}</h2>{plot}" for name, plot in plots)
     return (
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>'
         f'<meta name="viewport" content="width=device-width"><style>{_STYLE}</style></head>'
@@ -50,22 +56,37 @@ def page(summary: Summary, title: str) -> str:
     )
 
 
-def _frame(inner: str, top: float, unit: str = "") -> str:
+def _rates(summary: Summary) -> list[float]:
+    """Requests a second in each part of the time. The last one is shorter, and too short for a rate at times."""
+    rates = [piece.count / summary.width for piece in summary.slices]
+    last = summary.took - (len(rates) - 1) * summary.width
+    if last < summary.width / 2 and len(rates) > 1:
+        return rates[:-1]
+    return [*rates[:-1], summary.slices[-1].count / last] if rates and last > 0 else rates
+
+
+def _frame(inner: str, top: float, unit: str = "", *, above: int = 10) -> str:
     bottom = _HEIGHT - _BOTTOM
     return (
-        f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img"><path class="axis" fill="none" '
-        f'd="M{_LEFT} 8V{bottom}H{_WIDTH}"/><text x="{_LEFT - 6}" y="18" text-anchor="end">{top:.3g} {unit}</text>'
-        f'<text x="{_LEFT - 6}" y="{bottom}" text-anchor="end">0</text>{inner}</svg>'
+        f'<path class="axis" fill="none" d="M{_LEFT} 8V{bottom}H{_WIDTH}"/>'
+        f'<text x="{_LEFT - 6}" y="{above + 8}" text-anchor="end">{_number(top)} {unit}</text>'
+        f'<text x="{_LEFT - 6}" y="{bottom}" text-anchor="end">0</text>{inner}'
     )
+
+
+def _number(value: float) -> str:
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
 
 def _curve(names: Sequence[str], values: Sequence[float], unit: str) -> str:
     if not values:
-        return "<p>nothing</p>"
+        return f'<text x="{_LEFT}" y="18">nothing</text>'
     top = max(values) or 1.0
     step = (_WIDTH - _LEFT) / max(1, len(values) - 1)
     bottom = _HEIGHT - _BOTTOM
-    points = " ".join(f"{_LEFT + n * step:.1f},{bottom - (bottom - 10) * v / top:.1f}" for n, v in enumerate(values))
+    # A line needs two points.
+    heights = [*values, *values] if len(values) == 1 else values
+    points = " ".join(f"{_LEFT + n * step:.1f},{bottom - (bottom - 10) * v / top:.1f}" for n, v in enumerate(heights))
     ends = (
         f'<text x="{_LEFT}" y="{_HEIGHT - 6}">{escape(names[0])}</text>'
         f'<text x="{_WIDTH}" y="{_HEIGHT - 6}" text-anchor="end">{escape(names[-1])}</text>'
@@ -75,17 +96,20 @@ def _curve(names: Sequence[str], values: Sequence[float], unit: str) -> str:
 
 def _bars(names: Sequence[str], values: Sequence[int], *, kinds: bool = False) -> str:
     if not values:
-        return "<p>nothing</p>"
+        return f'<text x="{_LEFT}" y="18">nothing</text>'
     top, step, bottom = max(values), (_WIDTH - _LEFT) / len(values), _HEIGHT - _BOTTOM
     every = max(1, len(values) // 8)
     drawn = []
     for n, (name, value) in enumerate(zip(names, values, strict=True)):
-        height, x = (bottom - 10) * value / top, _LEFT + n * step
+        # One failure among a million is still seen; above the bar there is room for a number.
+        height, x = max((bottom - _ROOM) * value / top, 2.0 if value else 0.0), _LEFT + n * step
         bad = kinds and not name.startswith(("1", "2", "3"))
         drawn.append(
             f'<rect class="{"bad" if bad else "bar"}" x="{x + 1:.1f}" y="{bottom - height:.1f}" '
             f'width="{max(1.0, step - 2):.1f}" height="{height:.1f}"><title>{escape(name)}: {value}</title></rect>'
         )
+        if kinds and n % every == 0:
+            drawn.append(f'<text x="{x + 1:.1f}" y="{bottom - height - 4:.1f}">{value:,}</text>')
         if n % every == 0:
             drawn.append(f'<text x="{x + 1:.1f}" y="{_HEIGHT - 6}">{escape(name)}</text>')
-    return _frame("".join(drawn), top)
+    return _frame("".join(drawn), top, above=_ROOM)

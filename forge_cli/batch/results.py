@@ -6,6 +6,7 @@ import base64
 import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from ..errors import AuthenticationException, ForgeError, MaxRetryException
@@ -13,6 +14,8 @@ from ..models import HttpResponse, decode_text
 from ..redact import REDACTOR
 
 Select = Callable[[Any], Any]
+# What is masked wherever a name makes a difference.
+_TELLING = "https://a/?token=b"
 _WHITE = str.maketrans("\r\n\t", "   ")
 
 
@@ -62,29 +65,36 @@ def cause_of(error: ForgeError) -> ForgeError:
 
 def written(result: Result, select: Select | None = None) -> str:
     """The line of JSON, with its end. `select` takes a part of a body that is JSON; it may raise ForgeError."""
-    name = json.dumps(result.id, ensure_ascii=False)
     response, error = result.response, result.error
     status, headers, body = "null", "{}", ""
     if response is not None:
         status = str(response.status_code)
-        headers = REDACTOR.text(json.dumps(_named(response.headers.pairs), ensure_ascii=False))
+        headers = REDACTOR.text(_encoded(_named(response.headers.pairs)))
         try:
             body = _body(response, select)
         except ForgeError as exc:
             error = REDACTOR.text(exc.message)
-    end = "" if error is None else f', "error": {json.dumps(error, ensure_ascii=False)}'
+    end = "" if error is None else f', "error": {_encoded(error)}'
     return (
-        f'{{"id": {name}, "status": {status}, "headers": {headers}{body}, "elapsed_ms": {result.elapsed_ms:.3f}, '
-        f'"attempts": {result.attempts}{end}}}\n'
+        f'{{"id": {_encoded(result.id)}, "status": {status}, "headers": {headers}{body}, '
+        f'"elapsed_ms": {result.elapsed_ms:.3f}, "attempts": {result.attempts}{end}}}\n'
     )
 
 
 def _named(pairs: Iterable[tuple[str, str]]) -> dict[str, str | list[str]]:
+    """The fields with what their names say is secret masked; the caller masks what is known to be."""
     found: dict[str, str | list[str]] = {}
-    for name, value in REDACTOR.headers(pairs):
+    for name, value in pairs:
+        shown = value if _is_plain(name) else REDACTOR.header(name, value)
         old = found.get(name)
-        found[name] = value if old is None else [*(old if isinstance(old, list) else [old]), value]
+        found[name] = shown if old is None else [*(old if isinstance(old, list) else [old]), shown]
     return found
+
+
+@lru_cache(maxsize=1024)
+def _is_plain(name: str) -> bool:
+    """Whether a field of this name may hold anything."""
+    return REDACTOR.header(name, _TELLING) == _TELLING
 
 
 def _body(response: HttpResponse, select: Select | None) -> str:
@@ -98,15 +108,15 @@ def _body(response: HttpResponse, select: Select | None) -> str:
     text = decode_text(content, response.encoding)
     if "json" in kind or not kind:
         try:
-            value = json.loads(text, parse_constant=_refuse, parse_int=None if select else str)
+            value = _value(text) if select is not None else _checked(text)
         except (ValueError, RecursionError):
             pass
         else:
             if select is not None:
-                return f', "body": {json.dumps(select(value), ensure_ascii=False)}'
+                return f', "body": {_encoded(select(value))}'
             # Between the tokens of JSON, and only there, a line may end.
             return f', "body": {text.strip().translate(_WHITE)}'
-    return ', "body": null' if select is not None else f', "body": {json.dumps(text, ensure_ascii=False)}'
+    return ', "body": null' if select is not None else f', "body": {_encoded(text)}'
 
 
 def _binary(content: bytes) -> bool:
@@ -121,3 +131,9 @@ def _binary(content: bytes) -> bool:
 
 def _refuse(word: str) -> Any:
     raise ValueError(word)
+
+
+# Made once: `json.dumps` and `json.loads` make one for each value.
+_encoded = json.JSONEncoder(ensure_ascii=False).encode
+_value = json.JSONDecoder(parse_constant=_refuse).decode
+_checked = json.JSONDecoder(parse_constant=_refuse, parse_int=str, parse_float=str).decode

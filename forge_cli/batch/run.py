@@ -5,8 +5,9 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import replace
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from typing import Any
 
 from ..client import HttpClient
@@ -16,6 +17,7 @@ from ..events import Listener, Sending
 from ..interfaces import RequestHookInterface, ResponseHookInterface
 from ..models import HttpRequest, HttpResponse, RequestContext
 from .lines import Line, requests_of
+from .login import steady
 from .pace import EvenPace, Gate, Pace
 from .results import Result, cause_of
 
@@ -23,8 +25,13 @@ Check = Callable[[HttpResponse, float], tuple[str, ...]]
 JOBS = 8
 # For each worker: enough that a slow answer does not make the others wait for their turn in the results.
 _AHEAD = 32
-# Answers that wait for an earlier one hold no more than this together, or one of them does.
+# Answers that nobody has taken yet hold no more than this together, but for one of each worker.
 _MOST_HELD = 32 * 1024 * 1024
+# Seconds in which results gather: to wake whoever waits for each of them costs as much as to send a request.
+_GATHER = 0.01
+# Seconds after which a waiting worker looks whether the run was stopped: a signal handler cannot notify.
+_LOOK = 0.2
+_NO_POSITION = -1
 # Seconds by which a turn may be late and still be used.
 _MISSED = 0.02
 
@@ -48,16 +55,18 @@ class Batch:
         idle: Callable[[], None] | None = None,
         listener: Listener | None = None,
         clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         if jobs < 1 or (rate is not None and not rate > 0):
             raise ValueError("jobs must be at least 1, and a rate positive")
         self._jobs, self._ordered, self._check, self._idle, self._clock = jobs, ordered, check, idle, clock
-        self._gate = Gate(jobs, pace or (EvenPace(rate) if rate is not None else None), clock)
+        self._gate = Gate(jobs, pace or (EvenPace(rate) if rate is not None else None), clock, sleep)
         hook = _Hook(self._gate, clock)
         self._hook = hook
         self._client = HttpClient(
             replace(
                 config,
+                auth_hook=steady(config.auth_hook, clock),
                 request_hooks=(*config.request_hooks, hook),
                 response_hooks=(*config.response_hooks, hook),
                 pool_maxsize=max(config.pool_maxsize, jobs),
@@ -65,10 +74,13 @@ class Batch:
             ),
             listener=hook.listening(listener),
             clock=clock,
+            sleep=sleep,
         )
         self._todo: SimpleQueue[tuple[int, Line] | None] = SimpleQueue()
         self._done: SimpleQueue[tuple[int, Result | None]] = SimpleQueue()
-        self._stopped = False
+        self._held = 0
+        self._room = threading.Condition()
+        self._stopped = self._abandoned = False
         self.refusal: ForgeError | None = None
         """Why nothing more was sent, when a login was refused."""
 
@@ -76,6 +88,12 @@ class Batch:
         """Send nothing more; what is under way ends and is a result. May be called by a signal handler."""
         self._stopped = True
         self._gate.stop()
+
+    def abandon(self) -> None:
+        """Wait for nothing more: only what has ended is still a result. May be called by a signal handler."""
+        self._abandoned = True
+        self.stop()
+        self._done.put((_NO_POSITION, None))
 
     def results(self, lines: Iterable[Line]) -> Iterator[Result]:
         """Send the lines and yield what becomes of them: in their order, or as they end."""
@@ -85,6 +103,8 @@ class Batch:
             worker.start()
         try:
             yield from self._run(iter(lines))
+            if self._abandoned:
+                return
             for _ in workers:
                 self._todo.put(None)
             for worker in workers:
@@ -96,12 +116,12 @@ class Batch:
                 self._todo.put(None)
 
     def _run(self, lines: Iterator[Line]) -> Iterator[Result]:
-        most = self._jobs * _AHEAD if self._ordered else self._jobs * 2
-        given = ended = following = held = 0
+        most = self._jobs * _AHEAD
+        given = ended = following = 0
         waiting: dict[int, Result | None] = {}
         more = True
         while True:
-            while more and not self._stopped and given - ended + len(waiting) < most and held < _MOST_HELD:
+            while more and not self._stopped and given - ended + len(waiting) < most:
                 line = next(lines, None)
                 if line is None:
                     more = False
@@ -110,27 +130,55 @@ class Batch:
                     given += 1
             if given == ended:
                 break
-            if self._done.empty() and self._idle is not None:
+            for position, result in self._ended(given - ended):
+                if position == _NO_POSITION:
+                    continue
+                ended += 1
+                waiting[position] = result
+                if not self._ordered:
+                    following = position
+                while following in waiting:
+                    result = waiting.pop(following)
+                    following += 1
+                    if result is not None:
+                        self._hold(-result.size)
+                        yield result
+            if self._abandoned:
+                yield from (result for _, result in sorted(waiting.items()) if result is not None)
+                break
+
+    def _ended(self, pending: int) -> Iterator[tuple[int, Result | None]]:
+        """What has ended since, or at least one of so many that will."""
+        if self._done.empty():
+            if self._idle is not None:
                 self._idle()
-            position, result = self._done.get()
-            ended += 1
-            if not self._ordered:
-                if result is not None:
-                    yield result
-                continue
-            waiting[position] = result
-            held += 0 if result is None else result.size
-            while following in waiting:
-                result = waiting.pop(following)
-                following += 1
-                if result is not None:
-                    held -= result.size
-                    yield result
+            yield self._done.get()
+            if pending > self._jobs and not self._stopped:
+                time.sleep(_GATHER)
+        for _ in range(self._done.qsize()):
+            with suppress(Empty):
+                yield self._done.get_nowait()
+
+    def _hold(self, size: int) -> None:
+        """So much more, or less, is held."""
+        if size:
+            with self._room:
+                self._held += size
+                self._room.notify_all()
 
     def _work(self) -> None:
-        while (task := self._todo.get()) is not None:
+        while True:
+            # Before it takes a line: those that were taken earlier are then all under way or done, and make room.
+            while self._held > _MOST_HELD and not self._stopped:
+                with self._room:
+                    self._room.wait(_LOOK)
+            task = self._todo.get()
+            if task is None:
+                return
             position, line = task
-            self._done.put((position, self._result(line)))
+            result = self._result(line)
+            self._hold(0 if result is None else result.size)
+            self._done.put((position, result))
 
     def _result(self, line: Line) -> Result | None:
         """What becomes of a line; None when it was not sent because the run ends."""

@@ -39,7 +39,7 @@ def report(exc: BaseException, run: Run, commands: Sequence[str] = ()) -> str:
 
 def _about(run: Run, commands: Sequence[str]) -> Iterator[str]:
     yield f"forge {__version__}, {platform.python_implementation()} {platform.python_version()}"
-    yield f"{platform.system()} {platform.release()} {platform.machine()}, {sys.getfilesystemencoding()}"
+    yield f"{platform.platform()}, {sys.getfilesystemencoding()}"
     yield ", ".join(f"{name} {found}" for name in (*_LIBRARIES, *_EXTRAS) if (found := _version(name)))
     yield f"command: {next((word for word in run.arguments if word in commands), 'none')}"
     yield f"options: {', '.join(_options(run.arguments)) or 'none'}"

@@ -89,6 +89,14 @@ def test_rows_of_csv_are_filled_into_the_template_as_data() -> None:
     assert third.error is not None and "has 1 fields" in third.error.message
 
 
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"], ids=repr)
+def test_rows_end_as_on_any_system_and_a_quoted_field_may_hold_ends(end: str) -> None:
+    file = io.BytesIO(f'\ufeffid,name{end}1,"A{end}B"{end}2,C'.encode())
+    found = list(read_csv(file, '{"url": "/{id}", "text": "{name}"}'))
+    assert [item.request and item.request.content for item in found] == [f"A{end}B".encode(), b"C"]
+    assert not file.closed
+
+
 def test_a_template_with_an_unknown_column_is_refused_before_anything_is_sent() -> None:
     with pytest.raises(UsageError, match=r"names \{nam\}, and the columns are id, name"):
         read_csv(io.BytesIO(b"id,name\n"), "/users/{nam}")

@@ -13,6 +13,7 @@ from forge_cli.batch import Batch, requests_of, send, written
 from forge_cli.config import HttpClientConfig
 from forge_cli.redact import REDACTOR
 from forge_cli.retry import ExponentialBackoffRetryStrategy
+from tests.clock import Clock
 from tests.server import Reply, Seen, Server
 
 
@@ -96,32 +97,73 @@ def test_a_rate_is_kept_also_by_retries_and_latency_counts_from_the_schedule(ser
     assert all(item.status == 200 for item in found)
 
 
-@pytest.mark.parametrize(
-    "headers", [{"RateLimit": '"d";r=0;t=1'}, {"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": "1"}]
-)
-def test_a_used_up_quota_is_waited_for(server: Server, headers: dict[str, str]) -> None:
-    times: list[float] = []
+def answered(server: Server, clock: Clock, first: Reply) -> list[float]:
+    """The moments at which requests arrive, of which the first one is answered like this and the others well."""
+    moments: list[float] = []
 
     def note(request: Seen) -> Reply:
-        times.append(time.monotonic())
-        return Reply(200, headers=headers if len(times) == 1 else {})
+        moments.append(clock.now)
+        return first if len(moments) == 1 else Reply(200)
 
     server.reply("/x", note)
-    assert len(list(send(["/x"] * 3, HttpClientConfig(base_url=server.url), jobs=1))) == 3
-    assert times[1] - times[0] >= 0.95
+    return moments
+
+
+@pytest.mark.parametrize(
+    "headers", [{"RateLimit": '"d";r=0;t=7'}, {"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": "7"}]
+)
+def test_a_used_up_quota_is_waited_for(server: Server, headers: dict[str, str]) -> None:
+    clock = Clock()
+    moments = answered(server, clock, Reply(200, headers=headers))
+    run = Batch(HttpClientConfig(base_url=server.url), jobs=1, clock=clock, sleep=clock.sleep)
+    assert len(list(run.results(requests_of(["/x"] * 3)))) == 3
+    assert moments == pytest.approx([1000, 1007, 1007])
 
 
 def test_retry_after_holds_all_workers_back(server: Server) -> None:
-    times: list[float] = []
+    clock = Clock()
+    moments = answered(server, clock, Reply(429, headers={"Retry-After": "7"}))
+    run = Batch(HttpClientConfig(base_url=server.url), jobs=4, clock=clock, sleep=clock.sleep)
+    found = list(run.results(requests_of(["/x"] * 20)))
+    assert sorted(item.status or 0 for item in found) == [200] * 19 + [429]
+    # Only what was under way already came before.
+    assert sum(moment < 1007 for moment in moments) <= 4
 
-    def note(request: Seen) -> Reply:
-        times.append(time.monotonic())
-        return Reply(429, headers={"Retry-After": "1"}) if len(times) == 1 else Reply(200)
 
-    server.reply("/x", note)
-    found = list(send(["/x", "/x"], HttpClientConfig(base_url=server.url), jobs=1))
-    assert [item.status for item in found] == [429, 200]
-    assert times[1] - times[0] >= 0.95
+def test_an_overloaded_server_gets_as_many_at_a_time_as_it_bears(server: Server) -> None:
+    under_way = refused = 0
+    lock = threading.Lock()
+
+    def answer(request: Seen) -> Reply:
+        nonlocal under_way, refused
+        with lock:
+            under_way += 1
+            well = under_way <= 3
+            refused += not well
+        threading.Event().wait(0.004)  # what the work of a server takes
+        with lock:
+            under_way -= 1
+        return Reply(200 if well else 503)
+
+    server.reply("/x", answer)
+    found = list(send(["/x"] * 300, HttpClientConfig(base_url=server.url), jobs=8))
+    assert sum(item.status == 503 for item in found) == refused
+    # Eight at a time would have five of eight refused.
+    assert 0 < refused < 100
+
+
+def test_answers_that_wait_for_an_earlier_one_are_limited_by_their_size(server: Server) -> None:
+    first = threading.Event()
+    server.reply("/first", Reply(200, hold=first))
+    server.reply("/x", Reply(200, bytes(8_000_000)))
+    found = send(["/first", *["/x"] * 12], HttpClientConfig(base_url=server.url), jobs=2)
+    timer = threading.Timer(1.0, first.set)
+    timer.start()
+    assert next(found).status == 200
+    # 32 MiB, and what each worker had begun before they were reached.
+    assert len(server.seen_at("/x")) <= 5 + 2
+    assert [item.status for item in found] == [200] * 12
+    timer.join()
 
 
 def test_a_stopped_run_sends_nothing_more_and_keeps_what_was_under_way(server: Server) -> None:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import importlib
 import os
+import platform
 import socket
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from forge_cli.cli import report as module
 from forge_cli.cli.report import report
 from forge_cli.cli.run import Run
 from forge_cli.redact import REDACTOR
@@ -141,11 +141,11 @@ def test_causes_come_first_and_hidden_ones_stay_hidden() -> None:
 
 
 def test_what_fails_while_it_is_made_hides_nothing(forge: Forge, monkeypatch: pytest.MonkeyPatch) -> None:
-    # The library that knows the platform may itself fail: os.uname does in some sandboxes.
+    # What knows the platform may itself fail, as in some sandboxes.
     def fail() -> str:
         raise OSError("no name")
 
-    monkeypatch.setattr(module.platform, "system", fail)
+    monkeypatch.setattr(platform, "platform", fail)
     result = forge("get", "/x", "-p", "none", "--debug")
     assert result.exit_code == 2
     assert "ProfileError, and OSError while it was reported" in result.stderr

@@ -21,6 +21,8 @@ from tests.server import Reply, Seen, Server
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 SECRET = "command-line-secret-1"
+# These take where a secret is, not what it is.
+_PLACES = ("--extract", "--set")
 _BLOCK = re.compile(r"^```(?:sh|console|bash)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _OPTIONS = ("-u", "--user", "--bearer")
 _ITEM = re.compile(r"(?P<name>[\w.-]+)(?P<sign>:=@|==@|=@|:@|:=|==|=|:)(?P<value>.*)", re.DOTALL)
@@ -138,6 +140,8 @@ def exposed(words: list[str]) -> list[str]:
             text = word if before in _OPTIONS else value
             secret = text.partition(":")[2] if before in ("-u", "--user") and not text.startswith("env:") else text
             found += [word] if not _STAND_IN.search(secret) else []
+        elif before in _PLACES:
+            continue
         elif re.search(r"://[^/@\s:]+:[^/@\s]+@", word):
             found.append(word)
         elif (item := _ITEM.fullmatch(word)) and "://" not in word and not word.startswith("-"):

@@ -117,3 +117,8 @@ def test_a_host_of_no_proxy_is_asked_directly_and_gets_no_password(forge: Forge,
     env = {"HTTP_PROXY": f"http://ada:{PASSWORD}@127.0.0.1:1", "NO_PROXY": listed}
     assert forge("get", url, env=env).exit_code == 0
     assert server.seen[0].headers["Proxy-Authorization"] is None
+
+
+def test_one_that_is_stated_goes_to_no_server_either(forge: Forge, server: Server) -> None:
+    assert forge("get", server.reply("/x", Reply()), "-H", f"Proxy-Authorization: {SENT}").exit_code == 0
+    assert server.seen[0].headers["Proxy-Authorization"] is None

@@ -235,7 +235,8 @@ class TestOddFiles:
         if kind == "a FIFO":
             os.mkfifo(path)
         else:
-            path.symlink_to({"a link to nothing": "missing", "a link to itself": path, "a device": "/dev/zero"}[kind])
+            targets = {"a link to nothing": "missing", "a link to itself": str(path), "a device": "/dev/zero"}
+            path.symlink_to(targets[kind])
         for words in (("get", "/x"), ("trust", "--yes")):
             result = forge(*words)
             assert (result.exit_code, api.seen) == (2, [])

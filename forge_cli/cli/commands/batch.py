@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import shutil
@@ -28,6 +29,7 @@ from ...batch.summary import Summary, span
 from ...breaker import BREAKER_STATES, CircuitBreaker
 from ...config import HttpClientConfig
 from ...errors import StorageError, UsageError
+from ...events import Listener
 from ...models import HttpRequest, HttpResponse
 from ...profiles.build import Profile
 from ...registry import Registry
@@ -41,6 +43,7 @@ from ..group import Sectioned
 from ..options import Count, bundle, global_options, pass_context, request_options, silent
 from ..request import RequestOptions, build_request, credential
 from ..run import section
+from ..waits import Waits
 
 _HELP = """\
 Send many requests, and write a line for each answer.
@@ -105,6 +108,7 @@ _batch_options = section(
         help="Exit 12 unless each answer is so, as in status==200 (default none).",
     ),
     click.option("--no-check-status", is_flag=True, help="Exit 0 also for 3xx, 4xx and 5xx."),
+    click.option("-v", "--verbose", is_flag=True, help="Tell of each wait for a retry (default: now and then)."),
 )
 
 
@@ -120,7 +124,9 @@ def batch(context: Context, /, file: str, **settings: Any) -> int:
     check_status = not settings["no_check_status"]
     select: Select | None = None if settings["select"] is None else _LATER.load("select")(settings["select"])
     with ExitStack() as stack:
-        config, profile = _config(context, options, stack, checks)
+        progress = _Progress(context)
+        waits = Waits(progress.notice, each=settings["verbose"])
+        config, profile = _config(context, options, stack, checks, waits)
         if any(check.subject == "status" for check in checks):
             check_status = False
         pace = None if rate is None else _shared_pace(profile, rate)
@@ -144,16 +150,17 @@ def batch(context: Context, /, file: str, **settings: Any) -> int:
             ordered=not settings["unordered"],
             check=_check(checks) if checks else None,
             idle=writer.flush,
+            listener=waits,
         )
         with _interruptible(context, run) as interrupted:
-            progress = _Progress(context, source, outcome.summary)
+            progress.begin(source, outcome.summary)
             for result in run.results(lines):
-                text = written(result, select)
-                writer.write(text)
+                writer.write(written(result, select))
                 outcome.add(result)
                 progress.show()
             progress.end()
         writer.flush()
+        waits.end()
         for report in reports:
             report.finish(outcome.summary, f"forge batch {os.path.basename(file)}")
         for text in outcome.summary.lines():
@@ -162,14 +169,14 @@ def batch(context: Context, /, file: str, **settings: Any) -> int:
 
 
 def _config(
-    context: Context, options: RequestOptions, stack: ExitStack, checks: list[Expectation]
+    context: Context, options: RequestOptions, stack: ExitStack, checks: list[Expectation], listener: Listener
 ) -> tuple[HttpClientConfig, Profile | None]:
     """How all of the requests are sent."""
     found: list[Profile] = []
     base = context.profile_if_any(timeout=options.timeout, retries=options.retry)
     url = base.base_url if base is not None and base.base_url else _NO_PROFILE
     # A line has the whole of --timeout: the run as such may take as long as it takes.
-    client = stack.enter_context(build_client(context, url, options, None, at_home=found.append))
+    client = stack.enter_context(build_client(context, url, options, listener, at_home=found.append))
     config = client.config
     profile = found[0] if found else None
     if profile is not None:
@@ -377,12 +384,24 @@ class _Outcome:
 class _Progress:
     """How far it is, on a terminal."""
 
-    def __init__(self, context: Context, source: BinaryIO, summary: Summary) -> None:
-        visible = not context.silent and context.stderr.isatty() and context.environ.get("TERM") != "dumb"
-        self._context, self._source, self._summary = context, source, summary
-        self._next = time.monotonic() + 0.5 if visible else float("inf")
-        self._size = _size(source) if visible else 0
+    def __init__(self, context: Context) -> None:
+        self._visible = not context.silent and context.stderr.isatty() and context.environ.get("TERM") != "dumb"
+        self._context = context
+        self._next = float("inf")
+        self._size = 0
         self._shown = False
+
+    def begin(self, source: BinaryIO, summary: Summary) -> None:
+        """From now on there is something to show."""
+        self._source, self._summary = source, summary
+        if self._visible:
+            self._next = time.monotonic() + 0.5
+            self._size = _size(source)
+
+    def notice(self, text: str) -> None:
+        """Tell the person something, in a line of its own. Any thread may."""
+        self.end()
+        self._context.notice(text)
 
     def show(self) -> None:
         now = time.monotonic()
@@ -407,7 +426,9 @@ class _Progress:
         return ", ".join(parts)
 
     def end(self) -> None:
+        """Take it away."""
         if self._shown:
+            self._shown = False
             self._context.tell("\r\x1b[K")
 
 
@@ -421,13 +442,18 @@ def _size(source: BinaryIO) -> int:
 
 @contextmanager
 def _interruptible(context: Context, run: Batch) -> Iterator[threading.Event]:
-    """The first Ctrl-C ends the run with what is under way, the second one at once."""
+    """The first Ctrl-C ends the run with what is under way, the second one with what has ended, a third one at once."""
     happened = threading.Event()
+    times = itertools.count(1)
 
     def interrupt(number: int, frame: Any) -> None:
-        if happened.is_set():
-            raise KeyboardInterrupt
         happened.set()
+        turn = next(times)
+        if turn > 2:
+            raise KeyboardInterrupt
+        if turn == 2:
+            run.abandon()
+            return
         run.stop()
         with suppress(RuntimeError):  # it came while something else was being said
             context.notice("interrupted: what is under way is finished; Ctrl-C again stops at once")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -16,6 +17,8 @@ from xml.etree import ElementTree
 
 import pytest
 
+from forge_cli.files import config_dir
+from tests.cli.test_startup import loaded
 from tests.conftest import Forge, Require
 from tests.redis_server import redis_server
 from tests.server import Reply, Seen, Server
@@ -207,6 +210,101 @@ def test_ctrl_c_keeps_what_finished(server: Server, tmp_path: Path) -> None:
     out, err = running.communicate(timeout=30)
     assert running.returncode == 130, err
     assert len(records(out)) == len(server.seen) < 5000
+
+
+def test_a_second_ctrl_c_waits_for_nothing_and_keeps_what_finished(server: Server, tmp_path: Path) -> None:
+    held, some = threading.Event(), threading.Event()
+
+    def answer(request: Seen) -> Reply:
+        if len(server.seen_at("/x")) < 6:
+            return Reply(200)
+        some.set()
+        return Reply(200, hold=held)
+
+    first, url = server.reply("/first", Reply(200, hold=held)), server.reply("/x", answer)
+    (tmp_path / "in").write_text(f"{first}\n" + f"{url}\n" * 100)
+    running = child("batch", str(tmp_path / "in"), "--jobs", "2")
+    assert some.wait(30)
+    assert running.stderr is not None
+    running.send_signal(signal.SIGINT)
+    assert "again stops at once" in running.stderr.readline()
+    running.send_signal(signal.SIGINT)
+    out, _ = running.communicate(timeout=10)
+    held.set()
+    assert running.returncode == 130
+    assert [item["id"] for item in records(out)] == [2, 3, 4, 5, 6]
+
+
+@pytest.mark.parametrize(("words", "told"), [([], 1), (["-v"], 3), (["-s"], 0)], ids=["", "-v", "-s"])
+def test_waits_for_retries_are_told_on_standard_error(
+    forge: Forge, server: Server, profiles: Callable[[str], Path], words: list[str], told: int
+) -> None:
+    profiles("retry = { base_delay = 0 }\n")
+    server.reply("/login", Reply(200, {"token": "user-token-1", "expires_in": 3600}))
+    server.reply("/x", Reply(503), Reply(503), Reply(503), Reply(200))
+    result = forge("batch", "-", "--jobs", "1", *words, input="/x\n/x\n")
+    assert result.exit_code == 0
+    assert result.stderr.count("503, retry ") == told
+    assert ("503, retry 1 of 3 in 0 s (--retry 0)" in result.stderr) == bool(told)
+    assert ("2 more notices of this kind; -v shows each" in result.stderr) == (told == 1)
+
+
+def test_a_secret_in_an_error_is_masked(forge: Forge, server: Server, profiles: Callable[[str], Path]) -> None:
+    profiles("")
+    server.reply("/login", Reply(200, {"token": "user-token-1", "expires_in": 3600}))
+    server.reply("/x", Reply(200, {"a": "it is user-token-1"}))
+    result = forge("batch", "-", "--expect", "body:/a==1", "--select", "b", input="/x\n")
+    assert result.exit_code == 12
+    (found,) = records(result.stdout)
+    assert "it is ***" in found["error"]
+    assert "user-token-1" not in result.stdout + result.stderr
+
+
+def test_processes_that_share_a_redis_leave_a_failing_server_alone_together(
+    require: Require, forge: Forge, server: Server, profiles: Callable[[str], Path]
+) -> None:
+    server.reply("/login", Reply(200, {"token": "user-token-1", "expires_in": 3600}))
+    server.reply("/x", Reply(500))
+    with redis_server(require("redis-server", "apt-get install redis-server")) as running:
+        profiles(
+            f'tokens = {{ storage = "redis", url = "{running.url}", prefix = "t" }}\n'
+            'retry = { strategy = "circuit-breaker", failure_threshold = 3, recovery_timeout = "60s" }\n'
+        )
+        words = ("batch", "-", "--jobs", "1", "--retry", "0")
+        first = records(forge(*words, input="/x\n" * 5).stdout)
+        assert [item["status"] for item in first] == [500, 500, 500, None, None]
+        # On another machine there is no file of this one.
+        shutil.rmtree(config_dir() / "state", ignore_errors=True)
+        result = forge(*words, input="/x\n" * 2)
+    assert [item["status"] for item in records(result.stdout)] == [None, None]
+    assert "circuit" in result.stdout
+    assert len(server.seen_at("/x")) == 3
+
+
+def test_memory_does_not_grow_with_the_input(server: Server, tmp_path: Path) -> None:
+    url = server.reply("/x", Reply(200, "x" * 20_000))
+
+    def peak(lines: int) -> int:
+        (tmp_path / "in").write_text(f"{url}\n" * lines)
+        running = subprocess.Popen(
+            [sys.executable, "-m", "forge_cli", "batch", str(tmp_path / "in"), "-s"],
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            stdout=subprocess.DEVNULL,
+        )
+        _, status, usage = os.wait4(running.pid, 0)
+        running.returncode = os.waitstatus_to_exitcode(status)
+        assert running.returncode == 0
+        return usage.ru_maxrss
+
+    # The answers alone have 32 MB.
+    assert peak(2000) <= 1.15 * peak(400)
+
+
+@pytest.mark.parametrize("words", [["--help"], ["--version"], ["get", "URL"], ["curl", "get", "URL"]], ids=" ".join)
+def test_no_other_command_loads_what_many_requests_take(server: Server, words: list[str]) -> None:
+    url = server.reply("/x", Reply(200), optional=True)
+    found = loaded(*(url if word == "URL" else word for word in words))
+    assert {name for name in found if name.startswith(("forge_cli.batch", "forge_cli.cli.commands.batch"))} == set()
 
 
 def test_four_processes_are_one_client_of_one_rate(

@@ -1,0 +1,149 @@
+"""One credential for many requests, and when it is worked out anew."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Protocol
+
+import pytest
+
+from forge_cli.batch import Batch, requests_of
+from forge_cli.batch.login import SteadyHook, steady
+from forge_cli.profiles.build import load_profile
+from tests.clock import Clock
+from tests.server import Reply, Seen, Server
+
+
+class Write(Protocol):
+    """Writes a profile with a login of one step, and what the test adds to the login and to the step."""
+
+    def __call__(self, more: str = "", extra: str = "") -> Path: ...
+
+
+@pytest.fixture
+def write(server: Server, profile_file: Callable[[str], Path]) -> Write:
+    def write(more: str = "", extra: str = "") -> Path:
+        return profile_file(
+            f'default_profile = "api"\n[profiles.api]\nbase_url = "{server.url}"\n[profiles.api.auth]\n'
+            f'type = "pipeline"\n{more}\n[profiles.api.auth.steps.one]\nrequest = {{ url = "/login" }}\n'
+            f'extract = {{ token = "/token" }}\n{extra}\n'
+        )
+
+    return write
+
+
+def numbered(server: Server) -> None:
+    """Each login brings another token."""
+    server.reply(
+        "/login", lambda seen: Reply(200, {"token": f"user-token-{len(server.seen_at('/login'))}", "expires_in": 3600})
+    )
+
+
+def credentials(server: Server) -> list[str]:
+    return [seen.headers["Authorization"] for seen in server.seen_at("/x")]
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        "",
+        'inject = [{ in = "header", name = "X-Key", value = "${steps.one.token}", paths = ["/x*"] }]',
+        'inject = [{ in = "basic", name = "ada", value = "${steps.one.token}" }]',
+    ],
+    ids=["bearer", "header", "basic"],
+)
+def test_a_token_in_a_header_is_worked_out_once(server: Server, write: Write, more: str) -> None:
+    write(more)
+    numbered(server)
+    server.reply("/x", Reply(200))
+    config = load_profile().config()
+    assert isinstance(steady(config.auth_hook), SteadyHook)
+    found = list(Batch(config, jobs=2).results(requests_of(["/x"] * 20)))
+    assert [item.status for item in found] == [200] * 20
+    assert len(server.seen_at("/login")) == 1
+    name = "X-Key" if "X-Key" in more else "Authorization"
+    assert len({seen.headers[name] for seen in server.seen_at("/x")}) == 1
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        'inject = [{ in = "header", name = "X-Id", value = "${uuid} ${steps.one.token}" }]',
+        'inject = [{ in = "query", name = "key", value = "${steps.one.token}" }]',
+        "invalidate = [{ when = { status = 403 }, steps = ['one'] }]",
+    ],
+    ids=["value of its own", "query", "rule"],
+)
+def test_what_may_differ_from_request_to_request_is_left_to_the_login(server: Server, write: Write, more: str) -> None:
+    write(more)
+    hook = load_profile().config().auth_hook
+    assert steady(hook) is hook
+
+
+def test_a_value_of_its_own_is_another_one_for_each_request(server: Server, write: Write) -> None:
+    write('inject = [{ in = "header", name = "X-Id", value = "${uuid} ${steps.one.token}" }]')
+    numbered(server)
+    server.reply("/x", Reply(200))
+    assert len(list(Batch(load_profile().config()).results(requests_of(["/x"] * 20)))) == 20
+    assert len({seen.headers["X-Id"] for seen in server.seen_at("/x")}) == 20
+
+
+def test_what_the_line_says_itself_is_left_alone(server: Server, write: Write) -> None:
+    write()
+    numbered(server)
+    server.reply("/x", Reply(200))
+    lines: list[Any] = ["/x", {"url": "/x", "headers": {"authorization": "Bearer own"}}, "/x"]
+    assert len(list(Batch(load_profile().config(), jobs=1).results(requests_of(lines)))) == 3
+    assert credentials(server) == ["Bearer user-token-1", "Bearer own", "Bearer user-token-1"]
+
+
+def test_a_token_that_another_process_forgot_is_not_used_for_long(server: Server, write: Write) -> None:
+    write()
+    numbered(server)
+    clock = Clock()
+
+    def answer(seen: Seen) -> Reply:
+        if len(server.seen_at("/x")) == 1:
+            load_profile().logins[0].pipeline.clear()
+        elif len(server.seen_at("/x")) == 2:
+            clock.now += 0.2
+        return Reply(200)
+
+    server.reply("/x", answer)
+    assert len(list(Batch(load_profile().config(), jobs=1, clock=clock).results(requests_of(["/x"] * 4)))) == 4
+    assert credentials(server) == ["Bearer user-token-1"] * 2 + ["Bearer user-token-2"] * 2
+
+
+def test_a_refused_token_is_renewed_once_for_all_workers(server: Server, write: Write) -> None:
+    write()
+    numbered(server)
+
+    def answer(seen: Seen) -> Reply:
+        return Reply(200 if seen.headers["Authorization"] != "Bearer user-token-1" else 401)
+
+    server.reply("/x", answer)
+    found = list(Batch(load_profile().config(), jobs=8).results(requests_of(["/x"] * 100)))
+    assert [item.status for item in found] == [200] * 100
+    assert len(server.seen_at("/login")) == 2
+    # Those under way when it was refused, and no more.
+    assert credentials(server).count("Bearer user-token-1") <= 8
+
+
+def test_a_token_that_has_ended_is_not_sent_however_fresh_the_memory_is(server: Server, write: Write) -> None:
+    write(extra='skew = "0s"\nexpires = { in = "/expires_in" }')
+    logins = server.seen_at
+    server.reply("/login", lambda seen: Reply(200, {"token": f"user-token-{len(logins('/login'))}", "expires_in": 0.3}))
+    ended = threading.Event()
+    timer = threading.Timer(0.4, ended.set)
+
+    def answer(seen: Seen) -> Reply:
+        if len(server.seen_at("/x")) == 1:
+            timer.start()
+        return Reply(200, hold=ended)
+
+    server.reply("/x", answer)
+    assert len(list(Batch(load_profile().config(), jobs=1, clock=Clock()).results(requests_of(["/x"] * 2)))) == 2
+    timer.join()
+    assert credentials(server) == ["Bearer user-token-1", "Bearer user-token-2"]
