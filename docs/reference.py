@@ -168,6 +168,22 @@ _SHOWN = {
     "zero": "0 means never",
 }
 """Key -> what a recipe that has it shows."""
+_WAYS = {
+    "client-credentials": "a client's own token",
+    "authorization-code": "the browser, with PKCE",
+    "browser": "the browser, with PKCE",
+    "device-code": "a code on another device",
+    "device": "a code on another device",
+    "password": "a user's password",
+    "jwt-bearer": "a signed assertion",
+    "jwt": "a signed assertion",
+    "prompt": "a code that is typed",
+    "command": "a program that prints the credential",
+    "bearer": "a token from a file",
+    "digest": "a challenge, and a password that is never sent",
+    "oauth1": "signed requests",
+}
+"""Grant, type or kind of step -> what a recipe that has it shows."""
 
 
 def _recipe_row(path: Path) -> tuple[str, str, str, str, str]:
@@ -177,11 +193,13 @@ def _recipe_row(path: Path) -> tuple[str, str, str, str, str]:
     kinds = [f"{name} ({step.get('kind', 'http')})" for name, step in auth.get("steps", {}).items()]
     login = ", ".join(kinds) or " ".join(filter(None, (auth["type"], auth.get("grant")))).replace("pipeline", "no step")
     keys = list(dict.fromkeys(_keys(auth)))
-    shows = list(dict.fromkeys(_SHOWN[key] for key in keys if key in _SHOWN))
+    kinds_used = [step.get("kind", "http") for step in auth.get("steps", {}).values()]
+    ways = [auth.get("grant", auth["type"]), *kinds_used]
+    shows = list(dict.fromkeys([_WAYS[way] for way in ways if way in _WAYS] + [_SHOWN[k] for k in keys if k in _SHOWN]))
     shows += ["a challenge of the server"] if "${challenge." in str(auth) else []
     if any("when" in step for step in auth.get("steps", {}).values()):
         shows.append("a step that is not always run")
-    shows = shows or [head.summary]
+    shows = shows or ["one request" if len(kinds_used) == 1 else "no request"]
     return f"`{path.stem}`", head.title, login, ", ".join(shows), f"`{_test_of(path.stem)}`"
 
 

@@ -113,7 +113,13 @@ class Repetition:
     def delay(self, error: HttpClientException, call: Call, response: StreamedResponse | None = None) -> float | None:
         """Seconds to wait before sending once more; None for no. `response` is the answer that failed, if any."""
         strategy, context = call.strategy, call.context
-        if isinstance(error, _PERMANENT) or not self._repeatable(error, call):
+        if isinstance(error, _PERMANENT):
+            return None
+        if call.draft is not None and not call.draft.replayable:
+            if self._listener is not None and strategy.should_retry(context, error):
+                self._listener(RetryStopped("the body could be read only once"))
+            return None
+        if not self._repeatable(error, call):
             return None
         if not strategy.should_retry(context, error):
             return None
@@ -150,8 +156,6 @@ class Repetition:
         if call.draft is None:
             return True
         prepared = call.draft.prepared
-        if not call.draft.replayable:
-            return False
         return (
             self._unsafe_methods
             or prepared.method in _IDEMPOTENT

@@ -223,6 +223,9 @@ def _names(headers: Mapping[str, Any] | None, wanted: str) -> bool:
 
 
 def _add_cookies(fields: dict[str, list[tuple[str, str]]], jar: Mapping[str, str]) -> None:
+    for name, value in jar.items():
+        if ";" in f"{name}{value}" or "=" in name:
+            raise RequestBuildException(f"cookie {name!r} holds a ';' or '=' that would begin another")
     given = [value for _, value in fields.get("cookie", ())]
     text = "; ".join([*given, *(f"{name}={value}" for name, value in jar.items())])
     fields["cookie"] = [("Cookie", _line("Cookie", text))]
@@ -401,11 +404,13 @@ class Multipart:
                 yield from piece.open()
 
 
-def _multipart(data: Any, files: Mapping[str, Any]) -> tuple[tuple[Part, ...], tuple[bytes | FileBody, ...], str]:
+def _multipart(
+    data: Any, files: Mapping[str, Any] | Iterable[tuple[str, Any]]
+) -> tuple[tuple[Part, ...], tuple[bytes | FileBody, ...], str]:
     boundary = os.urandom(16).hex()
     fields = [(Part(name, value.encode()), value.encode()) for name, value in iter_params(data)]
     entries: list[tuple[Part, bytes | FileBody]] = [*fields]
-    for name, spec in files.items():
+    for name, spec in files.items() if isinstance(files, Mapping) else files:
         entries.extend(_file_part(name, one) for one in (spec if isinstance(spec, list) else [spec]))
     pieces: list[bytes | FileBody] = []
     for part, content in entries:

@@ -264,7 +264,13 @@ def status_exception(
 
 
 class ProfileError(ForgeError):
-    """A profile cannot be used. ``problems`` holds one line each: where, and what is wrong."""
+    """A profile cannot be used. ``problems`` holds one line each: where, and what is wrong.
+
+    ``template`` is the text that could not be filled in, where that is why; ``placed``: the message says where it is.
+    """
+
+    template: str | None = None
+    placed = False
 
     def __init__(self, message: str, *, problems: Sequence[str] = (), hint: str | None = None) -> None:
         super().__init__(message, hint=hint)

@@ -64,9 +64,10 @@ class HttpRequest:
 
     `params` values may be lists (repeated) or None (left out). `data` is a form (mapping or pairs),
     or a raw body (text, bytes, file object); `json_data` is encoded as JSON; `files` maps a field to
-    a file object, bytes, or ``(filename, content[, content_type])``; `content` is a raw body of
-    bytes, text or an iterable of bytes. `timeout` is one attempt's wall-clock limit in seconds.
-    `auth` is ``(user, password)`` for Basic (RFC 7617). RequestBuildException: not a method.
+    a file object, bytes, or ``(filename, content[, content_type])``, or has such pairs in the order of
+    the parts; `content` is a raw body of bytes, text or an iterable of bytes. `timeout` is one attempt's
+    wall-clock limit in seconds. `auth` is ``(user, password)`` for Basic (RFC 7617).
+    RequestBuildException: not a method.
     """
 
     method: HttpMethod | str
@@ -75,7 +76,7 @@ class HttpRequest:
     params: Params | None = None
     data: Any = None
     json_data: Any = None
-    files: Mapping[str, Any] | None = None
+    files: Mapping[str, Any] | Sequence[tuple[str, Any]] | None = None
     timeout: float | None = None
     auth: tuple[str, str] | None = None
     cookies: Mapping[str, str] | None = None
@@ -118,7 +119,8 @@ class HttpRequest:
         if self.cookies is not None:
             shown.append(f"cookies={dict.fromkeys(self.cookies, MASK)}")
         if self.files is not None:
-            shown.append(f"files={sorted(self.files)}")
+            names = self.files if isinstance(self.files, Mapping) else {name for name, _ in self.files}
+            shown.append(f"files={sorted(names)}")
         if self.content is not None:
             shown.append("content=…")
         if self.timeout is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any, Literal
 from urllib.parse import unquote_plus
@@ -35,8 +35,10 @@ class PageRule:
 
     `link`: the answer says the next page's URL, in its Link header (RFC 8288) or at `pointer` of its body. `cursor`:
     at `pointer` is a value for the query parameter `param`. `page` and `offset`: `param` counts pages or items, until
-    a page has none, or fewer than `size`. `items` points to the items of a page; without it the page is the array.
-    `size`, sent as `size_param`, is how many items to ask for.
+    a page has none. `items` points to the items of a page; without it the page is the array. `size`, sent as
+    `size_param` unless the request has that itself, is how many items to ask for: with it a page with fewer is the
+    last one, if one before had more; a server may give fewer than it is asked for on every page. A 404 after a page
+    with fewer is the end too.
     """
 
     type: Literal["link", "cursor", "page", "offset"] = "link"
@@ -69,19 +71,27 @@ def pages(
     """The pages of an answer, each asked for when it is wanted; a page that is an error or no JSON is the last.
 
     RedirectException when the next page is at another origin than the client's and the first one's, or was there
-    before. ResponseParseException when a page is not what the rule says.
+    before; and, where nothing limits them, after ten equal pages. ResponseParseException when a page is not what the
+    rule says.
     """
     rule = rule or PageRule()
-    request = _first(request, rule)
+    stated = _stated_size(request, rule, client.config.default_params or {})
+    if stated is None:
+        request = _first(request, rule)
+    elif re.fullmatch("[0-9]{1,9}", stated, re.ASCII) is not None:
+        rule = replace(rule, size=int(stated))
     added = frozenset(client.config.default_params or ())
     trusted = {origin(url) for url in (client.config.base_url, *client.config.origins) if "://" in url}
     seen: set[str] = set()
-    before: str | None = None
+    before: Page | None = None
+    equal = longest = 0
     number, left = 0, most_items
     while number != most_pages and left != 0:
         response = client.send(request, deadline=deadline)
         number += 1
         page = _page(response, rule, client.config.max_body)
+        if before is not None and response.status_code == 404 and _short(before, rule):
+            return
         if page.items is not None and left is not None:
             page = replace(page, items=page.items[:left])
         if left is not None:
@@ -89,16 +99,19 @@ def pages(
         last = not 200 <= response.status_code < 300 or number == most_pages or left == 0
         if number == 1:
             trusted.add(origin(response.url) if not response.history else origin(response.history[0].url))
-        elif not last and page.items and page.text == before:
-            raise RedirectException(f"page {number} is the same as the one before", hint=_ROUND)
-        before = page.text
+            seen.add(_key(_asked(page, rule, request, added)))
+        equal = equal + 1 if before is not None and page.items and page.text == before.text else 1
+        if equal == _MOST_EQUAL and most_pages is None and most_items is None:
+            raise RedirectException(f"{equal} pages in a row are the same", hint=_STUCK.format(_param(rule)))
         yield page
-        if last:
+        # Judged by what was asked for: `page` may be cut short by `most_items`, and then it is the last anyhow.
+        if last or (page.items is not None and len(page.items) < longest and _short(page, rule)):
             return
+        before, longest = page, max(longest, len(page.items or ()))
         following = _NEXT[rule.type](page, rule, request, added)
         if following is None:
             return
-        key = f"{following.url} {following.params!r}"
+        key = _key(following)
         if key in seen:
             raise RedirectException(f"after page {number} comes one that was there before", hint=_ROUND)
         seen.add(key)
@@ -111,6 +124,31 @@ def pages(
 
 
 _ROUND = "the pages go round in a circle: check `pagination` in the profile, or give --max-pages"
+_STUCK = "does the server know {}? check `pagination` in the profile, or say how many there are: --max-pages N"
+_MOST_EQUAL = 10
+
+
+def _key(request: HttpRequest) -> str:
+    return f"{request.url} {request.params!r}"
+
+
+def _asked(page: Page, rule: PageRule, request: HttpRequest, added: frozenset[str]) -> HttpRequest:
+    """The first request, as one for a later page would be that is the same."""
+    if rule.type == "link":
+        return _without(replace(request, url=page.response.url, params=None), _added(page.response, request) | added)
+    value = _value(request, rule.param or _PARAMS[rule.type])
+    return request if value is None else _with(request, rule.param or _PARAMS[rule.type], value)
+
+
+def _param(rule: PageRule) -> str:
+    return "its own link" if rule.type == "link" else f"the query parameter {rule.param or _PARAMS[rule.type]!r}"
+
+
+def _short(page: Page, rule: PageRule) -> bool:
+    """Whether a page that is counted has fewer items than were asked for."""
+    if rule.type not in _STARTS or rule.size is None or page.items is None:
+        return False
+    return len(page.items) < rule.size
 
 
 def next_link(headers: Headers) -> str | None:
@@ -221,9 +259,19 @@ def _after(text: str, place: int) -> int:
 
 
 def _first(request: HttpRequest, rule: PageRule) -> HttpRequest:
-    if rule.size is None or rule.size_param is None or _value(request, rule.size_param) is not None:
+    if rule.size is None or rule.size_param is None:
         return request
     return _with(request, rule.size_param, str(rule.size))
+
+
+def _stated_size(request: HttpRequest, rule: PageRule, defaults: Mapping[str, Any]) -> str | None:
+    """How many items the request asks for by itself, None when it does not say; `defaults` are the client's."""
+    if rule.size_param is None:
+        return None
+    value = _value(request, rule.size_param)
+    if value is None and defaults.get(rule.size_param) is not None:
+        value = str(defaults[rule.size_param])
+    return value
 
 
 def _by_link(page: Page, rule: PageRule, request: HttpRequest, added: frozenset[str]) -> HttpRequest | None:
@@ -254,7 +302,7 @@ def _by_number(page: Page, rule: PageRule, request: HttpRequest, added: frozense
         raise ResponseParseException(
             "the page has no array of items", hint="say where it is: `items` of `pagination` in the profile"
         )
-    if not page.items or (rule.size is not None and len(page.items) < rule.size):
+    if not page.items:
         return None
     name = rule.param or _PARAMS[rule.type]
     text = _value(request, name)

@@ -8,6 +8,7 @@ import re
 import threading
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 
 from .compiled import compiled
 
@@ -19,6 +20,8 @@ _MOST_VALUES = 1000
 _SHORTEST = 4
 # No header holds a longer one; such a value is not worth ten copies in memory.
 _LONGEST_ENCODED = 64 * 1024
+# Bodies have the same few names again and again; a longer one is none of them.
+_LONGEST_NAME = 64
 
 _SENSITIVE_NAME = compiled(
     r"^(proxy-)?authorization$|^(set-)?cookie2?$|token|secret|passw|api[-_]?key|signature|credential"
@@ -62,6 +65,13 @@ _WORDS = compiled(
 _MOMENT = compiled(r"[0-9]{4}-[0-9]{2}-[0-9]{2}(?:[T ][0-9:.]{4,18}(?:Z|[+-][0-9:]{2,5})?)?")
 _ADDRESS = compiled(r"https?://[^\s/@?#\\]+(?:/[^\s@?#\\]*)?(?:\?(?P<query>[^\s#]*))?", re.IGNORECASE)
 _SEGMENT = compiled(r"[^/?#&=\s<>;,]+")
+# The path of a URL, and a host: of words and few digits, as no random text of this length is.
+_NAMED = r"(?:v?[0-9]{1,4}|[a-z]{1,24}(?:[A-Z][a-z]{2,23}){0,4}[0-9]{0,2}|[A-Z][a-z]{1,23}|[A-Z]{1,24})"
+_PATH_OR_HOST = compiled(
+    rf"(?:/{_NAMED}(?:[._-]{_NAMED})*){{1,12}}/?"
+    r"|(?:[a-z]{1,24}[0-9]{0,2}(?:-(?:[a-z]{1,24}[0-9]{0,2}|[0-9]{1,3}))*\.){1,6}[a-z]{2,24}(?::[0-9]{1,5})?"
+    r"|[0-9]{1,3}(?:\.[0-9]{1,3}){3}(?::[0-9]{1,5})?"
+)
 # Fields about a message or a server, which no login takes a credential from.
 _ABOUT = frozenset(
     {
@@ -109,10 +119,16 @@ _PROSE = compiled(f"{_LINK}|{_RUN.pattern}", re.IGNORECASE)
 _ANSWER = compiled(
     rf"""\"(?P<text>(?:[^"\\]|\\.)*)(?:"|\Z)(?P<colon>\s*:)?|{_PROSE.pattern}""", re.DOTALL | re.IGNORECASE
 )
-_KEY = compiled(r"""(?P<quote>["']?)(?P<name>[A-Za-z0-9_.-]{2,64})(?P=quote)(?P<sign>\s*[:=]\s*)""")
-_VALUE = compiled(
-    r"""(?P<edge>["'])(?:(?!(?P=edge))[^\\]|\\.)*(?P=edge)|(?P<escaped>\\")(?:[^"\\]|\\[^"])*\\"|["']?[^\s,;&"'}\]]+"""
+# A name is looked at once, from its beginning, and nothing is tried again: bodies of megabytes pass here.
+_KEY = compiled(r"""(?P<quote>["']?)(?<![A-Za-z0-9_.-])(?P<name>[A-Za-z0-9_.-]{2,}+)(?P=quote)(?P<sign>\s*+[:=]\s*+)""")
+_QUOTED = r"""(?<=")[^"\\]*+(?:\\.[^"\\]*+)*+"|(?<=')[^'\\]*+(?:\\.[^'\\]*+)*+'"""
+_VALUE = compiled(rf"""(?P<edge>["'])(?:{_QUOTED})|(?P<escaped>\\")(?:[^"\\]|\\[^"])*+\\"|["']?[^\s,;&"'}}\]]+""")
+# A part of a form (RFC 7578), and an element of XML, with their names.
+_PART = compiled(
+    r"""(?P<head>;\s*name="?(?P<name>[^";\r\n]*+)"?[^\r\n]*\r?\n(?:[^\r\n]+\r?\n)*+\r?\n)(?P<value>.*?)(?P<end>\r?\n--|\Z)""",
+    re.DOTALL | re.IGNORECASE,
 )
+_ELEMENT = compiled(r"""(?P<head><(?:[\w.-]+:)?(?P<name>[\w.-]++)(?:\s[^<>]*+)?>)(?P<value>[^<>]++)(?P<end></)""")
 
 
 class Secret:
@@ -187,8 +203,20 @@ class Redactor:
                 text = text.replace(spelling, MASK)
         return text
 
+    def content(self, text: str) -> str:
+        """The text of a body of an API: known secrets and values of sensitive names replaced, and nothing else.
+
+        What only looks like a token is most often an identifier, which its reader needs.
+        """
+        text = self.text(text)
+        if "form-data" in text:
+            text = _PART.sub(_mask_named, text)
+        if "</" in text:
+            text = _ELEMENT.sub(_mask_named, text)
+        return _mask_fields(text)
+
     def body(self, text: str) -> str:
-        """The text of a body: known secrets, values of token-like fields, and what looks like a token replaced."""
+        """The text of a body that may be a login's: as `content`, and what looks like a token is replaced too."""
         return _LINK_OR_TOKEN.sub(_mask_token, _mask_fields(self.text(text)))
 
     def success(self, text: str) -> str:
@@ -237,6 +265,11 @@ class Redactor:
 
 def sensitive(name: str) -> bool:
     """Whether a header, query or body field of this name usually carries a secret."""
+    return _sensitive(name) if len(name) <= _LONGEST_NAME else _SENSITIVE_NAME.search(name) is not None
+
+
+@lru_cache(4096)
+def _sensitive(name: str) -> bool:
     return name.lower() not in _HARMLESS and _SENSITIVE_NAME.search(name) is not None
 
 
@@ -248,6 +281,8 @@ def speaks(name: str, value: str) -> bool:
 
 def _looks_harmless(value: str) -> bool:
     if len(value) < _SHORTEST_UNNAMED or _WORDS.fullmatch(value) or _MOMENT.fullmatch(value):
+        return True
+    if _PATH_OR_HOST.fullmatch(value):
         return True
     address = _ADDRESS.fullmatch(value)
     if address is None:
@@ -331,6 +366,10 @@ def _hides(name: str, value: str) -> bool:
     return name.lower() != "code" or _ERROR_CODE.fullmatch(value.strip("\"'")) is None
 
 
+def _mask_named(match: re.Match[str]) -> str:
+    return match["head"] + MASK + match["end"] if sensitive(match["name"]) and match["value"] else match[0]
+
+
 def _mask_pair(match: re.Match[str]) -> str:
     return f"{match[1]}={MASK}" if sensitive(match[1]) else match[0]
 
@@ -377,7 +416,8 @@ def _mask_prose(match: re.Match[str]) -> str:
     if _looks_harmless(match[0]):
         return match[0]
     if match["link"] is None:
-        return MASK
+        name, sign, value = match[0].partition("=")
+        return match[0] if sign and value and not sensitive(name) and _looks_harmless(value) else MASK
     place, _, path = match[0].partition("://")
     return f"{place}://{path.partition('/')[0].rpartition('@')[2].partition('?')[0].partition('#')[0]}/{MASK}"
 

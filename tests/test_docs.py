@@ -27,6 +27,7 @@ from forge_cli.login.filters import FILTERS
 from forge_cli.login.template import parse
 from forge_cli.profiles.json_schema import schema
 from forge_cli.profiles.load import load_document
+from forge_cli.profiles.recipe import recipe
 from forge_cli.profiles.validate import describe, problems
 from forge_cli.testing import Answer, Reply, ScriptedServer, TokenEndpoint
 from tests.conftest import Forge, Require
@@ -166,6 +167,24 @@ def test_every_filter_has_an_example_and_every_example_with_a_key_pair_has_a_res
     values: dict[tuple[str, ...], str] = {("vars", "user"): "Ada", ("secrets", "key"): pem}
     for name in ("sign_rs256", "pem_fingerprint"):
         assert parse(reference._EXAMPLES[name]).text(values.__getitem__)
+
+
+def test_every_recipe_belongs_to_a_flow_and_every_flow_has_a_test() -> None:
+    page = (ROOT / "docs" / "logins.md").read_text(encoding="utf-8")
+    rows = [
+        line.strip("| ").split(" | ") for line in page.partition("## By flow")[2].partition("\n## ")[0].splitlines()
+    ]
+    flows = [row for row in rows if len(row) == 4][1:]
+    named = {name.strip("`") for _, recipes, _, _ in flows for name in recipes.split(", ")}
+    tests = {name.strip("`") for _, _, files, _ in flows for name in files.split(", ")}
+    assert named == {path.stem for path in reference.recipes()}
+    assert [name for name in tests if not (ROOT / "tests" / "recipes" / name).is_file()] == []
+
+
+def test_what_a_recipe_shows_is_not_its_title_again() -> None:
+    rows = [line.strip("| ").split(" | ") for line in reference.regions()["recipes"].splitlines()[2:]]
+    heads = [recipe(path.stem, path, built_in=True).head for path in reference.recipes()]
+    assert [row[3] for row, head in zip(rows, heads, strict=True) if row[3] in (head.title, head.summary)] == []
 
 
 def test_every_recipe_has_a_test_that_the_page_names() -> None:

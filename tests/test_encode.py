@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 from email import message_from_bytes
 from email.message import Message
 from pathlib import Path
@@ -428,3 +429,13 @@ class TestMultipart:
         source: BinaryIO = io.BytesIO(b"abc")
         [part] = parts_of(made(files={"a": ("x.bin", source)}))
         assert part.get_payload(decode=True) == b"abc"
+
+
+def test_files_as_pairs_are_parts_in_this_order() -> None:
+    request = HttpRequest("POST", URL, files=[("a", (None, "1")), ("b", ("b.bin", b"2")), ("a", (None, "3", "text/x"))])
+    assert repr(request).endswith("files=['a', 'b'])")
+    parts = parts_of(encode(request))
+    assert [part.get_param("name", header="Content-Disposition") for part in parts] == ["a", "b", "a"]
+    assert [part.get_payload() for part in parts] == ["1", "2", "3"]
+    assert parts[2]["Content-Type"] == "text/x"
+    assert re.findall(r"-(?:F|-form-string) '?(\w)=", request.to_curl()) == ["a", "b", "a"]

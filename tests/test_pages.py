@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from hypothesis import given
@@ -74,6 +74,20 @@ class TestLink:
         with pytest.raises(RedirectException, match="no http or https URL"):
             got(server, url)
 
+    def test_equal_pages_with_other_links_are_pages(self, server: Server) -> None:
+        def page(seen: Seen) -> Reply:
+            return Reply(
+                200, [1], {"Link": f"</x?page={len(server.seen) + 1}>; rel=next"} if len(server.seen) < 4 else {}
+            )
+
+        assert got(server, server.reply("/x", page)) == [1] * 4
+
+    def test_a_link_to_the_page_itself_is_a_circle(self, server: Server) -> None:
+        url = server.reply("/x", Reply(200, [1], {"Link": "</x?key=k>; rel=next"}))
+        with pytest.raises(RedirectException, match="there before"):
+            got(server, url)
+        assert len(server.seen) == 1
+
     def test_a_circle_is_left(self, server: Server) -> None:
         url = server.reply("/x", lambda seen: Reply(200, [len(server.seen)], {"Link": "</x?page=2>; rel=next"}))
         with pytest.raises(RedirectException, match="there before"):
@@ -133,10 +147,53 @@ class TestNumbers:
         assert got(server, f"{url}?page=7", PageRule(type="page")) == [1]
         assert [dict(seen.query)["page"] for seen in server.seen] == ["7", "8"]
 
+    def test_equal_pages_are_pages_when_their_number_is_given(self, server: Server) -> None:
+        url = server.reply("/x", Reply(200, [1, 1]))
+        assert got(server, url, PageRule(type="page"), most_pages=3) == [1, 1] * 3
+        assert got(server, url, PageRule(type="page"), most_items=5) == [1] * 5
+
+    def test_equal_pages_are_no_end(self, server: Server) -> None:
+        url = server.reply("/x", Reply(200, [1]), Reply(200, [1]), Reply(200, [1]), Reply(200, []))
+        assert got(server, url, PageRule(type="offset")) == [1, 1, 1]
+
     def test_a_server_that_does_not_count_is_left(self, server: Server) -> None:
-        with pytest.raises(RedirectException, match="the same as the one before"):
-            got(server, server.reply("/x", Reply(200, [1])), PageRule(type="page"))
-        assert len(server.seen) == 2
+        with pytest.raises(RedirectException, match="10 pages in a row are the same") as caught:
+            got(server, server.reply("/x", Reply(200, [1])), PageRule(type="page", param="p"))
+        assert len(server.seen) == 10
+        assert "'p'" in str(caught.value.hint)
+        assert "--max-pages" in str(caught.value.hint)
+
+    @pytest.mark.parametrize("type_", ["page", "offset"])
+    @pytest.mark.parametrize("cap", [2, 3, 100])
+    @pytest.mark.parametrize("items", [0, 1, 6, 7])
+    @pytest.mark.parametrize("stated", ["", "?limit=2", "?limit=9"])
+    def test_every_item_comes_however_many_the_server_gives_at_once(
+        self, server: Server, type_: Literal["page", "offset"], cap: int, items: int, stated: str
+    ) -> None:
+        def page(seen: Seen) -> Reply:
+            query = dict(seen.query)
+            size = min(cap, int(query["limit"]))
+            start = (int(query.get("page", "1")) - 1) * size if type_ == "page" else int(query.get("offset", "0"))
+            return Reply(200, list(range(items))[start : start + size])
+
+        rule = PageRule(type=type_, size=3, size_param="limit")
+        assert got(server, server.reply("/x", page) + stated, rule) == list(range(items))
+
+    def test_the_size_may_be_what_the_client_adds_to_every_request(self, server: Server) -> None:
+        url = server.reply("/x", lambda seen: Reply(200, [1, 2] if len(server.seen) < 3 else []))
+        config = HttpClientConfig(base_url=server.url, default_params={"limit": "2"})
+        with HttpClient(config) as client:
+            found = list(pages(client, HttpRequest("GET", url), PageRule(type="offset", size=9, size_param="limit")))
+        assert sum(len(page.items or ()) for page in found) == 4
+        assert {tuple(value for name, value in seen.query if name == "limit") for seen in server.seen} == {("2",)}
+
+    def test_a_404_after_a_page_that_was_not_full_is_the_end(self, server: Server) -> None:
+        url = server.reply("/x", Reply(200, [1, 2]), Reply(404, "no such page"))
+        assert got(server, url, PageRule(type="page", size=3)) == [1, 2]
+
+    def test_a_404_after_a_full_page_is_an_error(self, server: Server) -> None:
+        url = server.reply("/x", Reply(200, [1, 2]), Reply(404, "no such page"))
+        assert got(server, url, PageRule(type="page", size=2)) == [1, 2, "no such page"]
 
     def test_without_items_there_is_nothing_to_count(self, server: Server) -> None:
         with pytest.raises(ResponseParseException, match="no array of items"):

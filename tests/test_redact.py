@@ -395,6 +395,46 @@ def test_the_repr_of_a_mapping_hides_sensitive_values() -> None:
     assert repr_mapping(None) == "None"
 
 
+class TestContentOfAnApi:
+    @pytest.mark.parametrize(
+        "text",
+        [
+            '{"id": "123e4567-e89b-12d3-a456-426614174000"}',
+            '{"sha": "da39a3ee5e6b4b0d3255bfef95601890afd80709"}',
+            '{"image": "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk"}',
+            "--8ef8b41e9a42cf0f67d2c75e9bef5203--",
+            "<a><id>da39a3ee5e6b4b0d3255bfef95601890afd80709</id></a>",
+        ],
+    )
+    def test_what_only_looks_like_a_token_stays(self, text: str) -> None:
+        assert Redactor().content(text) == text
+        assert Redactor().body(text) != text or "123e" in text
+
+    @pytest.mark.parametrize(
+        ("text", "shown"),
+        [
+            ('{"a": {"access_token": "a b", "n": 1}}', '{"a": {"access_token": "***", "n": 1}}'),
+            ("a=1&password=x%20y&b=2", "a=1&password=***&b=2"),
+            ("<s:Password a='1'>x y</s:Password><b>c</b>", "<s:Password a='1'>***</s:Password><b>c</b>"),
+            (
+                '--b\r\nContent-Disposition: form-data; name="api_key"\r\nX: y\r\n\r\none\r\ntwo\r\n--b--',
+                '--b\r\nContent-Disposition: form-data; name="api_key"\r\nX: y\r\n\r\n***\r\n--b--',
+            ),
+            ("a known-secret-1 b", "a *** b"),
+            (base64.b64encode(b"u:known-secret-1").decode(), "dTp***Q=="),
+        ],
+    )
+    def test_known_secrets_and_what_has_the_name_of_one_are_masked(self, text: str, shown: str) -> None:
+        assert hiding("known-secret-1").content(text) == shown
+
+    @pytest.mark.parametrize("piece", ["a", "\0", "a ", "a=b&", 'a="', "token ", '{"a":"b"},', "<a>b</", 'x=\\"'])
+    def test_a_megabyte_takes_no_second(self, piece: str) -> None:
+        text = "form-data </" + piece * (1_000_000 // len(piece))
+        began = time.process_time()
+        assert Redactor().content(text) == text
+        assert time.process_time() - began < 1
+
+
 class TestAnswersToLogins:
     @pytest.mark.parametrize(
         ("text", "shown"),

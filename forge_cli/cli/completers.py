@@ -20,6 +20,7 @@ COMPLETERS = Registry(
         "request": f"{_HERE}:requests",
         "recipe": f"{_HERE}:recipes",
         "file": f"{_HERE}:files",
+        "method": f"{_HERE}:methods",
         "item": f"{_HERE}:items",
         "reference": f"{_HERE}:referenced",
     },

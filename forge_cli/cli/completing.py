@@ -14,6 +14,7 @@ from click.shell_completion import CompletionItem
 
 from ..compiled import compiled
 from ..errors import ForgeError
+from ..models import HttpMethod
 from ..profiles.document import BrokenFamily, Document, merged
 from ..profiles.expand import expand
 from ..profiles.load import select
@@ -61,6 +62,11 @@ def _chosen(ctx: click.Context) -> Mapping[str, Any]:
 
 def _table(value: Any) -> Mapping[str, Any]:
     return value if isinstance(value, Mapping) else {}
+
+
+def methods(ctx: click.Context, parameter: click.Parameter, incomplete: str) -> Items:
+    """The methods that have a name everywhere."""
+    return _begun([each.value for each in HttpMethod], incomplete.upper())
 
 
 def profiles(ctx: click.Context, parameter: click.Parameter, incomplete: str) -> Items:

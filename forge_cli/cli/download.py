@@ -26,6 +26,10 @@ _FLAGS = os.O_WRONLY | os.O_CREAT | getattr(os, "O_BINARY", 0) | getattr(os, "O_
 _MOST_NAMES = 1000
 _LONGEST_NAME = 255
 _UNNAMED = "download"
+# What names an open file instead of a place.
+_DESCRIPTOR = compiled(r"/dev/fd/([0-9]{1,6})|/proc/self/fd/([0-9]{1,6})|/dev/(stdout)|/dev/(stderr)")
+STDOUT = "-"
+"""What `--output` takes for standard output."""
 
 
 @immutable_by_name
@@ -42,6 +46,8 @@ def checked(options: DownloadOptions, chosen: OutputOptions, method: str) -> Non
         raise UsageError("--download and --output both name the file", hint="--download takes the server's name for it")
     if not options.resume:
         return
+    if chosen.output == STDOUT:
+        raise UsageError("--continue and --output - cannot go together", hint="name the file: --output FILE")
     if not options.download and chosen.output is None:
         raise UsageError("--continue goes with --output or --download", hint="name the file: --output FILE")
     if method.upper() != "GET":
@@ -67,7 +73,8 @@ class Saving:
     """
 
     def __init__(self, path: str | None, url: str, *, resume: bool, say: Callable[[str], None]) -> None:
-        self._final = None if path is None else os.path.realpath(os.path.expanduser(path))
+        self._given = None if path is None else os.path.expanduser(path)
+        self._final = None if self._given is None else os.path.realpath(self._given)
         self._url = url
         self._resume = resume
         self._say = say
@@ -84,10 +91,14 @@ class Saving:
 
     def __enter__(self) -> Self:
         guess = self._final or from_url(self._url)
-        with _translated(guess):
+        with _translated(self._given or guess):
+            number = _descriptor(self._given)
+            if number is not None:
+                self._device(str(self._given), os.dup(number))
+                return self
             old = _status(guess)
-            if self._final is not None and old is not None and not stat.S_ISREG(old.st_mode):
-                self._device(guess)
+            if self._given is not None and old is not None and not stat.S_ISREG(old.st_mode):
+                self._device(self._given)
                 return self
             if self._final is not None and old is not None:
                 if not os.access(guess, os.W_OK):
@@ -96,11 +107,12 @@ class Saving:
             self._open(guess, old)
         return self
 
-    def _device(self, path: str) -> None:
+    def _device(self, path: str, fd: int = -1) -> None:
+        self.part, self._in_place, self._fd = path, True, fd
         if self._resume:
             raise UsageError(f"--continue: {path!r} is no file", hint="leave --continue out")
-        self.part, self._in_place = path, True
-        self._fd = os.open(path, os.O_WRONLY | getattr(os, "O_BINARY", 0))
+        if fd < 0:
+            self._fd = os.open(path, os.O_WRONLY | getattr(os, "O_BINARY", 0))
 
     def _open(self, guess: str, old: os.stat_result | None) -> None:
         self.part = _part(guess)
@@ -327,6 +339,14 @@ def _status(path: str) -> os.stat_result | None:
         return os.stat(path)
     except FileNotFoundError:
         return None
+
+
+def _descriptor(path: str | None) -> int | None:
+    """The number of the open file that a path names: opened once more, it would be written from its beginning."""
+    match = _DESCRIPTOR.fullmatch(path or "")
+    if match is None or os.name != "posix":
+        return None
+    return 1 if match[3] else 2 if match[4] else int(match[1] or match[2])
 
 
 def _part(path: str) -> str:

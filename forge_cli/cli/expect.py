@@ -193,7 +193,7 @@ def _short(found: Any, *, seconds: bool) -> str:
         return "nothing"
     if isinstance(found, float):
         return f"{found:.3g} s" if seconds else f"{found}"
-    text = REDACTOR.body(found if isinstance(found, str) else json.dumps(found, ensure_ascii=False))
+    text = REDACTOR.content(found if isinstance(found, str) else json.dumps(found, ensure_ascii=False))
     return repr(text[:_SHOWN] + "…") if len(text) > _SHOWN else repr(text) if isinstance(found, str) else text
 
 

@@ -10,10 +10,11 @@ from urllib.parse import urlsplit
 from ..curl import word
 from ..curl.command import argument, multipart
 from ..curl.hiding import Members, Number, written
-from ..curl.imported import Form, FromFile, Imported, Json, Multipart, Part, Raw
+from ..curl.imported import Form, FromFile, Imported, Joined, Json, Multipart, Part, Raw
 from ..curl.importing import FORM, JSON
 from ..curl.words import printf
 from ..errors import UsageError
+from .items import MEDIA_TYPE
 
 _VERBS = frozenset("GET POST PUT PATCH DELETE HEAD OPTIONS".split())
 # forge writes these itself, from the body and the connection.
@@ -108,6 +109,7 @@ class _Line:
             variable = self._variable(one.user)
             self._option("-u", one.user if variable is None else f"env:{variable}")
         self._option("-o", one.output)
+        self.options += ["--print hb"] if one.include else []
         self.options += ["-v"] if one.verbose else []
         self.options += ["-L"] if one.follow else []
         self._option("--max-redirects", None if one.max_redirects is None else str(one.max_redirects))
@@ -140,6 +142,10 @@ class _Line:
             case FromFile(path=path):
                 self._option("-d", f"@{path}")
                 return self._type_of_data(kind)
+            case Joined(pieces=pieces):
+                for piece in pieces:
+                    self._option("-d", f"@{piece.path}" if isinstance(piece, FromFile) else _piece(piece.content))
+                return FORM
             case Multipart(parts=parts):
                 return self._multipart(parts)
         return None
@@ -165,13 +171,21 @@ class _Line:
             return ""
         if any(part.path is not None for part in parts):
             raise UsageError(
-                "a -F has a value with a type or a file name of its own, beside a file",
+                "a -F has a value that cannot be said in a command, beside a file",
                 hint="put the value into a file: -F 'name=@FILE;type=…'",
             )
         boundary, content = multipart(parts)
         self.items.append(f"Content-Type:multipart/form-data; boundary={boundary}")
         self._raw(content, None)
         return ""
+
+
+def _piece(content: bytes) -> str:
+    """A piece of a body as `-d` takes it."""
+    text = argument(content)
+    if text is None or text.startswith("@"):
+        raise UsageError("a piece of the body is no text, or begins with @", hint="put it into a file: -d @FILE")
+    return text
 
 
 def _value(value: str) -> str | None:
@@ -236,12 +250,19 @@ def _part_items(part: Part) -> Iterator[str]:
     if part.path is None:
         text = argument(part.value)
         value = None if text is None else _value(text)
-        if value is not None and part.filename is None and part.content_type is None:
-            yield f"{name}={value}"
+        if value is not None and part.filename is None and (kind := _typed(part)) is not None:
+            yield f"{name}{kind}={value}"
     elif part.filename is None:
-        if part.content_type is None:
-            yield f"{name}=@{part.path}"
+        if (kind := _typed(part)) is not None:
+            yield f"{name}{kind}=@{part.path}"
     else:
         kind = "" if part.content_type is None else f";type={part.content_type}"
         named = "" if part.path.rpartition("/")[2] == part.filename else f";filename={part.filename}"
         yield f"{name}@{part.path}{kind}{named}"
+
+
+def _typed(part: Part) -> str | None:
+    """The type of a part as it stands before a separator; None when it cannot be said there."""
+    if part.content_type is None:
+        return ""
+    return f";type={part.content_type}" if MEDIA_TYPE.fullmatch(part.content_type) else None

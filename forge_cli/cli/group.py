@@ -23,6 +23,18 @@ class Entry(NamedTuple):
 class Sectioned(click.Command):
     """A command whose help has its options in sections, as `run.section` has marked them."""
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        try:
+            return super().parse_args(ctx, args)
+        except click.NoSuchOption as exc:
+            exc.ctx = exc.ctx or ctx
+            # Imported for those who err, so that nobody else waits for it.
+            importlib.import_module("forge_cli.cli.elsewhere").check_option(exc.option_name, ctx)
+            raise
+        except click.UsageError as exc:
+            exc.ctx = exc.ctx or ctx
+            raise
+
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         sections: dict[str, list[tuple[str, str]]] = {}
         for parameter in self.get_params(ctx):
@@ -58,7 +70,7 @@ class LazyGroup(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         name = args[0]
         if name not in self.entries and not name.startswith("-"):
-            # Imported for those who err, so that nobody else waits for it.
+            importlib.import_module("forge_cli.cli.elsewhere").check_command(name, tuple(args), self.entries, ctx)
             near: list[str] = importlib.import_module("difflib").get_close_matches(name, self.entries, n=1)
             raise click.UsageError(f"no such command {name!r}" + (f". Did you mean {near[0]!r}?" if near else ""), ctx)
         return super().resolve_command(ctx, args)

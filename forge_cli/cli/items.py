@@ -16,19 +16,29 @@ from .nesting import Raw, document, unescaped
 
 FORMS = (
     "Header:value, Header: (unset), Header; (empty), name==query, field=text, field:=json, a[b][]=text, file@path, "
-    "@path (the body); =@ :=@ :@ ==@ read the value from a file; \\ before a separator takes it as it is"
+    "@path (the body); =@ :=@ :@ ==@ read the value from a file; \\ before a separator takes it as it is; "
+    "all of them: docs/scripting.md#items"
 )
 
 # The leftmost separator wins, and where several start at one place, the longest.
+_MEDIA = r"[^\s;=/]+/[^\s;=/]+(?:;\s*[^\s;=/]+=(?:\"[^\"]*\"|[^\s;=\"@]*))*"
+# `name;type=text/csv=value`: what is before the separator says the type, and a part of a multipart body is meant.
+MEDIA_TYPE = compiled(_MEDIA)
+"""A type that can be said before the separator of a part."""
+_TYPED = compiled(rf"(?P<key>(?:\\.|[^\\:=@])+);type=(?P<type>{_MEDIA})(?P<mark>=@|=)(?P<value>.*)", re.DOTALL)
 _ITEM = compiled(r"(?P<name>(?:\\.|[^\\:=@])*)(?P<mark>:=@|==@|:=|:@|==|=@|:|=|@)(?P<value>.*)", re.DOTALL)
 
 
 @immutable
 class Field:
-    """One field of the body. `key` is as written, with its escapes; `value` is text or JSON."""
+    """One field of the body. `key` is as written, with its escapes; `value` is text or JSON.
+
+    One with a `content_type` is a part of a multipart body.
+    """
 
     key: str
     value: str | Raw
+    content_type: str | None = None
 
     @property
     def name(self) -> str:
@@ -38,19 +48,21 @@ class Field:
 
 @immutable
 class FileItem:
-    """A file to upload. A `path` of ``-`` is standard input."""
+    """A file to upload. A `path` of ``-`` is standard input; so many fields are `before` it."""
 
     name: str
     path: str
     filename: str
     content_type: str | None = None
+    before: int = 0
 
 
 @immutable
 class Items:
     """What the items of one command say. A header of None is one to leave out; `body` is a path or ``-``.
 
-    `content` is a body and its content type, where neither fields nor files say one.
+    `body_type` is its content type, where the item says one. `content` is a body and its content type, where neither
+    fields nor files say one.
     """
 
     headers: tuple[tuple[str, str | None], ...] = ()
@@ -58,6 +70,7 @@ class Items:
     fields: tuple[Field, ...] = ()
     files: tuple[FileItem, ...] = ()
     body: str | None = None
+    body_type: str | None = None
     content: tuple[str, str | None] | None = None
 
     def form(self) -> list[tuple[str, str]]:
@@ -65,6 +78,11 @@ class Items:
         return [
             (field.name, field.value if isinstance(field.value, str) else _plain(field.value)) for field in self.fields
         ]
+
+    @property
+    def multipart(self) -> bool:
+        """Whether only a multipart body can hold them."""
+        return bool(self.files) or any(field.content_type is not None for field in self.fields)
 
     def json_text(self) -> str | None:
         """The fields as one JSON document, None without fields. UsageError when two of them do not fit."""
@@ -94,20 +112,29 @@ def parse(items: Sequence[str], *, read: Callable[[str], bytes] = read_file) -> 
     query: list[tuple[str, str]] = []
     fields: list[Field] = []
     files: list[FileItem] = []
-    bodies: list[str] = []
+    bodies: list[tuple[str, str | None]] = []
     for item in items:
         _check_text(item)
+        typed = _TYPED.fullmatch(item)
+        if typed is not None:
+            text = _value(typed["mark"], typed["value"], item, read)
+            fields.append(Field(typed["key"], text, typed["type"]))
+            continue
         match = _ITEM.fullmatch(item)
         if match is None:
             headers.append(_empty_header(item))
             continue
         key, mark, value = match["name"], match["mark"], match["value"]
+        if mark in ("=", "=@") and re.search(r"(?<!\\);type$", key):
+            raise UsageError(
+                f"{item!r} is no part with a type", hint="name;type=text/plain=value, or name\\;type=value"
+            )
         if not key and mark == "@":
-            bodies.append(_path(value, item))
+            bodies.append(_body(value, item))
         elif not key:
             raise UsageError(f"{item!r} has no name before {mark!r}", hint=FORMS)
         elif mark == "@":
-            files.append(_file(unescaped(key), value, item))
+            files.append(_file(unescaped(key), value, item, len(fields)))
         elif mark in (":", ":@"):
             headers.append(_header(key, _value(mark, value, item, read)))
         elif mark in ("==", "==@"):
@@ -115,8 +142,9 @@ def parse(items: Sequence[str], *, read: Callable[[str], bytes] = read_file) -> 
         else:
             text = _value(mark, value, item, read)
             fields.append(Field(key, _json(key, text) if mark.startswith(":=") else text))
-    _check_bodies(bodies, fields, files)
-    return Items(tuple(headers), tuple(query), tuple(fields), tuple(files), bodies[0] if bodies else None)
+    _check_bodies([path for path, _ in bodies], fields, files)
+    body, body_type = bodies[0] if bodies else (None, None)
+    return Items(tuple(headers), tuple(query), tuple(fields), tuple(files), body, body_type)
 
 
 def header(text: str) -> tuple[str, str | None]:
@@ -161,12 +189,26 @@ def _path(path: str, item: str) -> str:
     return path
 
 
-def _file(name: str, value: str, item: str) -> FileItem:
+def _body(value: str, item: str) -> tuple[str, str | None]:
+    path, chosen = _settings(value)
+    if "filename" in chosen:
+        raise UsageError(f"{item!r}: a whole body has no file name", hint="name@path;filename=… names a part")
+    return _path(path, item), chosen.get("type")
+
+
+def _settings(value: str) -> tuple[str, dict[str, str]]:
+    """The path of a file, and what is said about it behind."""
     path, *settings = re.split(r";(type|filename)=", value)
-    chosen = dict(zip(settings[::2], settings[1::2], strict=True))
+    return path, dict(zip(settings[::2], settings[1::2], strict=True))
+
+
+def _file(name: str, value: str, item: str, before: int) -> FileItem:
+    path, chosen = _settings(value)
     path = _path(path, item)
+    filename = name
     if path != "-":
         path = os.path.expanduser(path)
+        filename = os.path.basename(path)
         # It is not opened to find out: a pipe can be opened only once.
         code = _trouble(path)
         if code is not None:
@@ -174,7 +216,7 @@ def _file(name: str, value: str, item: str) -> FileItem:
             raise UsageError(
                 f"cannot read {path!r}: {reason}", hint=f"the file to upload as {name!r}; {name}\\@… for other items"
             )
-    return FileItem(name, path, chosen.get("filename", os.path.basename(path)), chosen.get("type"))
+    return FileItem(name, path, chosen.get("filename", filename), chosen.get("type"), before)
 
 
 def _trouble(path: str) -> int | None:

@@ -15,6 +15,7 @@ _ESCAPE = compiled(r"\\([\\:=@;\[\]])")
 _KEYS = compiled(r"((?:\\.|[^\\\[\]])*)((?:\[(?:\\.|[^\\\[\]])*\])*)", re.DOTALL)
 _BRACKETS = compiled(r"\[((?:\\.|[^\\\[\]])*)\]", re.DOTALL)
 _PLACE = compiled("[0-9]{1,6}")
+_DIGITS = compiled("[0-9]{1,1000}")
 _MOST_LEVELS = 100
 
 
@@ -61,7 +62,10 @@ def _keys(text: str) -> list[str | int]:
     if match is None:
         raise UsageError(f"the brackets in {text!r} do not match", hint="\\[ for a bracket that is part of the name")
     keys: list[str | int] = [unescaped(match[1])] if match[1] else []
-    for key in _BRACKETS.findall(match[2]):
+    inner = _BRACKETS.findall(match[2])
+    if not keys and inner and inner[0] and not inner[0].isdecimal():
+        raise UsageError(f"{text!r} has no name before its brackets", hint=f"{inner[0]}=… for a field of that name")
+    for key in inner:
         keys.append(int(key) if _PLACE.fullmatch(key) else unescaped(key))
     if len(keys) > _MOST_LEVELS:
         raise UsageError(f"a field is more than {_MOST_LEVELS} levels deep", hint="@path sends a file as the body")
@@ -76,7 +80,7 @@ def _place(holder: Any, key: str | int, text: str) -> str | int:
         return str(key)
     if not isinstance(holder, list):
         raise UsageError(f"{text!r} goes into what another field made a plain value", hint="name another key")
-    place = len(holder) if key == "" else key
+    place = len(holder) if key == "" else int(key) if _DIGITS.fullmatch(str(key)) else key
     if not isinstance(place, int):
         raise UsageError(f"{text!r} names a key in what other fields made a list", hint="[] appends to a list")
     if place > len(holder):

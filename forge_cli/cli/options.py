@@ -9,6 +9,7 @@ from typing import Any, Concatenate, ParamSpec
 
 import click
 
+from ..compiled import compiled
 from .completers import completed
 from .context import Context
 from .output import FORMATS, PRETTY
@@ -28,6 +29,13 @@ __all__ = [
 
 P = ParamSpec("P")
 
+_UNITS = {"d": 86400.0, "h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001, "bare": 1.0}
+# As profiles write them, and milliseconds.
+_SPAN = compiled(
+    r"(?P<bare>[0-9]*\.?[0-9]+(?:[eE][+-]?[0-9]{1,3})?|[0-9]+\.)"
+    "|" + "".join(rf"(?:(?P<{unit}>[0-9]+(?:\.[0-9]+)?)\s*{unit}(?![a-z])\s*)?" for unit in _UNITS if unit != "bare")
+)
+
 # Ten years; the system's calls take no time that is much longer.
 _LONGEST = 10 * 365 * 86400.0
 
@@ -42,11 +50,12 @@ class Seconds(click.FloatRange):
         return ""  # the help would say `[x>0]`
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        with suppress(ValueError):
-            seconds = float(value)
+        match = _SPAN.fullmatch(str(value).strip())
+        if match is not None and any(match.groups()):
+            seconds = sum(float(amount) * _UNITS[unit] for unit, amount in match.groupdict(default="0").items())
             if 0 < seconds <= _LONGEST:
                 return seconds
-        self.fail(f"{value!r} is not a number of seconds, such as 3 or 0.5", param, ctx)
+        self.fail(f"{value!r} is not a number of seconds, such as 3 or 0.5, or a time such as 500ms or 1m", param, ctx)
 
 
 class Count(click.IntRange):
@@ -104,9 +113,10 @@ request_options = section(
     click.option(
         "-d",
         "--data",
+        multiple=True,
         metavar="TEXT|@FILE|@-",
         shell_complete=completed("reference"),
-        help="A raw body, form-encoded unless a header or --json says otherwise.",
+        help="A raw body, form-encoded unless a header or --json says otherwise; several are joined with &.",
     ),
     click.option("--json", "json", is_flag=True, help="The body is JSON (default for items)."),
     click.option("-f", "--form", is_flag=True, help="The items make a form."),
@@ -138,7 +148,7 @@ request_options = section(
         "--timeout",
         type=Seconds(),
         metavar="SECONDS",
-        help="A limit for everything: login, retries, body (default none).",
+        help="A limit for everything: login, retries, body; seconds, 500ms, 1m (default none).",
     ),
     click.option(
         "--connect-timeout",
@@ -175,7 +185,7 @@ output_options = section(
         "--output",
         metavar="FILE",
         shell_complete=completed("file"),
-        help="Write the body to a file, when it is complete (default: stdout).",
+        help="Write the body to a file, when it is complete; - is stdout (default), byte for byte.",
     ),
     click.option("-v", "--verbose", count=True, help=_VERBOSE_HELP),
     click.option("--print", "parts", metavar="HBhbm", help=_PRINT_HELP),
@@ -192,7 +202,10 @@ output_options = section(
     click.option("--stream", is_flag=True, help="Show each line when it is there, however many come."),
     click.option("--expect", multiple=True, metavar="EXPR", help=_EXPECT_HELP),
     click.option(
-        "--har", metavar="FILE", shell_complete=completed("file"), help="Write the exchange as HAR 1.2, secrets masked."
+        "--har",
+        metavar="FILE",
+        shell_complete=completed("file"),
+        help="Write the exchange as HAR 1.2, secrets masked; no body over 10 MiB.",
     ),
     click.option("--no-check-status", is_flag=True, help="Exit 0 also for 3xx, 4xx and 5xx."),
 )

@@ -2,22 +2,33 @@
 
 from __future__ import annotations
 
+import base64
 import mimetypes
 import os
-from collections.abc import Collection
+import stat
+from collections.abc import Callable, Collection, Iterable
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any, BinaryIO
 
+from ..compiled import compiled
 from ..encode import FORM, JSON
 from ..errors import NeedsPerson, UsageError
 from ..frozen import immutable_by_name
 from ..models import HttpRequest
-from ..redact import REDACTOR
-from .items import Items, header, parse, unreadable
+from ..redact import REDACTOR, sensitive, speaks
+from .items import Items, header, parse, read_file, unreadable
 from .progress import watched
 from .run import Run
 
 _TYPES = mimetypes.MimeTypes()
+# As much of standard input is read before anything is sent; more is sent while it comes.
+_SHORT = 1 << 20
+_NEEDED = {
+    "host": "HTTP/1.1 needs it; `Host:NAME` says another one",
+    "content-length": "the server needs it to find the end of the body; `Transfer-Encoding:chunked` sends it without",
+}
+_LIKE_A_HOST = compiled(r":[0-9]+(/|$)|localhost(/|$)|[0-9]{1,3}(\.[0-9]{1,3}){3}(:[0-9]+)?(/|$)|[\w.-]+:[0-9]+(/|$)")
 
 
 @immutable_by_name
@@ -25,7 +36,7 @@ class RequestOptions:
     """What the options of a request say, as given."""
 
     headers: tuple[str, ...] = ()
-    data: str | None = None
+    data: tuple[str, ...] = ()
     json: bool = False
     form: bool = False
     multipart: bool = False
@@ -59,9 +70,15 @@ def build_request(
 
     `defaults` are the names of headers that the client adds by itself.
     """
-    items = words if isinstance(words, Items) else parse(words)
+    items = words if isinstance(words, Items) else parse(words, read=reader(run))
+    _check_place(run, url)
     headers: dict[str, Any] = {}
-    for name, value in (*items.headers, *(header(text) for text in options.headers)):
+    given = (*items.headers, *(header(text) for text in options.headers))
+    _check_credentials(given, options)
+    for name, value in given:
+        _hide(name, value)
+        if value is None and name.lower() in _NEEDED:
+            raise UsageError(f"the header {name} cannot be left out", hint=_NEEDED[name.lower()])
         known = next((key for key in headers if key.lower() == name.lower()), None)
         if value is None or known is None or headers[known] is None:
             headers.pop(known or name, None)
@@ -70,13 +87,50 @@ def build_request(
             old = headers[known]
             headers[known] = [*(old if isinstance(old, list) else [old]), value]
     query = [*(_pair(text) for text in options.query), *items.query]
-    body, content_type = _body(run, items, options)
+    at_once = any(name.lower() == "transfer-encoding" for name in headers)
+    body, content_type = _body(run, items, options, at_once=at_once)
     stated = {name.lower() for name in (*headers, *defaults)}
     fitting = {} if content_type is None else {"Content-Type": content_type}
     if content_type == JSON:
         fitting["Accept"] = f"{JSON}, */*;q=0.5"
     headers |= {name: value for name, value in fitting.items() if name.lower() not in stated}
     return HttpRequest(options.method or method, url, headers or None, query or None, **body)
+
+
+def _check_place(run: Run, url: str) -> None:
+    """Say that what looks like a server is a path."""
+    match = _LIKE_A_HOST.match(url)
+    if match is not None:
+        there = f"localhost{url}" if url.startswith(":") else url
+        run.notice(f"{url!r} is taken as a path of the profile's API; the server would be http://{there}")
+
+
+def _check_credentials(headers: Iterable[tuple[str, str | None]], options: RequestOptions) -> None:
+    """UsageError for two credentials of which only one could be sent."""
+    option = "--bearer" if options.bearer is not None else "--user" if options.user is not None else None
+    if option is None:
+        return
+    for name, value in headers:
+        if name.lower() == "authorization" and value is not None:
+            raise UsageError(f"{option} and the header {name} both say who asks", hint="give one of them")
+
+
+def _hide(name: str, value: str | None) -> None:
+    """Have the redactor hide what a header of such a name carries, also where an answer repeats it."""
+    if not value or not sensitive(name):
+        return
+    if name.lower() == "cookie":
+        for pair in value.split(";"):
+            cookie, _, text = pair.strip().partition("=")
+            if not speaks(cookie, text):
+                REDACTOR.add(text)
+        return
+    scheme, _, rest = value.strip().partition(" ")
+    secret = rest.strip() if scheme.isalnum() and name.lower().endswith("authorization") else ""
+    REDACTOR.add(secret or value.strip())
+    if scheme.lower() == "basic":
+        with suppress(ValueError):
+            REDACTOR.add(base64.b64decode(secret, validate=True).partition(b":")[2])
 
 
 def _pair(text: str) -> tuple[str, str]:
@@ -86,7 +140,7 @@ def _pair(text: str) -> tuple[str, str]:
     return name, value
 
 
-def _body(run: Run, items: Items, options: RequestOptions) -> tuple[dict[str, Any], str | None]:
+def _body(run: Run, items: Items, options: RequestOptions, *, at_once: bool) -> tuple[dict[str, Any], str | None]:
     """The body as fields of HttpRequest, and its content type."""
     kinds = [
         name
@@ -95,19 +149,22 @@ def _body(run: Run, items: Items, options: RequestOptions) -> tuple[dict[str, An
     ]
     if len(kinds) > 1:
         raise UsageError(f"{kinds[0]} and {kinds[1]} cannot go together", hint="choose one kind of body")
-    if options.data is not None:
+    if options.data:
         item = _body_item(items)
         if item is not None:
             raise UsageError(f"two bodies: --data and {item}", hint="give it once")
+        if options.json and len(options.data) > 1:
+            raise UsageError("several --data make a form, and --json says it is none", hint="give one --data")
         content_type = JSON if options.json else FORM
-        return {"content": _data(run, options.data)}, content_type
+        return {"content": _data(run, options.data, at_once=at_once)}, content_type
     if items.body is not None:
         content_type = FORM if options.form else JSON if options.json else _type_of(items.body) or JSON
-        return {"content": _content(run, items.body)}, content_type
+        content = _piped(run, "@-", at_once=at_once) if items.body == "-" else watched(run, _file(run, items.body))
+        return {"content": content}, items.body_type or content_type
     if items.content is not None:
         return {"content": items.content[0]}, items.content[1]
-    if items.files or options.multipart:
-        return {"files": _parts(run, items)}, None
+    if items.multipart or options.multipart:
+        return {"files": _parts(run, items, at_once=at_once)}, None
     if options.form:
         return ({"data": items.form()} if items.fields else {}), None
     text = items.json_text()
@@ -122,16 +179,19 @@ def _body_item(items: Items) -> str | None:
     return f"field {names[0]!r}" if names else None
 
 
-def _parts(run: Run, items: Items) -> dict[str, list[Any]]:
-    """The parts of a multipart body: fields have no file name. A name may be given more than once."""
-    parts: dict[str, list[Any]] = {}
-    for name, value in items.form():
-        parts.setdefault(name, []).append((None, value, None))
-    for file in items.files:
-        content = _content(run, file.path)
+def _parts(run: Run, items: Items, *, at_once: bool) -> list[tuple[str, Any]]:
+    """The parts of a multipart body in the order they are given: fields have no file name."""
+    fields = zip(items.fields, items.form(), strict=True)
+    parts: list[tuple[str, Any]] = [(name, (None, value, field.content_type)) for field, (name, value) in fields]
+    for place, file in enumerate(items.files):
+        content = _piped(run, f"{file.name}@-", at_once=at_once) if file.path == "-" else _upload(run, file.path)
         content_type = file.content_type or _type_of(file.filename)
-        parts.setdefault(file.name, []).append((file.filename, content, content_type))
+        parts.insert(file.before + place, (file.name, (file.filename, content, content_type)))
     return parts
+
+
+def _upload(run: Run, path: str) -> Any:
+    return watched(run, _file(run, path))
 
 
 def _type_of(filename: str) -> str | None:
@@ -140,19 +200,54 @@ def _type_of(filename: str) -> str | None:
     return kind if coding is None else None
 
 
-def _data(run: Run, text: str) -> Any:
+def _data(run: Run, texts: tuple[str, ...], *, at_once: bool) -> Any:
+    """The body that `--data` says; several are joined as the fields of a form."""
+    if len(texts) > 1:
+        return b"&".join(_piece(run, text) for text in texts)
+    if texts[0] == "@-":
+        return _piped(run, "--data", at_once=at_once)
+    return _upload(run, texts[0][1:]) if texts[0].startswith("@") else _piece(run, texts[0])
+
+
+def _piece(run: Run, text: str) -> bytes:
     if text == "@-":
         return run.read_stdin("--data")
     if text.startswith("@"):
-        return watched(run, _file(run, text[1:]))
+        return read_file(text[1:])
     try:
         return text.encode()
     except UnicodeEncodeError:
         raise UsageError("--data is not UTF-8", hint="@FILE sends any bytes") from None
 
 
-def _content(run: Run, path: str) -> Any:
-    return run.read_stdin("@-") if path == "-" else watched(run, _file(run, path))
+def reader(run: Run) -> Callable[[str], bytes]:
+    """Gives what `=@` and its like name: the content of a file, or of standard input for ``-``."""
+    return lambda path: run.read_stdin("@-") if path == "-" else read_file(path)
+
+
+class Piped:
+    """What comes through a pipe, after the part that was read already. It can be read once."""
+
+    def __init__(self, start: bytes, rest: BinaryIO) -> None:
+        self._start, self._rest = start, rest
+
+    def read(self, size: int) -> bytes:
+        """What is there, so many bytes at most; nothing at the end."""
+        found, self._start = self._start[:size], self._start[size:]
+        return found or self._rest.read1(size)  # type: ignore[attr-defined]  # the streams of a process have it
+
+    def seekable(self) -> bool:
+        return False
+
+
+def _piped(run: Run, name: str, *, at_once: bool) -> Any:
+    """Standard input as a body: what is short as bytes, which can be sent again, and a redirected file as a file."""
+    stream = run.open_stdin(name)
+    with suppress(OSError, ValueError):
+        if stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
+            return run.resources.enter_context(os.fdopen(os.dup(stream.fileno()), "rb"))
+    start = b"" if at_once else stream.read(_SHORT)
+    return start if len(start) < _SHORT and not at_once else Piped(start, stream)
 
 
 def _file(run: Run, path: str) -> BinaryIO:

@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack, suppress
-from typing import Any, TextIO
+from typing import Any, BinaryIO, TextIO
 
 import click
 
@@ -86,6 +86,10 @@ class Run:
 
     def read_stdin(self, reader: str) -> bytes:
         """All of standard input, for the one `reader` that asks. UsageError for a second one, and when it is closed."""
+        return self.open_stdin(reader).read()
+
+    def open_stdin(self, reader: str) -> BinaryIO:
+        """Standard input, for the one `reader` that asks. UsageError for a second one, and when it is closed."""
         if self.stdin is None:
             raise UsageError(f"{reader}: standard input is closed", hint="give it by a file: @FILE")
         if self._stdin_reader is not None:
@@ -93,7 +97,7 @@ class Run:
                 f"{self._stdin_reader} and {reader} both read standard input", hint="give one of them by a file: @FILE"
             )
         self._stdin_reader = reader
-        return self.stdin.buffer.read()
+        return self.stdin.buffer
 
     def tell(self, text: str) -> None:
         """Write to standard error as it is. A text that nobody can read is no reason to fail."""

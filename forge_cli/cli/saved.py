@@ -29,16 +29,19 @@ def combined(saved: SavedRequest, items: Items, options: RequestOptions, fill: F
     """
     named = {name.lower() for name, _ in items.headers}
     named |= {header(text)[0].lower() for text in options.headers}
+    if options.user is not None or options.bearer is not None:
+        named.add("authorization")
     asked = {name for name, _ in items.query} | {text.partition("=")[0] for text in options.query}
     headers = tuple((name, fill(value)) for name, value in saved.headers.items() if name.lower() not in named)
     kept_query = {name: value for name, value in saved.query.items() if name not in asked}
     query = tuple(pair for name, value in kept_query.items() for pair in _pairs(name, value, fill))
     merged = replace(items, headers=(*headers, *items.headers), query=(*query, *items.query))
-    if options.data is not None or items.body is not None:
+    if options.data or items.body is not None:
         return merged
     kept = _fields(saved, {_top(field) for field in items.fields} | {file.name for file in items.files}, fill)
     if kept is not None:
-        return replace(merged, fields=(*kept, *items.fields))
+        files = tuple(replace(file, before=file.before + len(kept)) for file in items.files)
+        return replace(merged, fields=(*kept, *items.fields), files=files)
     if items.fields or items.files or options.multipart:
         return merged
     if saved.text is not None:

@@ -29,7 +29,7 @@ WITH_VALUE = frozenset(
 
 FLAGS = frozenset(
     "get head insecure location location-trusted compressed remote-name silent show-error verbose netrc digest basic "
-    "next globoff netrc-optional".split()
+    "next globoff netrc-optional include".split()
 )
 """What is understood, and has none."""
 
@@ -40,7 +40,7 @@ QUIET = frozenset(
 """What forge does anyway, or what nobody misses."""
 
 LEFT_OUT = frozenset(
-    "http1.0 http0.9 http2-prior-knowledge http3 http3-only include ipv4 ipv6 tlsv1 tlsv1.0 tlsv1.1 tlsv1.2 tlsv1.3 "
+    "http1.0 http0.9 http2-prior-knowledge http3 http3-only ipv4 ipv6 tlsv1 tlsv1.0 tlsv1.1 tlsv1.2 tlsv1.3 "
     "sslv2 sslv3 ssl ssl-reqd ssl-allow-beast ssl-no-revoke ssl-revoke-best-effort ssl-auto-client-cert "
     "remote-header-name remote-time remote-name-all create-dirs retry-all-errors retry-connrefused parallel "
     "parallel-immediate tcp-nodelay tcp-fastopen trace-time trace-ids alpn npn sessionid keepalive "

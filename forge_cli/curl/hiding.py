@@ -13,7 +13,7 @@ from urllib.parse import unquote_plus
 
 from ..compiled import compiled
 from ..redact import REDACTOR, sensitive
-from .imported import Body, Field, Form, Imported, Json, Multipart, Raw
+from .imported import Body, Field, Form, Imported, Joined, Json, Multipart, Raw
 from .words import Slots
 
 _JWT = compiled(r"eyJ[\w-]{8,}\.[\w-]+\.[\w-]*")
@@ -141,6 +141,11 @@ class _Hiding:
                 )
             case Raw(content=content):
                 return Raw(self._bytes(content, self._raw))
+            case Joined(pieces=pieces):
+                hidden = (
+                    Raw(self._bytes(each.content, self._raw)) if isinstance(each, Raw) else each for each in pieces
+                )
+                return Joined(tuple(hidden))
         return body
 
     def _form_field(self, field: Field) -> Field:

@@ -69,7 +69,14 @@ class Multipart:
     parts: tuple[Part, ...]
 
 
-Body = Raw | FromFile | Form | Json | Multipart
+@dataclass(frozen=True, slots=True)
+class Joined:
+    """Pieces of a body with ``&`` between them, of which some are files."""
+
+    pieces: tuple[Raw | FromFile, ...]
+
+
+Body = Raw | FromFile | Form | Json | Multipart | Joined
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,6 +109,7 @@ class Imported:
     connect_timeout: float | None = None
     retries: int | None = None
     output: str | None = None
+    include: bool = False
     verbose: bool = False
     silent: bool = False
     notes: tuple[str, ...] = ()

@@ -15,7 +15,7 @@ from ..compiled import compiled
 from ..errors import UsageError
 from .arguments import FLAGS, LEFT_OUT, LEFT_OUT_WITH_VALUE, Argument, arguments
 from .command import TOKEN
-from .imported import Body, Field, Form, FromFile, Imported, Json, Multipart, Part, Raw
+from .imported import Body, Field, Form, FromFile, Imported, Joined, Json, Multipart, Part, Raw
 from .lexing import Command, as_bytes, cmd_commands, escaped, joined, shell_commands
 from .words import Slots
 
@@ -333,7 +333,7 @@ class _Request:
         url, user = self._address(url)
         user = self.values.get("user", user)
         body = self._body()
-        if "get" in self.on and isinstance(body, FromFile):
+        if "get" in self.on and isinstance(body, FromFile | Joined):
             raise UsageError("curl's -G puts a file into the URL", hint="write its content into the command")
         upload = self.values.get("upload-file")
         if upload is not None:
@@ -353,6 +353,13 @@ class _Request:
         if TOKEN.fullmatch(method) is None:
             raise UsageError("curl's -X is no method", hint="a word such as GET or POST")
         headers = self._headers(body)
+        without = [name for name in self.without if name.lower() not in ("expect", "content-type")]
+        for name in [each for each in without if each.lower() in ("host", "content-length")]:
+            self.notes.append(f"-H '{name}:' is left out: a request needs it")
+            without.remove(name)
+        stated = {name.lower() for name, _ in self.headers}
+        if self.values.get("user-agent") == "" and "user-agent" not in stated | {name.lower() for name in without}:
+            without.append("User-Agent")
         body = _classified(body, headers)
         if isinstance(body, Raw) and ("Content-Type", FORM) in headers and body.content[:1] in (b"{", b"["):
             self.notes.append("the body looks like JSON, and curl's -d sends it as a form; --json sends it as JSON")
@@ -363,7 +370,7 @@ class _Request:
             method=method,
             url=url,
             headers=tuple(headers),
-            without=tuple(name for name in self.without if name.lower() not in ("expect", "content-type")),
+            without=tuple(without),
             body=body,
             user=user,
             auth=auth,
@@ -381,6 +388,7 @@ class _Request:
             connect_timeout=number("connect-timeout") or None,
             retries=_whole(number("retry")),
             output=self._output(url, index),
+            include="include" in self.on,
             verbose="verbose" in self.on,
             silent="silent" in self.on,
             notes=tuple(self.notes),
@@ -442,6 +450,11 @@ class _Request:
             return None
         if len(self.data) == 1 and self.data[0].path is not None and not self.data[0].urlencoded:
             return FromFile(self.data[0].path)
+        plain = not any(piece.json or (piece.urlencoded and piece.path is not None) for piece in self.data)
+        if plain and any(piece.path is not None for piece in self.data):
+            return Joined(
+                tuple(Raw(as_bytes(each.text)) if each.path is None else FromFile(each.path) for each in self.data)
+            )
         if any(piece.path is not None for piece in self.data):
             return Form(tuple(pair for piece in self.data for pair in self._fields(piece)))
         return Raw(as_bytes(self._joined(self.data)))

@@ -126,9 +126,9 @@ def _content(value: Any) -> tuple[bytes | None, str | None]:
     return None, name if isinstance(name, str) else "-"
 
 
-def _parts(data: Any, files: Mapping[str, Any]) -> list[_Part]:
+def _parts(data: Any, files: Mapping[str, Any] | Iterable[tuple[str, Any]]) -> list[_Part]:
     parts = [_Part(name, value.encode()) for name, value in iter_params(data)]
-    for name, value in files.items():
+    for name, value in files.items() if isinstance(files, Mapping) else files:
         parts.extend(_file_part(str(name), one) for one in (value if isinstance(value, list) else [value]))
     return parts
 

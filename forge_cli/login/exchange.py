@@ -30,12 +30,15 @@ from .extract import LATER, Missing, findable, optional, outputs, places
 from .filters import octets_of
 from .jar import Jar, set_cookies
 from .predicate import failed_test, holds
+from .said import indented, one_line
 from .scope import Scope
 from .scope import hide as hide_output
 from .template import Reference
 from .work import Result, Work, unfit_token
 
 _BODY_SHOWN = 500
+_LOCATION_SHOWN = 200
+_REPLACED = "\ufffd"
 # Redacting a body takes time; what is shown of it comes from its beginning.
 _BODY_READ = 64 * 1024
 # What a step says and another origin may know.
@@ -47,6 +50,8 @@ class Reading:
 
     def __init__(self, response: HttpResponse, now: float) -> None:
         self.text = response.text
+        # What no character stands for, as bytes: a U+FFFD that the server did not send.
+        self.damaged = self.text.count(_REPLACED) != response.content.count(_REPLACED.encode())
         self.headers = response.headers
         hops = (*response.history, response)
         last = {cookie.name: cookie for hop in hops for cookie in set_cookies(hop, now)}
@@ -108,7 +113,7 @@ def exchange(
     refused = refusal(success, response, reading, scope)
     if refused is not None:
         hide_all(extract, reading, scope)
-        raise failure(work.step, table, response, f"refused: {refused}")
+        raise refused_by(work.step, table, response, refused)
     own = work.scope.own if renewing else {}
     if lives_on and "token" in extract and "token" in own and reading.silent:
         extract = {**extract, "token": optional(extract["token"])}
@@ -168,6 +173,7 @@ def answer(table: RequestTable, work: Work) -> HttpResponse:
                 raise RedirectException("the redirects go round in a circle")
         except RedirectException as exc:
             exc.context["step"] = work.step
+            exc.message = f"{exc.message}{_leads(response)}"
             raise
         if origin(following.url) != origin(response.url):
             table = replace(table, client_cert=None, sign=None)
@@ -367,6 +373,22 @@ def _parts(table: Mapping[str, str | PartTable], scope: Scope) -> dict[str, tupl
     return parts
 
 
+def refused_by(step: str, table: RequestTable, response: HttpResponse, why: str) -> StepFailed:
+    """The failure of an answer that is no success: who is in trouble himself has refused nobody."""
+    if response.status_code >= 500:
+        trouble = f"the login's server failed: {response.status_code}"
+        return failure(step, table, response, trouble, hint="try again later; the credentials were not refused")
+    return failure(step, table, response, f"refused: {why}")
+
+
+def _leads(response: HttpResponse) -> str:
+    """Where an answer says to go, in words; nothing when it is no redirect."""
+    if not 300 <= response.status_code <= 399:
+        return ""
+    places = [value for _, value in REDACTOR.answered(("Location", e) for e in response.headers.get_all("location"))]
+    return f" (it leads to {one_line(places[0], _LOCATION_SHOWN)})" if places else ""
+
+
 def failure(step: str, table: RequestTable, response: HttpResponse, reason: str, hint: str | None = None) -> StepFailed:
     """The failure as a person needs it: the step, the request line, the status, the redacted answer."""
     # What is no refusal to HTTP may be full of credentials, wherever they are.
@@ -375,8 +397,8 @@ def failure(step: str, table: RequestTable, response: HttpResponse, reason: str,
     first = response.history[0] if response.history else response
     moved = f" (redirected to {REDACTOR.url(response.url)})" if response.history else ""
     status = f"{response.status_code} {REDACTOR.text(response.reason)}".rstrip()
-    line = f"{table.method} {REDACTOR.url(first.url)}{moved} -> {status}"
-    shown = f"\n  {body}" if body else ""
+    line = f"{table.method} {REDACTOR.url(first.url)}{moved} -> {one_line(status, _LOCATION_SHOWN)}{_leads(response)}"
+    shown = f"\n{indented(body)}" if body else ""
     return StepFailed(
         step,
         f"{REDACTOR.text(reason)}\n  {line}{shown}",

@@ -7,6 +7,7 @@ import math
 import re
 from base64 import urlsafe_b64decode
 from collections.abc import Mapping
+from dataclasses import field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 
@@ -37,10 +38,14 @@ _MILLISECONDS = 1e11
 
 @immutable
 class End:
-    """When a token ends. Known and without `at`: never. Unknown is not "never"."""
+    """When a token ends. Known and without `at`: never. Unknown is not "never".
+
+    `odd` is the place in the answer where something stands that says no end.
+    """
 
     at: datetime | None
     known: bool
+    odd: str | None = field(default=None, compare=False)
 
 
 _NEVER = End(None, known=True)
@@ -75,6 +80,9 @@ def ends(expires: Expires | None, answer: Source, found: Mapping[str, Any], now:
     end = _announced(expires, answer, found, now)
     if not end.known and expires.default is not None:
         return _after(duration(expires.default), _start(expires, answer, now))
+    place = expires.output or expires.at or expires.in_
+    if not end.known and place is not None and _said(expires, answer, found) is not None:
+        return End(None, known=False, odd=place)
     return end
 
 

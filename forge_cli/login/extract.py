@@ -17,6 +17,7 @@ from .pointer import check_pointer as check_pointer
 from .pointer import pointer as pointer
 from .predicate import holds
 from .scope import Scope
+from .template import texts
 
 LATER = Registry(
     "extract key",
@@ -29,6 +30,7 @@ LATER = Registry(
 _CREDENTIALS = ("token", "refresh_token")
 # Characters. What a pattern is to find further on is no answer that anybody meant.
 _SEARCHED = 1024 * 1024
+_REPLACED = "\ufffd"
 
 
 class Answer(Protocol):
@@ -178,6 +180,12 @@ class _Reading:
 
     def at(self, table: ExtractTable, above: Mapping[str, Any]) -> Any:
         """What is at a place; `above` are the outputs so far. _Absent or _Unfit: what is there instead."""
+        value = self._found(table, above)
+        if getattr(self._answer, "damaged", False) and any(_REPLACED in text for text in texts(value)):
+            raise _Unfit(f"{_spelled(table)} is bytes that are no text (not UTF-8, and no charset is declared)")
+        return value
+
+    def _found(self, table: ExtractTable, above: Mapping[str, Any]) -> Any:
         if table.value is not None:
             return self._filled(table.value, above)
         if table.body:

@@ -15,6 +15,7 @@ from ..frozen import immutable
 from ..interfaces import AuthHookInterface, AuthRetryStrategyInterface, ResponseHookInterface
 from ..models import HttpRequest, HttpResponse, PreparedRequest, RequestContext, TokenData, random_uuid
 from ..transport.redirects import matched_path
+from .blame import blamed
 from .challenge import Challenge, challenges
 from .challenges import Challenges
 from .definition import InjectTable, InvalidateTable, WhenTable
@@ -22,7 +23,7 @@ from .inject import Placed, counts, injected, placed
 from .login import Login
 from .predicate import answer_matches
 from .scope import Scope, outputs_of
-from .step import clock_of, json_of
+from .step import clock_of, json_of, plain
 
 _UUID = "login_uuid"
 
@@ -160,7 +161,10 @@ class LoginHook(AuthHookInterface):
         if attempt.certificate is not None:
             prepared = dataclasses.replace(prepared, client_cert=attempt.certificate)
         signer = attempt.login.sign
-        return prepared if signer is None else signer.sign(prepared, attempt.scope)
+        if signer is None:
+            return prepared
+        with blamed("`sign`", plain(signer)):
+            return signer.sign(prepared, attempt.scope)
 
     def outputs(
         self, login: Login, names: Sequence[str], context: RequestContext
@@ -185,7 +189,10 @@ class LoginHook(AuthHookInterface):
 
     def _placed(self, entry: InjectTable, attempt: Attempt, url: str) -> Placed:
         if entry.in_ != "cookies":
-            return placed(entry, attempt.scope)
+            steps = attempt.login.steps
+            computed = [name for name, step in steps.items() if getattr(step.table, "kind", "") == "value"]
+            with blamed(f"`inject` ({entry.in_} {entry.name or ''})".replace(" )", ")"), plain(entry)):
+                return placed(entry, attempt.scope, computed)
         jar = attempt.login.jar(entry.name or "", attempt.tokens)
         return Placed(entry, "", [(cookie.name, cookie.value) for cookie in jar.sent(url, attempt.scope.now)])
 

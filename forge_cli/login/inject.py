@@ -4,23 +4,27 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from ..auth import basic
+from ..compiled import compiled
 from ..curl import iter_params
-from ..errors import ProfileError
+from ..errors import ProfileError, StepFailed
 from ..models import HttpRequest
 from ..redact import REDACTOR
 from ..transport.redirects import matched_path
 from .definition import CertificateTable, InjectTable
 from .scope import Scope
-from .template import parse
+from .template import Reference, parse, references
 from .work import COLON, COLON_HINT
 
 _WITH_BODY = ("POST", "PUT", "PATCH")
+# What ends a cookie, and what no header carries. Other characters that RFC 6265 leaves out are in cookies everywhere.
+_ENDS_COOKIE = compiled(r"[;\x00-\x1f\x7f]")
+_ENDS_NAME = compiled(r"[=;\x00-\x20\x7f]")
 
 
 class Placed(NamedTuple):
@@ -31,8 +35,11 @@ class Placed(NamedTuple):
     value: Any
 
 
-def placed(entry: InjectTable, scope: Scope) -> Placed:
-    """An entry with its templates filled in."""
+def placed(entry: InjectTable, scope: Scope, computed: Collection[str] = ()) -> Placed:
+    """An entry with its templates filled in. StepFailed: what a step learned would be more than the one cookie.
+
+    `computed` are the steps whose outputs the profile itself makes: there ProfileError says so.
+    """
     name = scope.text(entry.name or "")
     if entry.in_ == "json":
         return Placed(entry, name, scope.fill(entry.value))
@@ -40,7 +47,45 @@ def placed(entry: InjectTable, scope: Scope) -> Placed:
         return Placed(entry, name, certificate(entry.value, scope))
     if entry.in_ == "basic" and ":" in name:
         raise ProfileError(f"the user in `inject` {COLON}", hint=COLON_HINT)
-    return Placed(entry, name, scope.text(entry.value or ""))
+    value = scope.text(entry.value or "")
+    if entry.in_ == "cookie":
+        _check_cookie(entry, name, value, scope, computed)
+    return Placed(entry, name, value)
+
+
+def cookie_trouble(text: str, *, is_name: bool = False) -> str | None:
+    """What a text holds that would end the cookie and begin another, if anything."""
+    found = (_ENDS_NAME if is_name else _ENDS_COOKIE).search(text)
+    if found is None:
+        return None
+    return f"holds {found[0]!r}" if found[0] in ";=" else "holds a line break, a blank or a control character"
+
+
+def _check_cookie(entry: InjectTable, name: str, value: str, scope: Scope, computed: Collection[str]) -> None:
+    for text, template, is_name in ((name, entry.name, True), (value, entry.value, False)):
+        trouble = cookie_trouble(text, is_name=is_name)
+        if trouble is None:
+            continue
+        for step, output in _learned(references(template), scope):
+            if step not in computed:
+                raise StepFailed(
+                    step,
+                    f"output '{output}' {trouble}, so that it would be more than the one cookie it is for",
+                    hint="check `extract` in this step; nothing was sent",
+                )
+        what = "the name of a cookie" if is_name else f"the value of cookie {name!r}"
+        raise ProfileError(f"{what} {trouble}", hint="correct what is filled in there, or encode it")
+
+
+def _learned(found: Iterable[Reference], scope: Scope) -> Iterable[tuple[str, str]]:
+    """The outputs of steps among these references, and in the values that they refer to."""
+    for reference in found:
+        match reference:
+            case ("steps", step, output):
+                yield step, output
+            case ("values", name) if name in scope.values:
+                above = {key: scope.values[key] for key in list(scope.values)[: list(scope.values).index(name)]}
+                yield from _learned(references(scope.values[name]), dataclasses.replace(scope, values=above))
 
 
 def certificate(table: CertificateTable, scope: Scope) -> tuple[str, str | None, str | None]:

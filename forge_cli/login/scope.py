@@ -10,7 +10,7 @@ from ..frozen import immutable_by_name
 from ..models import FrozenDict, TokenData
 from ..redact import REDACTOR, sensitive, speaks
 from .filters import Moment
-from .template import Reference, UndefinedReference, fill, parse
+from .template import Noted, Reference, UndefinedReference, fill, parse
 
 _PUBLIC = ("token_type", "scope")
 _SECRET_HEADS = ("secrets", "steps", "self", "values", "cookies")
@@ -112,7 +112,8 @@ class Scope:
 
     def text(self, template: str) -> str:
         """A template's value as text. What filters make of a secret is a secret too."""
-        return parse(template).text(self.resolve, _hide)
+        with Noted(template):
+            return parse(template).text(self.resolve, _hide)
 
     def fill(self, tree: Any) -> Any:
         """A tree of values with every template in it filled in."""

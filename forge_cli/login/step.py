@@ -8,6 +8,7 @@ import hmac
 import json
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from functools import cache
 from typing import TYPE_CHECKING, Any, Protocol
@@ -16,6 +17,7 @@ from ..errors import HttpClientException, MaxRetryException, NeedsPerson, Profil
 from ..models import Deadline, HttpRequest, HttpResponse, TokenData, random_uuid
 from ..registry import Registry
 from ..tokens.step import Cache, forgotten
+from .blame import blamed
 from .definition import ConditionTable, InvalidateTable, RefreshTable, RequestTable, StepTable
 from .expiry import duration
 from .predicate import answer_matches, condition_holds
@@ -87,6 +89,7 @@ class LoginStep:
         digest: str,
         parents: Sequence[str] | None = None,
         rules: Sequence[InvalidateTable] | None = None,
+        notice: Callable[[str], None] = lambda text: None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self.name = name
@@ -111,6 +114,7 @@ class LoginStep:
         self._world = world
         self._digest = digest
         self._rules = rules
+        self._notice = notice
         self._now = now
 
     def challenged(self, challenge: Mapping[str, str]) -> LoginStep:
@@ -125,6 +129,7 @@ class LoginStep:
             digest=self._digest,
             parents=self.needs,
             rules=self._rules,
+            notice=self._notice,
             now=self._now,
         )
 
@@ -193,7 +198,8 @@ class LoginStep:
         # What has a side effect may have had it, although no answer came.
         work = self._work(given, None, deadline, repeat=not self.side_effect)
         try:
-            return self._token(self._kind.run(work), None, work)
+            with self._blamed_here():
+                return self._token(self._kind.run(work), None, work)
         except StepFailed as exc:
             exc.blames, exc.answer = self._blamed(exc.answer), None
             raise
@@ -216,15 +222,20 @@ class LoginStep:
         # A refresh token that may have been spent must not be sent again.
         spends = any(r == ("self", "refresh_token") for r in references(plain(self.table.refresh)))
         work = self._work(given, current, deadline, repeat=not spends)
-        result = self._kind.renew(work)
+        with self._blamed_here():
+            result = self._kind.renew(work)
         return None if result is None else self._token(result, current, work)
 
     def revoke(self, current: TokenData, given: Mapping[str, TokenData], deadline: Deadline | None) -> bool:
         """Give the token back to the server; False when the profile does not say how. StepFailed when it refuses."""
         if getattr(self.table, "revoke", None) is None:
             return False
-        self.table.give_back(self._work(given, current, deadline, repeat=True))
+        with self._blamed_here():
+            self.table.give_back(self._work(given, current, deadline, repeat=True))
         return True
+
+    def _blamed_here(self) -> AbstractContextManager[None]:
+        return blamed(f"step '{self.name}'", plain(self.table))
 
     def _work(
         self, given: Mapping[str, TokenData], current: TokenData | None, deadline: Deadline | None, *, repeat: bool
@@ -258,6 +269,10 @@ class LoginStep:
     def _token(self, result: Result, current: TokenData | None, work: Work) -> TokenData:
         old = {} if current is None else outputs_of(current)
         found = {**old, **result.outputs}
+        if result.end.odd is not None:
+            self._notice(f"step '{self.name}': what is at '{result.end.odd}' is no time: expiry unknown")
+            # Once is enough for who asks an API all day.
+            self._notice = lambda text: None
         return TokenData(
             access_token=str(found["token"]),
             token_type=str(found.get("token_type") or "Bearer"),

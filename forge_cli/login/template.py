@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import lru_cache
+from itertools import pairwise
 from typing import Any, TypeVar
 
 from ..compiled import compiled
 from ..errors import ProfileError
 from ..frozen import immutable
-from .filters import FILTERS, Moment, octets_of, text_of
+from .filters import FILTERS, KEY_FILTERS, Moment, octets_of, text_of
 
 Reference = tuple[str, ...]
 """The names of a reference: ``("steps", "user", "token")``."""
@@ -22,6 +23,13 @@ Operand = Reference | str
 """A reference, or the content of a quoted literal."""
 
 _Form = TypeVar("_Form", str, bytes)
+# What these make is as good as never UTF-8; and what those take has to be.
+_BINARY = frozenset(name for name in FILTERS if name.startswith(("sha", "md5", "hmac_", "sign_"))) | frozenset(
+    ("der", "cert_thumbprint", "pem_fingerprint")
+)
+_TEXTUAL = frozenset(("upper", "lower", "trim", "json", "pointer", "regex", "split", "text"))
+# Looking into keys takes an extra, and some patterns a process of their own.
+_LATER = frozenset((*KEY_FILTERS, "regex"))
 
 _SPACE = r"[ \t\r\n]"
 _NAME = r"[A-Za-z0-9_-]+"
@@ -335,6 +343,42 @@ def _within(name: str, word: str) -> bool:
     return word[0] == name[0] and all(letter in letters for letter in name)
 
 
+def unfit(template: Template, *, as_text: bool) -> str | None:
+    """Why a template can never be filled in, as far as itself says; with `as_text` it has to become text."""
+    for part in template.parts:
+        for branch in () if isinstance(part, str) else part:
+            names = [piped.name for piped in branch.filters]
+            wrong = next((a for a, b in pairwise(names) if a in _BINARY and b in _TEXTUAL), None)
+            wrong = names[-1] if wrong is None and as_text and names and names[-1] in _BINARY else wrong
+            if wrong is not None:
+                return f"what '{wrong}' makes is bytes and no text: put `| b64` or `| hex` after it"
+            literal = not any(True for _ in branch.references()) and not _LATER.intersection(names)
+            if names and literal:
+                try:
+                    branch.piped(branch.term, _nothing)
+                except ProfileError as exc:
+                    return exc.message
+    return None
+
+
+def _nothing(reference: Reference) -> Any:
+    raise UndefinedReference(reference)
+
+
+class Noted:
+    """Notes in a ProfileError which template could not be filled in: the innermost."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: object, exc: object, trace: object) -> None:
+        if isinstance(exc, ProfileError) and exc.template is None:
+            exc.template = self.text
+
+
 def fill(tree: Any, resolve: Resolve, made: Made | None = None) -> Any:
     """A copy of a tree of tables and lists with every string in it filled in; keys stay."""
     root: list[Any] = [tree]
@@ -343,7 +387,8 @@ def fill(tree: Any, resolve: Resolve, made: Made | None = None) -> Any:
         holder, place = pending.pop()
         node = holder[place]
         if isinstance(node, str):
-            holder[place] = parse(node).value(resolve, made)
+            with Noted(node):
+                holder[place] = parse(node).value(resolve, made)
         elif isinstance(node, Mapping):
             table = holder[place] = dict(node)
             pending += [(table, name) for name in reversed(table)]

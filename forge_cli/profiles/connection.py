@@ -16,6 +16,7 @@ _HTTP = compiled(r"https?://[^\s/\\?#]", re.IGNORECASE)
 _FILLED = compiled(r"\$\{[^}]*\}")
 _HOST = compiled(r"(?:\[[0-9A-Fa-f:.%]+\]|[^\s:\[\]]+)(?::(?P<port>[0-9]{0,5}))?")
 _SCHEME = compiled(r"([A-Za-z][A-Za-z0-9+.-]*)://")
+_WHERE_CERTIFICATE = "set `client_cert` in the profile (a shared login has none)"
 
 
 def problems(profile: Mapping[str, Any]) -> Iterator[Problem]:
@@ -27,6 +28,8 @@ def problems(profile: Mapping[str, Any]) -> Iterator[Problem]:
     auth = profile.get("auth")
     if not isinstance(auth, dict):
         return
+    if auth.get("type") == "oauth2" and auth.get("client_auth") == "tls" and "client_cert" not in profile:
+        yield Problem(("auth", "client_auth"), f"the client is known by its certificate: {_WHERE_CERTIFICATE}")
     if profile.get("base_url") is None:
         yield from (Problem(path, "relative, and the profile has no base_url") for path in _relative(auth))
 

@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from ..compiled import compiled
 from ..curl.hiding import Variable, Variables, without_secrets
-from ..curl.imported import Form, FromFile, Imported, Json, Multipart, Raw
+from ..curl.imported import Form, FromFile, Imported, Joined, Json, Multipart, Raw
 from ..errors import UsageError
 from ..redact import sensitive
 from . import toml
@@ -225,7 +225,7 @@ class _Drafting:
                     raise UsageError("a command sends what is no text", hint="leave that request out") from None
             case Multipart(parts=parts) if all(part.path is None for part in parts):
                 return {"multipart": {part.name: self._part(part, fill) for part in parts}}
-            case FromFile() | Form() | Multipart():
+            case FromFile() | Form() | Multipart() | Joined():
                 raise _BY_FILE
         raise TypeError(one.body)
 

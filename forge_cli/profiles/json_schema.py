@@ -105,6 +105,8 @@ _DEFINITIONS: Mapping[str, Schema] = {
     "template": {"type": "string", "pattern": _template()},
     "user": {"type": "string", "pattern": _template(":")},
     "address": {"type": "string", "pattern": _template("?#")},
+    "cookie": {"type": "string", "pattern": _template(r";\u0000-\u001f\u007f")},
+    "cookieName": {"type": "string", "pattern": _template(r"=;\u0000-\u0020\u007f")},
     "tree": {
         "type": ["string", "number", "boolean", "array", "object"],
         "if": {"type": "string"},
@@ -344,7 +346,10 @@ def _inject_rule(whole: bool) -> Schema:
             ),
             (
                 _is("in", "cookie"),
-                {"properties": {"value": {"type": "string", "not": {"pattern": _BREAK}}}, "required": pair},
+                {
+                    "properties": {"name": {"$ref": "#/$defs/cookieName"}, "value": {"$ref": "#/$defs/cookie"}},
+                    "required": pair,
+                },
             ),
             (
                 _is("in", "query"),
@@ -356,8 +361,11 @@ def _inject_rule(whole: bool) -> Schema:
 
 
 def _api_key_rule(whole: bool) -> Schema:
-    elsewhere = {"properties": {"in": {"enum": ["query", "cookie"]}}, "required": ["in"]}
-    return {"if": elsewhere, "else": {"properties": {"name": {"pattern": _HEADER}}}}
+    cookie = {"name": {"$ref": "#/$defs/cookieName"}, "key": {"$ref": "#/$defs/cookie"}}
+    return _cases(
+        [(_is("in", "query"), {}), (_is("in", "cookie"), {"properties": cookie})],
+        {"properties": {"name": {"pattern": _HEADER}}},
+    )
 
 
 def _condition_rule(whole: bool) -> Schema:
@@ -404,7 +412,15 @@ def _saved_rule(whole: bool) -> Schema:
     return _at_most_one("json", "form", "text")
 
 
+def _profile_rule(whole: bool) -> Schema:
+    """Who is known by a certificate has one; a parent or a child may have it."""
+    auth = {"auth": {"type": "object", **_is("client_auth", "tls")}}
+    known: Schema = {"if": {"properties": auth, "required": ["auth"]}, "then": {"required": ["client_cert"]}}
+    return known if whole else {}
+
+
 RULES: Mapping[type[Any], Callable[[bool], Schema]] = {
+    ProfileTable: _profile_rule,
     RequestTable: _request_rule,
     OAuth2Auth: _oauth2_rule,
     ApiKeyAuth: _api_key_rule,
@@ -475,6 +491,8 @@ class _Schema:
             members = [cls for cls in get_args(Auth) if cls is not CompositeAuth]
             for name, cls in _types(members).items():
                 table = self._object(cls, True)
+                if cls is OAuth2Auth:
+                    table["properties"]["client_auth"]["not"] = {"const": "tls"}  # it has no certificate
                 cases.append((_is("type", name), {**table, "properties": {**around, **table["properties"]}}))
             union = self._members(members, "type")
             union["properties"] |= around

@@ -106,6 +106,7 @@ def _steps(around: Surroundings) -> dict[str, LoginStep]:
             # In the order of their runs: of two that send a jar, the later one has it as it is now.
             parents=sorted(parents[name], key=order.index),
             rules=around.auth.invalidate,
+            notice=around.notice,
         )
         for name, table in tables.items()
     }

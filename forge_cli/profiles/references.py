@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from ..compiled import compiled
 from ..login.steps import STEPS
-from ..login.template import Reference
+from ..login.template import Reference, unfit
 from .kinds import Problem, Use, unknown
 from .positions import Path
 
@@ -54,6 +54,11 @@ def problems(profile: Mapping[str, Any], templates: Sequence[Use]) -> list[Probl
         for use in templates
         for reference in use.template.references
         if (trouble := _trouble(reference, use.path, names))
+    ]
+    found += [
+        Problem(use.path, trouble)
+        for use in templates
+        if (trouble := unfit(use.template, as_text=_becomes_text(use.path, auth)))
     ]
     found += _spelling(profile, outputs)
     if auth.get("type") == "pipeline":
@@ -108,6 +113,18 @@ def _sent(step: Mapping[str, Any]) -> list[str]:
     """The cookie jars that a step sends."""
     requests = (_table(step, "request"), _table(step, "refresh", "request"))
     return [jar for request in requests if isinstance(jar := request.get("cookies"), str)]
+
+
+def _becomes_text(path: Path, auth: Mapping[str, Any]) -> bool:
+    """Whether what is filled in there has to be text: bodies, named values and keys of signatures may be bytes."""
+    match path:
+        case ("auth", "inject", int(index), "name" | "value"):
+            entries = auth.get("inject")
+            entry = entries[index] if isinstance(entries, list) and index < len(entries) else {}
+            return not (isinstance(entry, dict) and entry.get("in") == "json" and path[-1] == "value")
+        case ("auth", "steps", _, "value" | "scope") | ("auth", "token" | "username" | "password"):
+            return True
+    return path[-1] == "url" or "headers" in path[-2:-1] or path[0] in ("base_url", "headers")
 
 
 def _trouble(reference: Reference, path: Path, names: _Names) -> str | None:

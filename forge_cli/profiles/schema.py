@@ -142,7 +142,7 @@ class RetryTable:
     max_elapsed: Duration | None = key("no new attempt after this long", default=None)
     failure_threshold: PositiveCount = key("circuit-breaker: failures in a row that open the circuit", default=5)
     recovery_timeout: Duration = key("circuit-breaker: how long a server is left alone", default=30.0)
-    half_open_max_calls: PositiveCount = key("circuit-breaker: how many may try it then", default=3)
+    half_open_max_calls: PositiveCount = key("circuit-breaker: how many may try it then", default=1)
 
     def with_retries(self, retries: int) -> RetryTable:
         """The same with so many retries; a strategy that has none becomes the usual one."""
@@ -383,7 +383,9 @@ class PaginationTable:
         'cursor, page, offset: the query parameter; default "cursor", "page" or "offset"', default=None
     )
     start: Count | None = key("page, offset: the first; default 1 for pages, 0 for items", default=None)
-    size: PositiveCount | None = key("how many items to ask for; a page with fewer is the last", default=None)
+    size: PositiveCount | None = key(
+        "how many items to ask for; a page with fewer is the last, if one before had more", default=None
+    )
     size_param: str | None = key("the query parameter for `size`", default=None)
 
 

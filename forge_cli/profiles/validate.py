@@ -10,7 +10,7 @@ from typing import Any
 
 from ..compiled import compiled
 from ..login.template import nearest
-from . import connection, header_names, references
+from . import connection, cookies, header_names, references
 from .document import BrokenFamily, Document, Place, lineage, merged
 from .kinds import Problem, Use, unknown
 from .reader import keys, read, read_shared
@@ -58,6 +58,7 @@ def check(document: Document, name: str) -> tuple[ProfileTable | None, list[Prob
         found += references.shared_problems(profile, document.shared)
         found += connection.problems(profile)
         found += header_names.problems(profile)
+        found += cookies.problems(profile)
     placed = [Problem(_at_root(problem.path, name, origins), problem.message) for problem in found]
     return table, [*_names(document, name), *placed]
 
@@ -102,6 +103,7 @@ def check_shared(document: Document, name: str) -> tuple[SharedAuth | None, list
         *references.problems(whole, inner),
         *connection.problems(whole),
         *header_names.problems(whole),
+        *cookies.problems(whole),
     ):
         path = problem.path[1:] if problem.path[:1] == ("auth",) else problem.path
         found.append(Problem(path, problem.message))

@@ -149,6 +149,15 @@ REQUESTS = [
     Case("post", "/x -f 'a=b c' d:=1", holds=body(b"a=b+c&d=1", "application/x-www-form-urlencoded")),
     Case("post", "/x --form a=1", holds=body(b"a=1")),
     Case("post", "/x -d 'a b'", holds=body(b"a b", "application/x-www-form-urlencoded")),
+    Case("post", "/x -d a=1 -d @body --data b", files={"body": b"x"},
+         holds=body(b"a=1&x&b", "application/x-www-form-urlencoded")),
+    Case("post", "/x -d 1 -d 2 --json", exit=2, holds=requests(0), err=("several --data",)),
+    Case("post", "/x '@v;type=text/csv'", files={"v": b"a,b"}, holds=body(b"a,b", "text/csv")),
+    Case("post", "/x a=@-", stdin=b"text", holds=document({"a": "text"})),
+    Case("post", "/x 'a;type=text/x=1' f@f b=2", files={"f": b"3"},
+         holds=sent(lambda seen: [seen.body.index(part) for part in (b'"a"', b"text/x", b'"f"', b'"b"')]
+                    == sorted(seen.body.index(part) for part in (b'"a"', b"text/x", b'"f"', b'"b"')))),
+    Case("get", "/x Host:", exit=2, holds=requests(0), err=("the header Host cannot be left out",)),
     Case("post", "/x --data @body --json", files={"body": b"{}"}, holds=body(b"{}", "application/json")),
     Case("post", "/x -d @- -H content-type:text/csv", stdin=b"a,b", holds=body(b"a,b", "text/csv")),
     Case("get", "/x -q a=1 --query a=2 -q 'b=c d'",
@@ -178,7 +187,15 @@ REQUESTS = [
     Case("get", "'/x?n=1' --max-redirects 2", exit=6, err=("redirect",),
          answers=(lambda seen: Reply(302, headers={"Location": f"{seen.target}1"}),)),
     Case("get", "/x --timeout 0.3 --retry 0", answers=(lambda seen: Reply(200, _slowly()),), exit=28),
+    Case("get", "/x --timeout 300ms --retry 0", answers=(lambda seen: Reply(200, _slowly()),), exit=28),
+    Case("get", "/x --timeout soon", exit=2, holds=requests(0), err=("500ms or 1m",)),
     Case("get", "http://127.0.0.1:1/ --connect-timeout 5 --retry 0", exit=8),
+    Case("get", "http://127.0.0.1:1/ --connect-timeout 1m --retry 0", exit=8),
+    Case("get", "/x -o -", answers=(Reply(200, BODY, TEXT),),
+         holds=lambda ended: exactly(BODY)(ended) and not (ended.home / "-").exists()),
+    Case("get", "/x --har -", exit=2, holds=lambda ended: requests(0)(ended) and not (ended.home / "-").exists(),
+         err=("--format exchange",)),
+    Case("get", "/x -i", exit=2, holds=requests(0), err=("--print hb",)),
     Case("get", "/x --retry 2", answers=(FAULTY, FAULTY, Reply(200, b"there", TEXT)),
          out=("there",), err=("503, retry 1 of 2 in ", " s (--retry 0)",), holds=lambda ended: ended.out == b"there"),
     Case("get", "/x", env={"FORGE_RETRY": "1"}, answers=(FAULTY,), exit=5, holds=requests(2)),
@@ -194,6 +211,9 @@ REQUESTS = [
     Case("get", "/x --proxy socks5://127.0.0.1:1", exit=2, holds=requests(0)),
     # instead of it
     Case("post", "/x a=1 --offline", out=("POST /", '{"a": "1"}'), holds=requests(0)),
+    Case("post", "/x a=1 --offline --print B", holds=exactly(b'{"a": "1"}\n')),
+    Case("post", "/x a=1 --offline -o request --print B", holds=file("request", b'{"a": "1"}\n')),
+    Case("get", "/x --offline --select a", exit=2, holds=requests(0), err=("--offline", "--select")),
     Case("get", "/x --curl", out=("curl ", "/x"), holds=requests(0)),
     Case("get", "/x --curl -p login", out=("token show", "--step user --raw"), holds=lambda ended: not ended.seen),
     Case("get", "/x --curl -p login --as env", out=("$FORGE_TOKEN",), holds=lambda ended: not ended.seen),
@@ -252,6 +272,8 @@ OUTPUT = [
     Case("get", "/x --select '[0].name'", holds=exactly(b"Ada\n")),
     Case("get", "/x --select '[0]'", holds=exactly(b'{"id":1,"name":"Ada"}\n')),
     Case("get", "/x --select 'nothing'", holds=exactly(b"null\n")),
+    Case("get", "/x --select a", answers=(Reply(200, b'{"a":1.10}\n{"a":"b"}\n', TEXT),), holds=exactly(b"1.10\nb\n")),
+    Case("get", "/x --select status --format exchange", holds=exactly(b"200\n")),
     Case("get", "/x --select '[0'", exit=2, holds=requests(0), err=("--select",)),
     Case("get", "/x --stream", holds=exactly(BODY)),
     Case("get", "/x --expect body:/0/name==Ada --expect 'header:content-type~=json' --expect 'elapsed<50s'",
@@ -265,6 +287,8 @@ OUTPUT = [
     Case("get", "/x --har x.har --bearer env:API_TOKEN", holds=lambda ended: (
         "api-token-1" not in (har := (ended.home / "x.har").read_text())
         and json.loads(har)["log"]["entries"][0]["response"]["status"] == 200)),
+    Case("get", "/x --har x.har", answers=(Reply(200, b"x" * 10485761, TEXT),), holds=lambda ended: (
+        "and an archive holds bodies of up to 10 MiB" in (ended.home / "x.har").read_text())),
     Case("get", "/x --har no/folder", exit=9, holds=requests(0)),
     Case("get", "/x --paginate", answers=(
         Reply(200, [1, 2], {"Link": '<x?page=2>; rel="next"', "Content-Type": "application/json"}), Reply(200, [3])),
@@ -420,6 +444,8 @@ BATCH = [
     Case("batch", "two --no-follow", files=TWO, answers=(CHOICE,), exit=3),
     Case("batch", "two --no-check-status", files=TWO, answers=(Reply(404),),
          holds=lambda ended: [each["status"] for each in _results(ended)] == [404] * 2),
+    Case("batch", "two --jobs 1 -v --retry 1", files=TWO, answers=(FAULTY, Reply(200, b"there", TEXT)),
+         err=("503, retry 1 of 1 in ",), holds=lambda ended: [each["status"] for each in _results(ended)] == [200] * 2),
     Case("batch", "- -s", stdin=b"/x\n", holds=lambda ended: _results(ended)[0]["status"] == 200),
 ]  # fmt: skip
 

@@ -45,6 +45,8 @@ from tests.server import Server
         ("get --as env", ("--as", "--curl")),
         ("get --shell powershell", ("--shell", "--curl")),
         ("get --cert-key f", ("--cert-key", "--cert")),
+        ("get -u env:HOME Authorization:x", ("--user", "Authorization")),
+        ("get --bearer env:HOME -H authorization:x", ("--bearer", "authorization")),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )

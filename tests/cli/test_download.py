@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.conftest import Forge, Result
+from tests.children import ROOT
+from tests.conftest import Forge, Require, Result
 from tests.server import Reply, Seen, Server
 
 BODY = bytes(range(256)) * 40
@@ -150,6 +154,51 @@ class TestOutput:
         assert result.exit_code == 9
         assert "was replaced while it was written" in result.stderr
         assert Path("out.part").read_text() == "second"
+
+    @pytest.mark.parametrize("tty", [False, True], ids=["pipe", "terminal"])
+    def test_a_dash_is_stdout_byte_for_byte(self, forge: Forge, server: Server, tty: bool) -> None:
+        body = b'{"a":1}\x1b[2J\xff'
+        url = server.reply("/a", Reply(200, body, {"Content-Type": "application/json"}))
+        result = forge("get", url, "-o", "-", tty=tty)
+        assert (result.exit_code, result.stdout_bytes, names()) == (0, body, [])
+
+    def test_a_dash_is_nothing_to_continue(self, forge: Forge, server: Server) -> None:
+        assert forge("get", f"{server.url}/a", "-o", "-", "--continue").exit_code == 2
+
+    def test_a_dash_is_no_har(self, forge: Forge, server: Server) -> None:
+        result = forge("get", f"{server.url}/a", "--har", "-")
+        assert (result.exit_code, names(), server.seen) == (2, [], [])
+        assert "--format exchange" in result.stderr
+
+    @pytest.mark.skipif(not os.path.isdir("/dev/fd"), reason="open files have no names")
+    @pytest.mark.parametrize(
+        "words",
+        [
+            "-o >(cat >out)",
+            "-o /dev/stdout >>out",
+            "-o /dev/stdout | cat >>out",
+            "-o /dev/fd/5 5>>out",
+            "-o /dev/fd/1 >out",
+        ],
+    )
+    def test_what_is_no_place_is_written_directly(self, server: Server, require: Require, words: str) -> None:
+        bash = require("bash", "apt-get install bash")
+        url = server.reply("/a", Reply(body=BODY))
+        Path("out").write_bytes(b"old" if ">>" in words else b"")
+        script = f'"$0" -m forge_cli get {url} -s {words}; code=$?; wait; exit $code'
+        done = subprocess.run(
+            [bash, "-c", script, sys.executable],
+            capture_output=True,
+            timeout=60,
+            env={"PATH": os.environ["PATH"], "HOME": os.environ["HOME"], "PYTHONPATH": str(ROOT)},
+        )
+        assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
+        deadline = time.monotonic() + 20
+        wanted = (b"old" if ">>" in words else b"") + BODY
+        while Path("out").read_bytes() != wanted and time.monotonic() < deadline:
+            time.sleep(0.01)  # bash waits for the command, not for what reads from it
+        assert Path("out").read_bytes() == wanted
+        assert names() == ["out"]
 
     @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="there is no /dev/full")
     def test_a_full_disk_is_exit_9(self, forge: Forge, server: Server) -> None:

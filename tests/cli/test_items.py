@@ -33,7 +33,15 @@ FORMS: dict[str, tuple[str, Items]] = {
     "escaped equals in the value": (r"a=\=b", Items(fields=(Field("a", "=b"),))),
     "other backslashes": (r"a\b=\c\\d", Items(fields=(Field(r"a\b", r"\c\\d"),))),
     "lines": ("a=b\nc", Items(fields=(Field("a", "b\nc"),))),
+    "part with a type": (
+        r'a\=b;type=text/x;charset=utf-8={"c"=1}',
+        Items(fields=(Field(r"a\=b", '{"c"=1}', "text/x;charset=utf-8"),)),
+    ),
+    "part with a type and a value like a file": (r"a;type=x/y=\@b", Items(fields=(Field("a", "@b", "x/y"),))),
+    "field whose name ends like a type": (r"a\;type=x/y=b", Items(fields=(Field(r"a\;type", "x/y=b"),))),
     "body": ("@x.json", Items(body="x.json")),
+    "body with a type": ("@x.json;type=a/b;c=d", Items(body="x.json", body_type="a/b;c=d")),
+    "file from standard input without a name": ("f@-", Items(files=(FileItem("f", "-", "f"),))),
     "body from standard input": ("@-", Items(body="-")),
     "file from standard input": ("f@-;filename=x", Items(files=(FileItem("f", "-", "x"),))),
 }
@@ -133,6 +141,9 @@ def test_a_form_has_flat_names_and_plain_values() -> None:
         (["f@missing"], "cannot read 'missing': no such file"),
         (["f@."], "cannot read '.': is a directory"),
         (["@"], "names no file"),
+        (["@a;filename=b"], "a whole body has no file name"),
+        (["a;type=b"], "is no part with a type"),
+        (["a;type=b/c"], "is no part with a type"),
         (["@a", "@b"], "two bodies: @a and @b"),
         (["@a", "b=1"], "two bodies: @a and field 'b'"),
         (["@-", "f@-"], "two bodies"),
@@ -156,6 +167,8 @@ def test_what_makes_no_sense_is_a_usage_error(items: list[str], message: str) ->
         ["a[]=1", "a[b]=2"],
         ["a[1]=1"],
         ["a[b]=1", "a=2"],
+        ["[a]=1"],
+        ["[a][b]=1"],
         ["a[b=1"],
         ["ab]=1"],
         ["a[b]c=1"],
@@ -168,6 +181,12 @@ def test_fields_that_do_not_fit_together_are_a_usage_error(items: list[str]) -> 
     with pytest.raises(UsageError):
         parsed.json_text()
     assert parsed.form()
+
+
+def test_a_place_far_away_is_a_gap() -> None:
+    with pytest.raises(UsageError, match="leaves a gap in the list") as caught:
+        parse(["a[0]=x", "a[1000000]=z"]).json_text()
+    assert caught.value.hint == "the next place is [1]"
 
 
 def test_a_bad_value_is_not_quoted() -> None:

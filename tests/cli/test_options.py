@@ -53,7 +53,9 @@ def converted(kind: Seconds | Count, text: str) -> object:
 
 @pytest.mark.parametrize("text", ["nan", "inf", "-inf", "0", "-1", "1e300", "soon", ""])
 def test_a_limit_that_is_no_time_span_is_refused_in_plain_words(text: str) -> None:
-    with pytest.raises(click.BadParameter, match=r"is not a number of seconds, such as 3 or 0\.5$"):
+    with pytest.raises(
+        click.BadParameter, match=r"is not a number of seconds, such as 3 or 0\.5, or a time such as 500ms or 1m$"
+    ):
         converted(Seconds(), text)
 
 
@@ -90,3 +92,17 @@ def test_a_command_gets_the_context_of_its_run() -> None:
     assert [(c.program, c.silent, c.profile_name) for c in seen] == [("forge-http", 1, "dev")]
     assert run.silent == 1
     assert command.help == "Say nothing."
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [("3", 3), ("0.5", 0.5), (".5", 0.5), ("500ms", 0.5), ("1m", 60), ("1h30m", 5400), ("1m 5s", 65), ("2d", 172800)],
+)
+def test_a_limit_is_seconds_or_a_time_as_profiles_have_it(text: str, found: float) -> None:
+    assert Seconds().convert(text, None, None) == found
+
+
+@pytest.mark.parametrize("text", ["m", "1mm", "1sm", "1m1h", "1 2", "5 minutes"])
+def test_what_only_looks_like_a_time_is_refused(text: str) -> None:
+    with pytest.raises(click.BadParameter):
+        Seconds().convert(text, None, None)

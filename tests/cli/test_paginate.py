@@ -191,3 +191,28 @@ def test_a_rule_that_makes_no_sense_is_a_problem_of_the_profile(
     result = forge("profile", "validate")
     assert result.exit_code == 2
     assert problem in result.stdout
+
+
+def test_equal_pages_in_a_row_are_shown_up_to_max_pages(
+    forge: Forge, server: Server, profile_file: Callable[[str], Path]
+) -> None:
+    profile_file(PROFILE.format(url=server.url, pagination='{ type = "page" }'))
+    server.reply("/x", Reply(200, [1]))
+    result = forge("get", "/x", "-p", "api", "--paginate", "--max-pages", "3")
+    assert (result.exit_code, result.stdout) == (0, "[1,1,1]\n")
+    result = forge("get", "/x", "-p", "api", "--paginate")
+    assert (result.exit_code, json.loads(result.stdout)) == (6, [1] * 9)
+    assert "--max-pages N" in result.stderr
+
+
+def test_the_size_that_is_sent_counts(forge: Forge, server: Server, profile_file: Callable[[str], Path]) -> None:
+    def page(seen: Seen) -> Reply:
+        query = dict(seen.query)
+        start = int(query.get("offset", "0"))
+        return Reply(200, list(range(7))[start : start + int(query["limit"])])
+
+    rule = '{ type = "offset", size = 3, size_param = "limit" }'
+    profile_file(PROFILE.format(url=server.url, pagination=rule))
+    server.reply("/x", page)
+    result = forge("get", "/x", "-p", "api", "--paginate", "limit==2")
+    assert (result.exit_code, result.stdout) == (0, "[0,1,2,3,4,5,6]\n")

@@ -14,7 +14,7 @@ from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from forge_cli.curl import quote, render, to_curl, word
-from forge_cli.curl.imported import Field, Form, FromFile, Imported, Json, Multipart, Part, Raw
+from forge_cli.curl.imported import Field, Form, FromFile, Imported, Joined, Json, Multipart, Part, Raw
 from forge_cli.curl.importing import parse
 from forge_cli.errors import ForgeError, RequestBuildException, UsageError
 from forge_cli.models import HttpRequest
@@ -570,3 +570,21 @@ def test_what_no_request_can_hold_is_refused() -> None:
     for options in ("-H $'A: b\\nc'", "-X 'A B'", "-H $'A\\x00: b'"):
         with pytest.raises((UsageError, RequestBuildException)):
             parse(f"curl {URL} {options}")
+
+
+def test_pieces_of_which_some_are_files_stay_pieces() -> None:
+    pieces = one(f"curl -d a=1 -d @f --data-raw @g --data-urlencode 'b= ' {URL}").body
+    assert pieces == Joined((Raw(b"a=1"), FromFile("f"), Raw(b"@g"), Raw(b"b=+")))
+    with pytest.raises(UsageError, match="puts a file into the URL"):
+        parse(f"curl -G -d a=1 -d @f {URL}")
+
+
+def test_an_empty_user_agent_is_left_out() -> None:
+    assert one(f"curl -A '' {URL}").without == ("User-Agent",)
+    assert one(f"curl -A '' -H 'user-agent: x' {URL}").without == ()
+
+
+def test_headers_that_a_request_needs_are_not_left_out() -> None:
+    found = one(f"curl -H host: -H Content-Length: -H X-A: {URL}")
+    assert found.without == ("X-A",)
+    assert len(found.notes) == 2

@@ -95,7 +95,6 @@ class TestSuccess:
                 "the answer sets no cookie 'sid'",
             ),
             (Reply(200, {"status": 401}), SuccessTable(body={"/status": 0}), "'/status' is 401"),
-            (Reply(500, {"status": 0}), SuccessTable(body={"/status": 0}), "the status is 500"),
             (
                 Reply(200, GOOD, {"X-Shop": "other"}),
                 SuccessTable(header={"X-Shop": "${vars.shop}"}),

@@ -313,6 +313,14 @@ _SEVERAL: Mapping[str, str] = {
     "a date as a default": _step("extract.id = { pointer = '/a', default = 2026-01-01 }"),
     "a list in a condition": _step("when = { value = 'a', in = [['b']] }"),
     "an injected cookie of two lines": _steps('inject = [{ in = "cookie", name = "A", value = "b\\nc" }]'),
+    "a cookie that would be two": _steps("inject = [{ in = 'cookie', name = 'A', value = '${env.B}; c=1' }]"),
+    "a cookie whose name is two": _steps("inject = [{ in = 'cookie', name = 'A=b', value = 'c' }]"),
+    "a key that would be two cookies": _auth("type = 'api-key', in = 'cookie', name = 'K', key = 'a; b=1'"),
+    "a certificate that is nowhere": _oauth2(
+        "client-credentials", "token_url = 'https://a.example', client_id = 'b', client_auth = 'tls'"
+    ),
+    "a shared login that is known by a certificate": "[auth.b]\ntype = 'oauth2'\ngrant = 'client-credentials'\n"
+    "token_url = 'https://a.example'\nclient_id = 'b'\nclient_auth = 'tls'",
     "a shared login whose base URL is none": "[auth.b]\ntype = 'none'\nbase_url = 'a.example'",
     "a shared login with a header that is none": "[auth.b]\ntype = 'api-key'\nname = 'a b'\nkey = 'c'",
     "a shared login without a type": "[auth.b]\ntoken = 'a'",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import tomllib
 from pathlib import Path
 
@@ -23,6 +24,14 @@ def test_the_plan_of_a_table_is_made_once_however_many_profiles_have_it() -> Non
     assert once > 5
     assert _problems(generated(50)) == 0
     assert reader._plan.cache_info().misses == once
+
+
+def test_five_hundred_profiles_take_no_multiple_of_their_time() -> None:
+    # Of the processor, not of the clock: about 0.25 s where the whole command takes its half a second.
+    text = generated(500)
+    begun = time.process_time()
+    assert _problems(text) == 0
+    assert time.process_time() - begun < 2.5
 
 
 def test_a_template_is_parsed_once_however_many_profiles_have_it() -> None:

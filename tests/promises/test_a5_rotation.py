@@ -19,7 +19,7 @@ from tests.crowd import SIZE, together
 from tests.redis_server import redis_server
 from tests.server import Reply, Seen, Server
 
-ROUNDS = int(os.environ.get("FORGE_TEST_ROUNDS", "3"))
+ROUNDS = int(os.environ.get("FORGE_TEST_ROUNDS", "2"))
 """How often all of them need the same new token; 20 and more by hand."""
 
 GOOD = ({"status": 0, "body": {}}, {"ok": True})
@@ -56,6 +56,103 @@ extract = { token = "/auth/client_token" }
 expires = { in = "/auth/lease_duration" }
 refresh = { renew = true, on_failure = "error", request = { method = "POST", url = "/renew-self", headers = { X-Vault-Token = "${self.token}" } } }
 """  # noqa: E501
+OAUTH = """
+[profiles.demo]
+base_url = "@URL@"
+tokens = @TOKENS@
+[profiles.demo.auth]
+type = "pipeline"
+[profiles.demo.auth.steps.user]
+request = { method = "POST", url = "/token", form = { grant_type = "password", username = "ada", password = "ada-1" } }
+extract = { token = "/access_token", refresh_token = "/refresh_token" }
+expires = { in = "/expires_in" }
+[profiles.demo.auth.steps.user.refresh]
+request = { method = "POST", url = "/token", form = { grant_type = "refresh_token", refresh_token = "${self.refresh_token}" } }
+on_failure = "error"
+"""  # noqa: E501
+
+
+class OAuth:
+    """Refresh tokens as token endpoints rotate them; each kind is one rule about the old one."""
+
+    profile = OAUTH
+
+    def __init__(self, server: Server) -> None:
+        self.renewed = self.logins = 0
+        self.trouble: list[str] = []
+        self._numbers = itertools.count(1)
+        self._guard = threading.Lock()
+        self._access = ""
+        self.good: set[str] = set()
+        self.spent: set[str] = set()
+        server.reply("/token", self._token)
+        server.reply("/users", self._users)
+
+    def next_round(self, profile: Profile) -> None:
+        """The API refuses the access token from now on."""
+        self._access = ""
+
+    def spend(self, old: str) -> None:
+        """What becomes of a refresh token that was used."""
+        self.good.discard(old)
+        self.spent.add(old)
+
+    def reused(self) -> None:
+        """Somebody used a refresh token that was used before."""
+        self.trouble.append("a refresh token was used that is spent")
+
+    def following(self, old: str | None, fresh: str) -> str | None:
+        """The refresh token of the answer; None: it has none."""
+        return fresh
+
+    def _token(self, seen: Seen) -> Reply:
+        old = dict(seen.form).get("refresh_token")
+        with self._guard:
+            if old is None:
+                self.logins += 1
+            elif old in self.good:
+                self.renewed += 1
+                self.spend(old)
+            else:
+                self.reused()
+                return Reply(400, {"error": "invalid_grant"})
+            number = next(self._numbers)
+            self._access = f"access-token-{number}-abc"
+            new = self.following(old, f"refresh-token-{number}-abc")
+            self.good.add(new or old or "")
+            given = {} if new is None else {"refresh_token": new}
+            return Reply(200, {"access_token": self._access, "expires_in": 3600, **given})
+
+    def _users(self, seen: Seen) -> Reply:
+        good = seen.headers["Authorization"] == f"Bearer {self._access}"
+        return Reply(200, {"ok": True}) if good else Reply(401, {"error": "invalid_token"})
+
+
+class Family(OAuth):
+    """Who uses an old one again is a thief, and so the whole family dies: Auth0, and Keycloak where it is set so."""
+
+    def reused(self) -> None:
+        super().reused()
+        self.good.clear()
+
+
+class Grace(OAuth):
+    """The old one is good for a while longer, so that an answer may get lost: Okta, Elasticsearch."""
+
+    def spend(self, old: str) -> None:
+        if old in self.spent:
+            self.trouble.append("a refresh token was used twice")
+        self.spent.add(old)
+
+
+class Kept(OAuth):
+    """The same stays good, and the answer may leave it out: ServiceNow, Google."""
+
+    def spend(self, old: str) -> None:
+        self.spent.add(old)
+
+    def following(self, old: str | None, fresh: str) -> str | None:
+        return fresh if old is None else None
 
 
 class Withings:
@@ -150,27 +247,41 @@ class Vault:
         return Reply(200, {"auth": {"client_token": "hvs.vault-token-1", "lease_duration": 3600}})
 
 
-@pytest.fixture(params=["file", "redis"])
-def tokens(request: pytest.FixtureRequest, require: Require) -> Iterator[str]:
-    """The `tokens` table of a profile, with the storage that it names."""
-    if request.param == "file":
-        yield '{ storage = "file" }'
+Vendor = Withings | Vault | OAuth
+# How tokens are kept has nothing to do with how they are rotated: two rules are enough for the other storage.
+KINDS: dict[str, tuple[type[Vendor], str]] = {
+    "file: old token dies at its use": (OAuth, "file"),
+    "file: reuse revokes the family": (Family, "file"),
+    "file: old token has a grace period": (Grace, "file"),
+    "file: token stays and is left out": (Kept, "file"),
+    "file: old token dies at the use of the new": (Withings, "file"),
+    "file: renewed with itself": (Vault, "file"),
+    "redis: reuse revokes the family": (Family, "redis"),
+    "redis: renewed with itself": (Vault, "redis"),
+}
+
+
+@pytest.fixture(params=KINDS.values(), ids=KINDS)
+def vendor(
+    request: pytest.FixtureRequest, server: Server, require: Require, profile_file: Callable[[str], Path]
+) -> Iterator[Vendor]:
+    kind, storage = request.param
+    made: Vendor = kind(server)
+
+    def write(tokens: str) -> None:
+        profile_file(made.profile.replace("@URL@", server.url).replace("@TOKENS@", tokens))
+
+    if storage == "file":
+        write('{ storage = "file" }')
+        yield made
         return
     with redis_server(require("redis-server", "apt-get install redis-server")) as running:
-        yield f'{{ storage = "redis", url = "{running.url}" }}'
-
-
-@pytest.fixture(params=[Withings, Vault], ids=["old token dies at use", "renewed with itself"])
-def vendor(
-    request: pytest.FixtureRequest, server: Server, tokens: str, profile_file: Callable[[str], Path]
-) -> Withings | Vault:
-    made: Withings | Vault = request.param(server)
-    profile_file(made.profile.replace("@URL@", server.url).replace("@TOKENS@", tokens))
-    return made
+        write(f'{{ storage = "redis", url = "{running.url}" }}')
+        yield made
 
 
 @pytest.fixture
-def profile(vendor: Withings | Vault, own_home: Path) -> Profile:
+def profile(vendor: Vendor, own_home: Path) -> Profile:
     """A profile of this process, logged in."""
     found = load_profile(config=own_home / ".config" / "forge" / "profiles.toml")
     with found.client() as client:
@@ -179,7 +290,7 @@ def profile(vendor: Withings | Vault, own_home: Path) -> Profile:
     return found
 
 
-def test_sixteen_processes_renew_once_a_round(vendor: Withings | Vault, profile: Profile) -> None:
+def test_sixteen_processes_renew_once_a_round(vendor: Vendor, profile: Profile) -> None:
     for number in range(1, ROUNDS + 1):
         vendor.next_round(profile)
         crowd = together(["get", "/users"])
@@ -187,7 +298,7 @@ def test_sixteen_processes_renew_once_a_round(vendor: Withings | Vault, profile:
         assert (vendor.logins, vendor.renewed, vendor.trouble) == (1, number, [])
 
 
-def test_sixteen_threads_renew_once_a_round(vendor: Withings | Vault, profile: Profile) -> None:
+def test_sixteen_threads_renew_once_a_round(vendor: Vendor, profile: Profile) -> None:
     gate = threading.Barrier(SIZE)
     with profile.client() as client, ThreadPoolExecutor(SIZE) as pool:
 

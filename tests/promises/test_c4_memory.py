@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import importlib.util
 import os
+import socket
 import subprocess
 import sys
 import threading
@@ -97,6 +98,49 @@ def test_a_bomb_goes_to_a_file_in_flat_memory(server: Server, small: int) -> Non
     ended = forge("get", url, "--retry", "0", "-o", os.devnull)
     assert ended.exit_code == 0, ended.stderr
     assert ended.peak < small + ROOM, ended.peak / MIB
+
+
+class Counting:
+    """A server that counts a chunked body instead of keeping it; `begun` once there is something of it."""
+
+    def __init__(self) -> None:
+        self.begun = threading.Event()
+        self.size = 0
+        self._socket = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}/"
+        self.thread = threading.Thread(target=self._serve)
+        self.thread.start()
+
+    def _serve(self) -> None:
+        with self._socket, self._socket.accept()[0] as connection, connection.makefile("rb") as file:
+            while file.readline().strip():
+                pass
+            while length := int(file.readline(), 16):
+                self.size += len(file.read(length))
+                self.begun.set()
+                file.readline()
+            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+
+
+@pytest.mark.parametrize("words", ["@-", "-d @-", "f@-"])
+def test_a_pipe_is_uploaded_in_flat_memory_while_it_comes(small: int, words: str) -> None:
+    server = Counting()
+    env = {**os.environ, "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-m", "forge_cli", "put", server.url, *words.split()]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, env=env) as child:
+        assert child.stdin is not None
+        for _ in range(8):
+            child.stdin.write(bytes(MIB))
+        assert server.begun.wait(60), "nothing is sent before the end"
+        for _ in range(120):
+            child.stdin.write(bytes(MIB))
+        child.stdin.close()
+        _, status, usage = os.wait4(child.pid, 0)
+        child.returncode = os.waitstatus_to_exitcode(status)
+    server.thread.join(60)
+    assert child.returncode == 0
+    assert 0 <= server.size - 128 * MIB < (1000 if words == "f@-" else 1)
+    assert usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024) < small + ROOM
 
 
 @pytest.mark.parametrize(

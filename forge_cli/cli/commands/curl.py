@@ -51,7 +51,7 @@ IMPORTS = Registry("reader of commands", {"curl": "forge_cli.cli.commands.curl_i
 
 
 @click.command(cls=Sectioned, help=_HELP)
-@click.argument("method", required=False)
+@click.argument("method", required=False, shell_complete=completed("method"))
 @click.argument("url", required=False)
 @click.argument("items", nargs=-1, metavar="[ITEM]...", shell_complete=completed("item"))
 @click.option("--import", "imported", metavar="COMMAND|-", help="Print the forge command for a cURL command instead.")

@@ -16,7 +16,7 @@ from ..context import Context
 from ..group import Sectioned
 from ..items import parse
 from ..output import LISTINGS
-from ..request import RequestOptions
+from ..request import RequestOptions, reader
 from ..saved import combined
 from . import send
 from .profile.printing import print_json
@@ -50,10 +50,11 @@ def run(context: Context, /, name: str | None, listed: bool, items: tuple[str, .
     options = RequestOptions(
         **{item.name: settings[item.name] for item in fields(RequestOptions) if item.name in settings}
     )
-    merged = combined(saved, parse(items), options, profile.scope.text)
-    if saved.form is not None and not (options.json or options.multipart or merged.body or options.data is not None):
+    merged = combined(saved, parse(items, read=reader(context)), options, profile.scope.text)
+    if saved.form is not None and not (options.json or options.multipart or merged.body or options.data):
         settings["form"] = True
-    settings["expect"] = (*saved.expect, *settings["expect"])
+    if not (settings["offline"] or settings["as_curl"]):
+        settings["expect"] = (*saved.expect, *settings["expect"])
     return send.run(context, saved.method, profile.scope.text(saved.url), merged, settings)
 
 

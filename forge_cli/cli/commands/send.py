@@ -6,16 +6,16 @@ import shutil
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import Any
 
 import click
 
-from ...client import HttpClient, StreamedResponse
+from ...client import StreamedResponse
 from ...errors import ForgeError, UsageError
 from ...events import Listener
 from ...login.placeholder import OfflineHook
-from ...models import HttpRequest
+from ...models import PreparedRequest
 from ...pages import PageRule
 from ...profiles.build import Profile
 from ...redact import REDACTOR
@@ -23,7 +23,7 @@ from ...registry import Registry
 from ..client import build_client
 from ..completers import completed
 from ..context import Context
-from ..download import DownloadOptions, Saving, checked, named
+from ..download import STDOUT, DownloadOptions, Saving, checked, named
 from ..download_options import download_options, page_options
 from ..exit_codes import PASSING_STATUSES, ExitCode, status_code
 from ..expect import Expectation, Facts, expectation
@@ -31,12 +31,13 @@ from ..failure import Failure
 from ..group import Sectioned
 from ..items import Items
 from ..options import bundle, export_options, global_options, output_options, pass_context, request_options, silent
-from ..output.body import Body, Output, show_request, show_response
-from ..output.har import Recorder, archived
-from ..output.heads import request_head
+from ..output.body import Body, Output, print_request, show_request, show_response
+from ..output.content import media_type
+from ..output.files import output_file
+from ..output.har import LARGEST_BODY, Recorder, archived
 from ..output.notices import Notices
 from ..output.shown import OutputOptions, Shown, decide
-from ..output.text import color_wanted, visible
+from ..output.text import color_wanted
 from ..paginate import PageOptions, check_pages, paged
 from ..progress import progress
 from ..request import RequestOptions, build_request, credential
@@ -46,8 +47,12 @@ _EXAMPLE = """\
 \b
   forge {verb} {url}
 \b
-ITEM is  Header:value  name==query  field=text  field:=json  field@file  @body
-URL is a path below the profile's base_url, or absolute.
+URL is a path below the profile's base_url, or absolute. ITEM is one of
+  Header:value   Header: (unset)   Header; (empty)   name==query
+  field=text   field:=json   a[b][]=nested   field;type=TYPE=text (a part)
+  field@FILE;type=TYPE;filename=NAME   @FILE or @- (the whole body)
+with =@ :=@ :@ ==@ the value is in a FILE (- is stdin); \\ escapes. More:
+docs/scripting.md#items
 """
 
 _INSTEAD = Registry("option", {"--curl": "forge_cli.cli.commands.curl:export"})
@@ -98,7 +103,7 @@ options = _send_command("options", "Send an OPTIONS request.", "/users")
 @click.command(
     cls=Sectioned, help="Send a request with any method.\n\n" + _EXAMPLE.format(verb="request", url="PROPFIND /files")
 )
-@click.argument("method")
+@click.argument("method", shell_complete=completed("method"))
 @click.argument("url")
 @sending
 def request(context: Context, /, method: str, url: str, items: tuple[str, ...], **settings: Any) -> int:
@@ -111,7 +116,8 @@ def run(context: Context, method: str, url: str, items: tuple[str, ...] | Items,
     offline, as_curl = settings.pop("offline"), settings.pop("as_curl")
     style, reveal, shell = settings.pop("style"), settings.pop("reveal"), settings.pop("shell")
     rules: list[PageRule] = []
-    checks = [expectation(text) for text in settings.pop("expect")]
+    expects = settings.pop("expect")
+    checks = [expectation(text) for text in expects]
     har, no_check_status = settings.pop("har"), settings.pop("no_check_status")
     chosen = OutputOptions(**{item.name: settings.pop(item.name) for item in fields(OutputOptions)})
     downloading = DownloadOptions(**{item.name: settings.pop(item.name) for item in fields(DownloadOptions)})
@@ -119,12 +125,16 @@ def run(context: Context, method: str, url: str, items: tuple[str, ...] | Items,
     options = request_options_of(settings)
     if as_curl and offline:
         raise UsageError("--curl and --offline both print the request", hint="choose one")
+    if as_curl or offline:
+        _check_unsent("--curl" if as_curl else "--offline", chosen, downloading, paging, expects=expects, har=har)
     if as_curl:
         export: Callable[..., int] = _INSTEAD.load("--curl")
         return export(context, method, url, items, options, style, reveal=reveal, shell=shell or "posix")
     for name, given in (("--as", style), ("--reveal", reveal), ("--shell", shell)):
         if given:
             raise UsageError(f"{name} goes with --curl", hint="add --curl, or leave it out")
+    if har == STDOUT:
+        raise UsageError("--har writes a file, and - is none", hint="--format exchange prints the exchange")
     checked(downloading, chosen, options.method or method)
     check_pages(paging, chosen, downloading, har, options.method or method)
     shown = decide(named(chosen, downloading), context.stdout, context.environ, shutil.get_terminal_size().columns)
@@ -139,11 +149,11 @@ def run(context: Context, method: str, url: str, items: tuple[str, ...] | Items,
         message = build_request(context, method, url, items, options, client.config.default_headers)
         message = credential(context, message, options)
         if offline:
-            return _print(context, client, message)
+            return _print(context, client.prepare(message), shown, None if chosen.output == STDOUT else chosen.output)
         if har is not None:
             stack.enter_context(archived(har, recorder))
         saving = _saving(context, url, chosen, downloading, stack)
-        output = _output(context, saving)
+        output = _output(context, saving, as_it_is=chosen.output == STDOUT)
         try:
             asked = message if saving is None else saving.asking(message)
             if paging.paginate:
@@ -158,9 +168,12 @@ def run(context: Context, method: str, url: str, items: tuple[str, ...] | Items,
             raise
         stack.callback(response.close)
         _show_request(recorder, shown, output)
-        needed = har is not None or any(check.reads_body for check in checks)
+        tested = any(check.reads_body for check in checks)
+        needed = har is not None or tested
         most = client.config.max_body
-        body = Body(response, limit=shown.limit, keep=most if needed else None, most=most if shown.whole else None)
+        whole = shown.whole(media_type(response.headers.get("Content-Type")))
+        kept = most if tested else LARGEST_BODY if needed else None
+        body = Body(response, limit=shown.limit, keep=kept, most=most if whole else None)
         if saving is None or saving.begin(response, check_status=not no_check_status):
             if saving is not None:
                 saving.progress = progress(context, None if paging.paginate else saving.total(response), saving.size)
@@ -171,7 +184,7 @@ def run(context: Context, method: str, url: str, items: tuple[str, ...] | Items,
             body.rest()
             notices.ended(response.timing, body.ended or time.monotonic())
         if recorder.last is not None:
-            recorder.last.body, recorder.last.ended = body.content, body.ended
+            recorder.last.body, recorder.last.size, recorder.last.ended = body.content, body.size, body.ended
         return _verdict(context, response, notices, body, checks, check_status=not no_check_status)
 
 
@@ -200,16 +213,16 @@ def _saving(
     context: Context, url: str, chosen: OutputOptions, downloading: DownloadOptions, stack: ExitStack
 ) -> Saving | None:
     """The file that the body goes to, made before anything is sent; None: it goes to stdout."""
-    if chosen.output is None and not downloading.download:
+    if chosen.output in (None, STDOUT) and not downloading.download:
         return None
     return stack.enter_context(Saving(chosen.output, url, resume=downloading.resume, say=context.notice))
 
 
-def _output(context: Context, saving: Saving | None) -> Output:
+def _output(context: Context, saving: Saving | None, *, as_it_is: bool) -> Output:
     """Where the answer goes."""
     if saving is not None:
         return Output(None, saving)
-    if context.stdout.isatty():
+    if context.stdout.isatty() and not as_it_is:
         return Output(context.stdout, None)
     context.stdout.flush()
     return Output(None, context.stdout.buffer)
@@ -279,13 +292,42 @@ def _why_refused(response: StreamedResponse, listener: Notices) -> str:
     return "no credential was sent: --profile, --user and --bearer give one"
 
 
-def _print(context: Context, client: HttpClient, message: HttpRequest) -> int:
-    """The request as it would be sent, on stdout."""
-    prepared = client.prepare(message)
-    stdout = context.stdout
-    stdout.write(request_head(prepared, color_wanted(stdout, context.environ) and stdout.isatty(), REDACTOR))
-    body = prepared.body
-    if body is not None:
-        data = body if isinstance(body, bytes) else b"".join(body.open())
-        stdout.write("\n" + REDACTOR.body(visible(data.decode("utf-8", "replace"))) + "\n")
+def _check_unsent(
+    option: str,
+    chosen: OutputOptions,
+    downloading: DownloadOptions,
+    paging: PageOptions,
+    *,
+    expects: Sequence[str],
+    har: str | None,
+) -> None:
+    """UsageError for what is about an answer, where nothing is sent."""
+    request_only = option == "--offline" and not set(chosen.parts or "") - set("HB")
+    others = {
+        "--expect": expects,
+        "--har": har is not None,
+        "--output": chosen.output is not None and option == "--curl",
+        "--download": downloading.download,
+        "--continue": downloading.resume,
+        "--paginate": paging.paginate,
+        "--select": chosen.select is not None,
+        "--format": chosen.format is not None,
+        "--meta": chosen.meta_only,
+        "--headers": chosen.headers_only,
+        "--body": chosen.body_only,
+        "--stream": chosen.stream,
+        "--print": chosen.parts is not None and not request_only,
+    }
+    for name, given in others.items():
+        if given:
+            hint = "--print H, B or HB prints these parts of a request" if name == "--print" else "nothing is sent"
+            raise UsageError(f"{option} and {name} cannot go together", hint=f"leave one out: {hint}")
+
+
+def _print(context: Context, prepared: PreparedRequest, shown: Shown, path: str | None) -> int:
+    """The request as it would be sent, on stdout or in a file."""
+    parts = "".join(part for part in shown.parts if part in "HB") or "HB"
+    with ExitStack() as stack:
+        file = None if path is None else stack.enter_context(output_file(path))
+        print_request(prepared, replace(shown, parts=parts), Output(context.stdout if file is None else None, file))
     return 0

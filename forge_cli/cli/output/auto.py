@@ -12,17 +12,17 @@ from .scanning import plain
 from .xml import xml
 
 _LINES = ("application/x-ndjson", "application/ndjson", "application/jsonl", "application/x-jsonlines")
-_EVENTS = "text/event-stream"
+EVENTS = "text/event-stream"
 
 
 def auto(content: Content, look: Look) -> Iterator[str]:
     """As the body's type and its beginning say; anything else as it is."""
     text = content.text()
     if look.lines or content.kind in _LINES:
-        if content.kind == _EVENTS:
+        if content.kind == EVENTS:
             return events(text, color=look.color, safe=look.safe)
         return json_lines(text, color=look.color, safe=look.safe, layout=look.layout)
-    if content.kind == _EVENTS:
+    if content.kind == EVENTS:
         return events(text, color=look.color, safe=look.safe)
     if not (look.layout or look.color):
         return plain(text, safe=look.safe)
@@ -47,7 +47,7 @@ def _json(text: Iterable[str], look: Look) -> Iterator[str]:
 
 def streams(kind: str) -> bool:
     """Whether a body of this kind is a series of messages that may never end."""
-    return kind == _EVENTS or kind in _LINES
+    return kind == EVENTS or kind in _LINES
 
 
 def beginning(text: Iterator[str]) -> tuple[str, Iterator[str]]:

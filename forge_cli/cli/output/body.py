@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from itertools import chain
 from typing import Any, Protocol, TextIO
 
 from ...client import StreamedResponse
 from ...errors import IncompleteResponseException, ResponseParseException
-from ...models import PreparedRequest
+from ...models import PreparedRequest, decode_text
 from ...redact import REDACTOR
 from ..streams import draws
 from . import FORMATS
-from .auto import auto
-from .content import Content, NotSuited, binary, media_type, one_line, parsed
-from .exchange import head_of
+from .auto import EVENTS, auto, streams
+from .content import Content, Look, NotSuited, binary, each_line, media_type, named_charset, one_line, parsed
+from .exchange import exchange, head_of
 from .heads import request_head, response_head
+from .lines import documents
 from .meta import connection, rate_limit, waterfall
 from .scanning import plain
-from .shown import Shown
+from .shown import MOST_SHOWN, Shown
 from .text import visible
 
 _WHOLE = "save it with -o FILE; --select and this --format need all of it in memory"
@@ -118,25 +120,65 @@ class Body:
 
 
 def show_request(prepared: PreparedRequest, shown: Shown, output: Output) -> None:
-    """Write the parts of the request that are wanted."""
+    """Write the parts of the request that are wanted, before the answer."""
     if "H" in shown:
         output.write(request_head(prepared, shown.look.color, REDACTOR) + "\n")
     if "B" in shown and prepared.body is not None:
-        for text in _request_text(prepared, shown):
-            output.write(text)
-        output.end_line()
+        body = prepared.body
+        if isinstance(body, bytes):
+            _show_text(body, len(body), prepared, shown, output)
+        else:
+            output.write(f"<{getattr(body, 'length', None) or 'some'} bytes that are read while they are sent>\n")
         output.write("\n")
 
 
-def _request_text(prepared: PreparedRequest, shown: Shown) -> Iterator[str]:
-    body = prepared.body
-    if not isinstance(body, bytes):
-        return iter((f"<{getattr(body, 'length', None) or 'some'} bytes that are read while they are sent>\n",))
-    kind, charset = media_type(prepared.headers.get("Content-Type")), None
-    if binary(body, kind, charset):
-        return iter((f"<{len(body)} bytes of {kind or 'binary data'}>\n",))
-    text = REDACTOR.body(body.decode("utf-8", "replace"))
-    return auto(Content((text.encode("utf-8", "replace"),), kind), shown.look)
+def print_request(prepared: PreparedRequest, shown: Shown, output: Output) -> None:
+    """Write the parts that are wanted of a request that is not sent. Of its body no more is read than is shown."""
+    if "H" in shown:
+        output.write(request_head(prepared, shown.look.color, REDACTOR))
+    if "B" in shown and prepared.body is not None:
+        if "H" in shown:
+            output.write("\n")
+        data, size = _beginning(prepared.body)
+        _show_text(data, size, prepared, shown, output)
+
+
+def _beginning(body: Any) -> tuple[bytes, int | None]:
+    """As much of the body as is shown, and a little more where there is more; how long it is, None: not known."""
+    if isinstance(body, bytes):
+        return body, len(body)
+    opened = body.open()
+    if isinstance(opened, bytes):
+        return opened, len(opened)
+    kept: list[bytes] = []
+    read = 0
+    try:
+        for piece in opened:
+            kept.append(piece)
+            read += len(piece)
+            if read > MOST_SHOWN:
+                return b"".join(kept), body.length
+    finally:
+        close = getattr(opened, "close", None)
+        if close is not None:
+            close()
+    return b"".join(kept), read
+
+
+def _show_text(data: bytes, size: int | None, prepared: PreparedRequest, shown: Shown, output: Output) -> None:
+    """The body of a request, or how long it is where it is no text or too long."""
+    content_type = prepared.headers.get("Content-Type")
+    kind, charset = media_type(content_type), named_charset(content_type)
+    length = f"{'more than ' if size is None else ''}{size or len(data)} bytes of {kind or 'binary data'}"
+    if binary(data, "", charset):
+        output.write(f"<{length}>\n")
+    elif len(data) > MOST_SHOWN:
+        output.write(f"<{length}: more than the {_mib(MOST_SHOWN)} that are shown>\n")
+    else:
+        text = REDACTOR.content(decode_text(data, charset))
+        for piece in auto(Content((text.encode("utf-8", "replace"),), kind), shown.look):
+            output.write(piece)
+        output.end_line()
 
 
 def show_response(
@@ -194,22 +236,66 @@ def _show_body(
         return
     if shown.select is not None:
         try:
-            value = shown.select(parsed(content.whole()))
+            _show_selected(content, shown, output, notice)
         except ResponseParseException as exc:
             if response.status_code < 400:
                 raise
             notice(exc.message)  # what the command is about is the status
-            return
-        if isinstance(value, str) and shown.format == "auto":
-            output.write((visible(value) if shown.look.safe else value) + "\n")
-            return
-        text = one_line(value)
-        content = Content((text.encode("utf-8", "backslashreplace"),), "application/json", "utf-8")
+        return
     for text in _formatted(content, shown, notice):
         output.write(text)
     output.end_line()
     if body.cut and shown.limit is not None:
         notice(f"the body is larger than {_mib(shown.limit)}, and only its beginning is shown: save it with -o FILE")
+
+
+def _show_selected(content: Content, shown: Shown, output: Output, notice: Callable[[str], None]) -> None:
+    """The part that was asked for of each document of the body."""
+    select = shown.select or (lambda value: value)
+    if shown.format == "exchange":
+        values = iter((select(parsed("".join(exchange(content, Look(layout=False))))),))
+        shown = replace(shown, format="auto")
+    else:
+        values = map(select, _documents(content, notice))
+    if shown.format == "table":
+        found = list(values)
+        values = iter(found if len(found) == 1 else (found,))
+    for number, value in enumerate(values):
+        if number and shown.format == "yaml":
+            output.write("---\n")
+        if isinstance(value, str) and shown.format == "auto":
+            output.write((visible(value) if shown.look.safe else value) + "\n")
+            continue
+        text = one_line(value).encode("utf-8", "backslashreplace")
+        for piece in _formatted(Content((text,), "application/json", "utf-8"), shown, notice):
+            output.write(piece)
+        output.end_line()
+
+
+def _documents(content: Content, notice: Callable[[str], None]) -> Iterator[Any]:
+    """The JSON values of the body: of lines and events each when it is there."""
+    if not streams(content.kind):
+        text = content.whole()
+        try:
+            yield parsed(text)
+        except ResponseParseException:
+            lines = each_line(text)
+            if not lines:
+                raise
+            yield from [parsed(line) for line in lines]
+        return
+    others = 0
+    for text in documents(content.text(), events=content.kind == EVENTS):
+        try:
+            value = parsed(text)
+        except ResponseParseException:
+            if content.kind != EVENTS:
+                raise
+            others += 1  # many end with a word that says so
+            continue
+        yield value
+    if others:
+        notice(f"{others} {'event' if others == 1 else 'events'} left out, whose data is not JSON")
 
 
 def _formatted(content: Content, shown: Shown, notice: Callable[[str], None]) -> Iterator[str]:

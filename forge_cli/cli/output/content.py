@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import codecs
 import json
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Self
 
+from ...compiled import compiled
 from ...errors import ResponseParseException
 from ...frozen import immutable
 from ...models import decode_text
@@ -24,6 +26,7 @@ _TEXT_TYPES = (
 )
 _TEXT_SUFFIXES = ("+json", "+xml")
 _SAMPLE = 4096
+_CHARSET = compiled(r";\s*charset\s*=\s*[\"']?([^\s;\"']+)", re.IGNORECASE)
 
 
 @immutable
@@ -73,6 +76,12 @@ class Content:
 def media_type(content_type: str | None) -> str:
     """The type and subtype of a Content-Type, in lower case."""
     return (content_type or "").partition(";")[0].strip().lower()
+
+
+def named_charset(content_type: str | None) -> str | None:
+    """The charset that a Content-Type names."""
+    match = _CHARSET.search(content_type or "")
+    return match[1] if match is not None else None
 
 
 def texts(pieces: Iterable[bytes], charset: str | None) -> Iterator[str]:
@@ -148,10 +157,26 @@ def as_written(text: str) -> Any:
         raise NotSuited("the body is not JSON") from None
 
 
+class Written(float):
+    """A number that can be reckoned with, and is written as it was."""
+
+    __slots__ = ("text",)
+    text: str
+
+    def __new__(cls, text: str) -> Self:
+        number = super().__new__(cls, text)
+        number.text = text
+        return number
+
+
+# The functions of JMESPath know a number by what its class is called.
+Written.__name__ = "float"
+
+
 def parsed(text: str) -> Any:
     """The JSON value. ResponseParseException when it is none."""
     try:
-        return json.loads(text, parse_int=_whole)
+        return json.loads(text, parse_int=_whole, parse_float=_broken)
     except (ValueError, RecursionError):
         raise ResponseParseException("the body is not JSON", hint="without --select it is shown as it is") from None
 
@@ -159,14 +184,30 @@ def parsed(text: str) -> Any:
 def one_line(value: Any) -> str:
     """A value of `parsed` as JSON in one line."""
     try:
-        return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+        return _one_line(value)
     except RecursionError:
         raise ResponseParseException("the JSON is nested too deeply") from None
 
 
+def _one_line(value: Any) -> str:
+    if isinstance(value, dict):
+        return "{" + ",".join([f"{_ENCODED(name)}:{_one_line(item)}" for name, item in value.items()]) + "}"
+    if isinstance(value, list):
+        return "[" + ",".join(map(_one_line, value)) + "]"
+    return value.text if isinstance(value, Written) else _ENCODED(value)
+
+
+_ENCODED = json.JSONEncoder(ensure_ascii=False).encode
+
+
 def _whole(digits: str) -> int | float:
-    # Python refuses to read more digits than this.
-    return int(digits) if len(digits) < 4000 else float(digits)
+    # Python refuses to read more digits than this, and knows no -0.
+    return int(digits) if len(digits) < 4000 and digits != "-0" else Written(digits)
+
+
+def _broken(digits: str) -> float:
+    number = float(digits)
+    return number if repr(number) == digits else Written(digits)
 
 
 def written(value: Any) -> str:
@@ -178,6 +219,12 @@ def written(value: Any) -> str:
     if isinstance(value, list):
         return "[" + ",".join(map(written, value)) + "]"
     return quoted(value)
+
+
+def each_line(text: str) -> list[str]:
+    """The lines that have text, where there are several: a body that is no JSON may be JSON line by line."""
+    found = [line for line in text.split("\n") if line.strip()]
+    return found if len(found) > 1 else []
 
 
 def quoted(value: Any) -> str:

@@ -11,11 +11,15 @@ from ...models import PreparedRequest, decode_text
 from ...redact import REDACTOR
 from ...streaming import StreamedResponse
 from .content import Content, Look, binary
+from .heads import sent_fields
 from .json import laid_out
 
 
 def exchange(content: Content, look: Look) -> Iterator[str]:
-    """The document. A body that is JSON stands in it as it came, another text as text, the rest in Base64."""
+    """The document. A body that is JSON stands in it as it came, another text as text, the rest in Base64.
+
+    Only known secrets are masked in it: an answer may repeat the request.
+    """
     text = json.dumps(content.head, ensure_ascii=True)
     body = b"".join(content.pieces)
     document = text.replace('"body": null', _body(body, content), 1) if body else text
@@ -30,7 +34,7 @@ def head_of(prepared: PreparedRequest, response: StreamedResponse) -> dict[str, 
         "request": {
             "method": prepared.method,
             "url": REDACTOR.url(prepared.url),
-            "headers": named(prepared.headers.pairs),
+            "headers": named(sent_fields(prepared)),
         },
         "status": response.status_code,
         "reason": REDACTOR.text(response.reason),
@@ -55,7 +59,7 @@ def _body(body: bytes, content: Content) -> str:
     """The member of the document that holds the body."""
     if binary(body, content.kind, content.charset):
         return f'"body_base64": "{base64.b64encode(body).decode("ascii")}"'
-    text = decode_text(body, content.charset)
+    text = REDACTOR.text(decode_text(body, content.charset))
     try:
         json.loads(text, parse_constant=_refuse, parse_int=str)
     except (ValueError, RecursionError):

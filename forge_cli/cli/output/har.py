@@ -19,7 +19,11 @@ from ...models import Headers, PreparedRequest, decode_text
 from ...redact import REDACTOR
 from .content import binary, media_type
 from .files import output_file
+from .heads import sent_fields
 from .meta import phases
+
+LARGEST_BODY = 10 * 1024 * 1024
+"""The most bytes of one body that an archive holds; browsers have such a limit too."""
 
 
 @dataclass
@@ -33,6 +37,7 @@ class Entry:
     received: Received | None = None
     comment: str = ""
     body: bytes | None = None
+    size: int = 0
     redirect: str = ""
 
 
@@ -126,18 +131,28 @@ def _request(prepared: PreparedRequest) -> dict[str, Any]:
         "url": url,
         "httpVersion": "HTTP/1.1",
         "cookies": [],
-        "headers": _pairs(REDACTOR.headers(prepared.headers.pairs)),
+        "headers": _pairs(REDACTOR.headers(sent_fields(prepared))),
         "queryString": _pairs(parse_qsl(urlsplit(url).query, keep_blank_values=True)),
         "headersSize": -1,
         "bodySize": 0 if body is None else len(body) if isinstance(body, bytes) else _length(body),
     }
     if body is not None:
-        kind = prepared.headers.get("Content-Type") or ""
-        text = REDACTOR.body(body.decode("utf-8", "replace")) if isinstance(body, bytes) else ""
-        found["postData"] = {"mimeType": kind, "text": text}
-        if not isinstance(body, bytes):
-            found["postData"]["comment"] = "a body that was read while it was sent"
+        found["postData"] = {"mimeType": prepared.headers.get("Content-Type") or "", **_posted(body, prepared)}
     return found
+
+
+def _posted(body: Any, prepared: PreparedRequest) -> dict[str, str]:
+    if not isinstance(body, bytes):
+        return {"text": "", "comment": "a body that was read while it was sent"}
+    if len(body) > LARGEST_BODY:
+        return {"text": "", "comment": _too_large(len(body))}
+    if binary(body, media_type(prepared.headers.get("Content-Type")), None):
+        return {"text": "", "comment": f"{len(body)} bytes that are no text"}
+    return {"text": REDACTOR.content(body.decode("utf-8", "replace"))}
+
+
+def _too_large(size: int) -> str:
+    return f"left out: {size} bytes, and an archive holds bodies of up to {LARGEST_BODY // 1024 // 1024} MiB"
 
 
 def _response(entry: Entry) -> dict[str, Any]:
@@ -150,21 +165,24 @@ def _response(entry: Entry) -> dict[str, Any]:
         "httpVersion": received.http_version,
         "cookies": [],
         "headers": _pairs(REDACTOR.headers(received.headers.pairs)),
-        "content": _content(entry.body, received.headers),
+        "content": _content(entry, received.headers),
         "redirectURL": REDACTOR.url(entry.redirect),
         "headersSize": -1,
         "bodySize": -1,
     }
 
 
-def _content(body: bytes | None, headers: Headers) -> dict[str, Any]:
+def _content(entry: Entry, headers: Headers) -> dict[str, Any]:
     content_type = headers.get("Content-Type") or ""
+    body, size = entry.body, entry.size
+    if size > LARGEST_BODY:
+        return {"size": size, "mimeType": content_type, "comment": _too_large(size)}
     if body is None:
-        return {"size": 0, "mimeType": content_type, "comment": "the body was not kept"}
+        return {"size": size, "mimeType": content_type, "comment": "the body was not kept"}
     if binary(body, media_type(content_type), None):
         text = base64.b64encode(body).decode("ascii")
         return {"size": len(body), "mimeType": content_type, "text": text, "encoding": "base64"}
-    return {"size": len(body), "mimeType": content_type, "text": REDACTOR.body(decode_text(body))}
+    return {"size": len(body), "mimeType": content_type, "text": REDACTOR.content(decode_text(body))}
 
 
 def _timings(timing: Timing, ended: float) -> dict[str, float]:

@@ -8,6 +8,7 @@ from urllib.parse import unquote, urlsplit
 from ...compiled import compiled
 from ...models import Headers, PreparedRequest
 from ...redact import Redactor
+from ...transport.decode import accept_encoding
 from .text import paint, visible_line
 
 # What stands for a value that is not there is for people; on the wire it would be percent-encoded.
@@ -20,10 +21,18 @@ def request_head(prepared: PreparedRequest, color: bool, redactor: Redactor) -> 
     target = (url.path or "/") + (f"?{url.query}" if url.query else "")
     method = paint(visible_line(prepared.method), "method", color)
     line = f"{method} {paint(visible_line(target), 'strong', color)} HTTP/1.1"
-    fields = list(prepared.headers.pairs)
+    fields = sent_fields(prepared)
     if "host" not in prepared.headers:
         fields.insert(0, ("Host", url.netloc.rpartition("@")[2]))
     return _text([line, *_fields(fields, color, redactor)])
+
+
+def sent_fields(prepared: PreparedRequest) -> list[tuple[str, str]]:
+    """The header fields with the one that the transport adds for what it can decode."""
+    fields = list(prepared.headers.pairs)
+    if "accept-encoding" not in prepared.headers:
+        fields.append(("Accept-Encoding", accept_encoding()))
+    return fields
 
 
 def _readable(url: str, redactor: Redactor) -> str:

@@ -31,6 +31,25 @@ def lines(pieces: Iterable[str]) -> Iterator[str]:
         yield rest
 
 
+def documents(pieces: Iterable[str], *, events: bool) -> Iterator[str]:
+    """The text of each line that has one, or the data of each event, as soon as it is whole."""
+    data: list[str] = []
+    for line in lines(pieces):
+        text = line.rstrip("\r\n")
+        if not events:
+            if text.strip():
+                yield text
+        elif text:
+            name, _, value = text.partition(":")
+            if name == "data":
+                data.append(value.removeprefix(" "))
+        elif data:
+            yield "\n".join(data)
+            data = []
+    if data:
+        yield "\n".join(data)
+
+
 def json_lines(pieces: Iterable[str], *, color: bool, safe: bool, layout: bool) -> Iterator[str]:
     """Each line that is JSON laid out for itself: a bad one spoils no other."""
     for line in lines(pieces):

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from .auto import EVENTS, streams
 from .content import Content, Look, NotSuited, Pairs, as_written, written
+from .lines import documents
 from .table import rendered
 
 _ADVICE = "a table is made of a JSON array of objects"
@@ -13,7 +15,7 @@ _ADVICE = "a table is made of a JSON array of objects"
 
 def records(content: Content, look: Look) -> Iterator[str]:
     """The table. NotSuited when the body is no array of objects."""
-    value = as_written(content.whole())
+    value = _value(content)
     if isinstance(value, Pairs) or not isinstance(value, list) or not all(isinstance(row, Pairs) for row in value):
         raise NotSuited(f"{_ADVICE}, and the body is another value: --select may find one in it")
     columns = list(dict.fromkeys(name for row in value for name, _ in row))
@@ -23,7 +25,13 @@ def records(content: Content, look: Look) -> Iterator[str]:
         rows = [_cells(row, columns) for row in value]
     except RecursionError:
         raise NotSuited("the JSON is nested too deeply") from None
-    return iter((rendered(columns, rows, width=look.width, color=look.color),))
+    return rendered(columns, rows, width=look.width, color=look.color)
+
+
+def _value(content: Content) -> Any:
+    if streams(content.kind) and content.kind != EVENTS:
+        return [as_written(text) for text in documents(content.text(), events=False)]
+    return as_written(content.whole())
 
 
 def _cells(row: Pairs, columns: list[str]) -> list[str]:

@@ -8,6 +8,7 @@ from typing import Any
 from ...errors import UsageError
 from ...frozen import immutable_by_name
 from . import FORMATS, SELECTORS
+from .auto import streams
 from .content import Look
 from .text import Stream, color_wanted
 
@@ -17,7 +18,7 @@ PARTS = {"H": "request head", "B": "request body", "h": "response head", "b": "r
 _ALONE = ("exchange",)
 # Formats that are made of the whole body.
 _WHOLE = ("exchange", "table", "yaml")
-_MOST_SHOWN = 10 * 1024 * 1024
+MOST_SHOWN = 10 * 1024 * 1024
 
 
 @immutable_by_name
@@ -54,10 +55,9 @@ class Shown:
     def __contains__(self, part: str) -> bool:
         return part in self.parts
 
-    @property
-    def whole(self) -> bool:
-        """Whether the whole body has to be in memory first."""
-        return self.select is not None or self.format in _WHOLE
+    def whole(self, kind: str) -> bool:
+        """Whether a whole body of this type has to be in memory first."""
+        return self.format in _WHOLE or (self.select is not None and not streams(kind))
 
 
 def decide(options: OutputOptions, stdout: Stream, environ: Mapping[str, str], width: int) -> Shown:
@@ -87,7 +87,8 @@ def decide(options: OutputOptions, stdout: Stream, environ: Mapping[str, str], w
         ),
         format=shape,
         select=SELECTORS.load("--select")(options.select) if options.select is not None else None,
-        limit=_MOST_SHOWN if terminal and not options.stream else None,
+        # What is made of the whole body cannot be made of its beginning.
+        limit=MOST_SHOWN if terminal and not (options.stream or options.select or shape in _WHOLE) else None,
         terminal=terminal,
     )
 

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import io
 import os
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from operator import ge
 from typing import TextIO
 
 from rich.cells import cell_len
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from .text import color_wanted, paint, visible_line
 
 _GAP = 2
+_AT_ONCE = 1000
 _UNKNOWN_SIZE = (80, 24)
 
 
@@ -34,55 +32,116 @@ def table(
     terminal = stream.isatty()
     color = terminal and color_wanted(stream, environ)
     width = shutil.get_terminal_size(_UNKNOWN_SIZE).columns if terminal else None
-    if sheets and width is not None and needed(columns, rows) - _GAP > width:
-        stream.write(as_sheets(columns, rows, color=color))
+    heads, cells = _shown(columns), [_shown(row) for row in rows]
+    if sheets and width is not None and sum(_widths(heads, cells)) + _GAP * (len(heads) - 1) > width:
+        stream.write(_sheets(heads, cells, color=color))
     else:
-        stream.write(rendered(columns, rows, width=width, color=color))
+        stream.writelines(_drawn(heads, cells, width, color=color))
 
 
-def needed(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> int:
-    """How wide the table is when nothing is folded."""
-    lines = [[visible_line(cell) for cell in row] for row in (columns, *rows)]
-    return sum(max(cell_len(line[index]) for line in lines) + _GAP for index in range(len(columns)))
+def rendered(columns: Sequence[str], rows: Sequence[Sequence[str]], *, width: int | None, color: bool) -> Iterator[str]:
+    """The lines of the table, fitted to the width; without one each column is as wide as it needs to be."""
+    return _drawn(_shown(columns), [_shown(row) for row in rows], width, color=color)
 
 
-def as_sheets(columns: Sequence[str], rows: Sequence[Sequence[str]], *, color: bool) -> str:
+def _shown(row: Sequence[str]) -> list[str]:
+    """Cells that stay where they are: a tab would move what follows it."""
+    return [cell if cell.isprintable() else visible_line(cell).replace("\t", "\\t") for cell in row]
+
+
+def _size(text: str) -> int:
+    return len(text) if text.isascii() else cell_len(text)
+
+
+def _widths(heads: Sequence[str], cells: Sequence[Sequence[str]]) -> list[int]:
+    """How wide each column is when nothing is folded."""
+    widths = list(map(_size, heads))
+    for row in cells:
+        widths = list(map(max, widths, map(_size, row)))
+    return widths
+
+
+def _sheets(heads: Sequence[str], cells: Sequence[Sequence[str]], *, color: bool) -> str:
     """Each row as lines of a name and a value, without those that have none."""
-    widest = max((cell_len(visible_line(column)) for column in columns), default=0)
+    widest = max(map(_size, heads), default=0)
     blocks = []
-    for row in rows:
-        pairs = [(visible_line(column), visible_line(cell)) for column, cell in zip(columns, row, strict=True) if cell]
-        lines = (
-            f"{paint(name, 'strong', color)}{' ' * (widest - cell_len(name) + _GAP)}{cell}\n" for name, cell in pairs
-        )
+    for row in cells:
+        pairs = [(name, cell) for name, cell in zip(heads, row, strict=True) if cell]
+        lines = (f"{paint(name, 'strong', color)}{' ' * (widest - _size(name) + _GAP)}{cell}\n" for name, cell in pairs)
         blocks.append("".join(lines))
     return "\n".join(blocks)
 
 
-def rendered(columns: Sequence[str], rows: Sequence[Sequence[str]], *, width: int | None, color: bool) -> str:
-    """The table as text, fitted to the width; without one each column is as wide as it needs to be."""
-    heads = [visible_line(column) for column in columns]
-    cells = [[visible_line(cell) for cell in row] for row in rows]
-    if width is None:
-        width = needed(columns, rows)
-    buffer = io.StringIO()
-    console = Console(
-        file=buffer,
-        width=max(width, len(heads) * (_GAP + 1)),
-        color_system="standard" if color else None,
-        force_terminal=color,
-        legacy_windows=False,
-        _environ={},
-    )
-    console.print(_laid_out(heads, cells))
-    return "".join(f"{line.rstrip()}\n" for line in buffer.getvalue().splitlines())
+def _drawn(heads: Sequence[str], cells: Sequence[Sequence[str]], width: int | None, *, color: bool) -> Iterator[str]:
+    widths = _widths(heads, cells)
+    if width is not None:
+        widths = _fitted(widths, width - _GAP * (len(widths) - 1))
+    for line in _lines(heads, widths):
+        yield (paint(line, "strong", color) if color else line) + "\n"
+    for start in range(0, len(cells), _AT_ONCE):
+        yield "".join([f"{line}\n" for row in cells[start : start + _AT_ONCE] for line in _lines(row, widths)])
 
 
-def _laid_out(columns: Sequence[str], cells: Sequence[Sequence[str]]) -> Table:
-    layout = Table(box=None, pad_edge=False, padding=(0, _GAP, 0, 0), header_style="bold")
-    for column in columns:
-        layout.add_column(Text(column), overflow="fold")
-    for row in cells:
-        # A str would be read as markup, in which a server's `[/x]` is an error.
-        layout.add_row(*map(Text, row))
-    return layout
+def _fitted(widths: Sequence[int], room: int) -> list[int]:
+    """The widths with the widest made narrower until all fit; each keeps at least one."""
+    most = max(widths, default=0)
+    excess = sum(widths) - room
+    # Each step brings the widest columns down to the next narrower one, or as far as is needed.
+    while excess > 0 and most > 1:
+        widest = sum(width >= most for width in widths)
+        below = max((width for width in widths if width < most), default=1)
+        step = min(most - max(below, 1), -(-excess // widest))
+        most -= step
+        widths = [min(width, most) for width in widths]
+        excess -= step * widest
+    return list(widths)
+
+
+def _lines(row: Sequence[str], widths: Sequence[int]) -> Iterable[str]:
+    """The lines of a row: one, or more where a cell is wider than its column."""
+    if all(map(str.isascii, row)) and all(map(ge, widths, map(len, row))):
+        return ((" " * _GAP).join(map(str.ljust, row, widths)).rstrip(),)
+    return _folded_row(row, widths)
+
+
+def _folded_row(row: Sequence[str], widths: Sequence[int]) -> Iterator[str]:
+    folded = [
+        [cell] if len(cell) <= width and _size(cell) <= width else _folded(cell, width)
+        for cell, width in zip(row, widths, strict=True)
+    ]
+    gap = " " * _GAP
+    for number in range(max(map(len, folded), default=0)):
+        pieces = [lines[number] if number < len(lines) else "" for lines in folded]
+        padded = [piece + " " * (width - _size(piece)) for piece, width in zip(pieces, widths, strict=True)]
+        yield gap.join(padded).rstrip()
+
+
+def _folded(text: str, width: int) -> list[str]:
+    """The text in lines of this width: broken between words, and within those that are wider."""
+    lines, line, used = [], "", 0
+    for word in text.split(" "):
+        size = _size(word)
+        if line and used + 1 + size <= width:
+            line, used = f"{line} {word}", used + 1 + size
+            continue
+        if line:
+            lines.append(line)
+        if size > width:
+            *full, word = _chopped(word, width)
+            lines += full
+            size = _size(word)
+        line, used = word, size
+    return [*lines, line]
+
+
+def _chopped(text: str, width: int) -> list[str]:
+    if text.isascii():
+        return [text[start : start + width] for start in range(0, len(text), width)]
+    pieces, start, used = [], 0, 0
+    for at, character in enumerate(text):
+        size = cell_len(character)
+        if used + size > width and at > start:
+            pieces.append(text[start:at])
+            start, used = at, 0
+        used += size
+    return [*pieces, text[start:]]

@@ -11,8 +11,8 @@ from ...compiled import compiled
 # C0 but tab and newline, DEL and C1 move the cursor or start sequences; the bidi controls (Unicode
 # Standard Annex 9) reorder what is read; a lone surrogate cannot be encoded at all.
 _INVISIBLE = "\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u206f\ud800-\udfff"
-_UNSAFE = compiled(f"[{_INVISIBLE}]")
-_UNSAFE_IN_LINE = compiled(f"[\n{_INVISIBLE}]")
+_UNSAFE = compiled(f"[{_INVISIBLE}]+")
+_UNSAFE_IN_LINE = compiled(f"[\n{_INVISIBLE}]+")
 
 RESET = "\x1b[0m"
 STYLES: Mapping[str, str] = {
@@ -57,9 +57,20 @@ def visible_line(text: str) -> str:
     return _UNSAFE_IN_LINE.sub(_escape, text)
 
 
+class _Escapes(dict[str, str]):
+    """Character -> what is shown for it, made when it is first seen."""
+
+    def __missing__(self, character: str) -> str:
+        code = ord(character)
+        self[character] = shown = f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}"
+        return shown
+
+
+_ESCAPES = _Escapes({"\n": "\\n", "\r": "\\r"})
+
+
 def _escape(match: re.Match[str]) -> str:
-    code = ord(match[0])
-    return {10: "\\n", 13: "\\r"}.get(code) or (f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}")
+    return "".join(map(_ESCAPES.__getitem__, match[0]))
 
 
 def color_wanted(stream: Stream | None, environ: Mapping[str, str]) -> bool:

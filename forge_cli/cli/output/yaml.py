@@ -7,7 +7,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from ...compiled import compiled
-from .content import Content, Digits, Look, NotSuited, Pairs, as_written, quoted
+from .auto import EVENTS, streams
+from .content import Content, Digits, Look, NotSuited, Pairs, as_written, each_line, quoted
+from .lines import documents
 from .text import paint
 
 # Only what no version of YAML reads as anything but text.
@@ -17,13 +19,38 @@ _NOT_FINITE = {"NaN": ".nan", "Infinity": ".inf", "-Infinity": "-.inf"}
 
 
 def yaml(content: Content, look: Look) -> Iterator[str]:
-    """The JSON value as YAML. NotSuited when the body is not JSON."""
-    value = as_written(content.whole())
+    """The JSON value as YAML, several as one document each. NotSuited when the body is not JSON."""
     try:
-        lines = list(_block(value, 0, look.color))
+        shown = [list(_block(value, 0, look.color)) for value in _values(content)]
     except RecursionError:
         raise NotSuited("the JSON is nested too deeply") from None
-    yield from (f"{line}\n" for line in lines)
+    for number, lines in enumerate(shown):
+        if number:
+            yield "---\n"
+        yield from (f"{line}\n" for line in lines)
+
+
+def _values(content: Content) -> Iterator[Any]:
+    if streams(content.kind):
+        for text in documents(content.text(), events=content.kind == EVENTS):
+            yield _event(text) if content.kind == EVENTS else as_written(text)
+        return
+    text = content.whole()
+    try:
+        yield as_written(text)
+    except NotSuited:
+        lines = each_line(text)
+        if not lines:
+            raise
+        yield from [as_written(line) for line in lines]
+
+
+def _event(text: str) -> Any:
+    """Events may be of any text, such as the one that says that it was the last."""
+    try:
+        return as_written(text)
+    except NotSuited:
+        return text
 
 
 def _block(value: Any, depth: int, color: bool) -> Iterator[str]:

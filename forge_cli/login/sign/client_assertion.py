@@ -8,10 +8,11 @@ from urllib.parse import urlencode
 from uuid import uuid4
 
 from ...encode import FORM
-from ...errors import RequestBuildException
+from ...errors import ProfileError, RequestBuildException
 from ...models import PreparedRequest
 from ...redact import REDACTOR
 from ...registry import Registry
+from ..blame import about_key
 from ..definition import Algorithm, Duration, TemplateText, Tree, key, table
 from ..expiry import duration
 from ..scope import Scope
@@ -61,5 +62,9 @@ class ClientAssertionSign(Signer):
             "iat": now,
             "exp": now + int(duration(self.lifetime)),
         }
-        made: str = _SIGNING.load("client-assertion")(claims, scope.fill(dict(self.headers)), self.alg, signing)
+        headers = scope.fill(dict(self.headers))
+        try:
+            made: str = _SIGNING.load("client-assertion")(claims, headers, self.alg, signing)
+        except ProfileError as exc:
+            raise ProfileError(about_key(exc.message, self.key), hint=exc.hint) from exc.__cause__
         return made

@@ -19,10 +19,11 @@ from ...redact import REDACTOR
 from ..callback import Callback, Place, place_of
 from ..definition import RequestTable, StepTable, TemplateText, Tree, key, table
 from ..endpoint import checked_endpoint, is_this_machine
-from ..exchange import Reading, absolute, answer, failure, refusal
+from ..exchange import Reading, absolute, answer, failure, refusal, refused_by
 from ..expiry import End
 from ..extract import Missing, outputs
 from ..filters import text_of
+from ..said import one_line
 from ..work import Person, Result, Work, unfit_token
 
 _LONGEST = 300.0
@@ -103,7 +104,7 @@ def _error(fields: Mapping[str, str]) -> str | None:
     if "error" not in fields:
         return None
     words = ": ".join(text for text in (fields["error"], fields.get("error_description", "")) if text)
-    return f"refused: {REDACTOR.text(words)[:_TEXT_SHOWN]}"
+    return f"refused: {one_line(REDACTOR.text(words), _TEXT_SHOWN)}"
 
 
 @table
@@ -265,7 +266,7 @@ def _pushed(push: RequestTable, params: list[tuple[str, str]], work: Work) -> li
     reading = Reading(response, work.now.timestamp())
     refused = refusal(None, response, reading, work.scope)
     if refused is not None:
-        raise failure(work.step, request, response, f"refused: {refused}")
+        raise refused_by(work.step, request, response, refused)
     try:
         found = outputs({"request_uri": "/request_uri"}, reading, work.scope)
     except Missing as exc:

@@ -26,9 +26,10 @@ from ..definition import (
     table,
 )
 from ..endpoint import checked_endpoint
-from ..exchange import Reading, absolute, answer, exchange, failure, refusal
+from ..exchange import Reading, absolute, answer, exchange, failure, refusal, refused_by
 from ..extract import Missing, outputs
 from ..renewal import renewed, revoked
+from ..said import one_line
 from ..scope import Scope
 from ..work import Person, Result, Work
 
@@ -104,7 +105,7 @@ class DeviceStep(StepTable):
         reading = Reading(response, work.now.timestamp())
         refused = refusal(None, response, reading, work.scope)
         if refused is not None:
-            raise failure(work.step, self.request, response, f"refused: {refused}")
+            raise refused_by(work.step, self.request, response, refused)
         try:
             found = outputs({**_START, **self.start}, reading, work.scope)
         except Missing as exc:
@@ -170,7 +171,7 @@ class DeviceStep(StepTable):
             text = ": ".join(str(said[name]) for name in ("error", "error_description") if said.get(name))
             raise StepFailed(
                 work.step,
-                f"refused: {REDACTOR.body(text)[:_TEXT_SHOWN]}",
+                f"refused: {one_line(REDACTOR.body(text), _TEXT_SHOWN)}",
                 status=exc.status,
                 hint="try again with `forge token login`",
             ) from None

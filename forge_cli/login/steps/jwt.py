@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 from ...errors import ProfileError
 from ...redact import REDACTOR
 from ...registry import Registry
+from ..blame import about_key
 from ..definition import Algorithm, Duration, ExpiresTable, StepTable, TemplateText, Tree, key, table
 from ..expiry import duration, ends
 from ..work import Result, Work
@@ -45,7 +46,10 @@ class JwtStep(StepTable):
                 None if self.key_password is None else _hidden(scope.text(self.key_password)),
             )
         except ProfileError as exc:
-            raise ProfileError(f"step '{work.step}': {exc.message}", hint=exc.hint) from exc.__cause__
+            if exc.template is not None:
+                raise
+            text = about_key(exc.message, self.key)
+            raise ProfileError(f"step '{work.step}': {text}", hint=exc.hint) from exc.__cause__
         REDACTOR.add(token)
         found = {"token": token}
         end = ends(self.expires or ExpiresTable(jwt="token"), Printed(token), found, work.now)

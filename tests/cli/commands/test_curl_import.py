@@ -137,6 +137,14 @@ LINES: dict[str, tuple[str, str]] = {
     ),
     "bytes": (f"curl --data-raw $'\\xff' {URL}", f"printf '\\377' | forge post {URL} -d @-"),
     "file": (f"curl -T 'a b' {URL}", f"put {URL} Content-Type: -d '@a b'"),
+    "parts with types": (
+        f"curl -F 'a={{\"b\":1}};type=application/json' -F 'c=<d;type=text/plain;charset=utf-8' -F e=@f {URL}",
+        f"post {URL} 'a;type=application/json={{\"b\":1}}' 'c;type=text/plain;charset=utf-8=@d' e@f --multipart",
+    ),
+    "pieces": (f"curl -d a -d @f -d b=@ {URL}", f"post {URL} -d a -d @f -d b=@"),
+    "no user agent": (f"curl -A '' {URL}", f"get {URL} User-Agent:"),
+    "heads too": (f"curl -i {URL}", f"get {URL} --print hb"),
+    "what a request needs": (f"curl -H Host: -H Content-Length: -H X-A: {URL}", f"get {URL} X-A:"),
     "parts": (
         f"curl -F a=b -F 'f=@/d/x.png;type=image/png' -F 'g=@y;filename=z' -F 'h=<t' {URL}",
         f"post {URL} a=b 'f@/d/x.png;type=image/png' 'g@y;filename=z' h=@t --multipart",
@@ -286,7 +294,7 @@ def test_what_only_a_profile_can_do_is_said(forge: Forge, option: str) -> None:
         ["--import", "wget x"],
         ["--import", "curl $X/a", "--as-profile", "a"],
         ["--import", "curl --aws-sigv4 aws:amz -u a:b http://h/", "--as-profile", "a"],
-        ["--import", "curl -F 'a=b;type=x/y' -F c=@d http://h/"],
+        ["--import", "curl -F 'a=b;filename=x' -F c=@d http://h/"],
     ],
     ids=" ".join,
 )
@@ -320,3 +328,17 @@ def test_no_command_is_a_bug(forge: Forge, tmp_path: Path, words: list[str], as_
     text = " ".join(["curl http://h.example/a?token=x", *words]).encode("utf-8", "replace")
     result = forge("curl", "--import", "-", *more, input=text)
     assert result.exit_code in (0, 2), result.stderr
+
+
+def test_pieces_keep_their_secrets_out_of_the_command(forge: Forge) -> None:
+    command = "curl -d password=pass-word-1 -d @f https://api.example.com/x"
+    result = forge("curl", "--import", command)
+    assert result.exit_code == 0
+    assert "pass-word-1" not in result.stdout + result.stderr
+    assert '-d "$EXAMPLE_BODY" -d @f' in result.stdout
+
+
+def test_a_piece_that_cannot_be_an_argument_is_named(forge: Forge) -> None:
+    result = forge("curl", "--import", "curl --data-raw @a -d @f https://api.example.com/x")
+    assert result.exit_code == 2
+    assert "put it into a file" in result.stderr

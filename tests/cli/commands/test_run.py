@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -170,3 +171,17 @@ def test_validate_knows_saved_requests(
     result = forge("profile", "validate")
     assert result.exit_code == 2
     assert problem in result.stdout
+
+
+def test_parts_of_the_command_come_behind_saved_fields_in_their_order(forge: Forge, api: Server) -> None:
+    api.reply("/login", Reply())
+    Path("f").write_text("x")
+    assert forge("run", "login", "a=1", "f@f", "b=2", env=ENV).exit_code == 0
+    [seen] = api.seen
+    assert re.findall(rb'form-data; name="(\w+)"', seen.body) == [b"user", b"scope", b"scope", b"a", b"f", b"b"]
+
+
+def test_a_field_of_the_command_may_be_read_from_standard_input(forge: Forge, api: Server) -> None:
+    api.reply("/users", Reply(201))
+    assert forge("run", "new-user", "name=@-", env=ENV, input="Eve").exit_code == 0
+    assert api.seen[0].json()["name"] == "Eve"

@@ -857,3 +857,30 @@ class TestOutput:
     def test_s_does_not_silence_k(self, forge: Forge, server: Server) -> None:
         result = forge("get", server.reply("/x", Reply()), "-k", "-s")
         assert "certificates are not verified" in result.stderr
+
+
+LONG = b"x" * (1 << 20)
+
+
+def test_a_body_that_is_gone_is_not_sent_again_and_that_is_said(forge: Forge, server: Server) -> None:
+    url = server.reply("/x", Reply(503, headers={"Retry-After": "0"}))
+    result = forge("put", url, "@-", input=LONG)
+    assert result.exit_code == 5
+    assert "forge: not retried: the body could be read only once\n" in result.stderr
+    [seen] = server.seen
+    assert (seen.headers["Transfer-Encoding"], seen.headers["Content-Length"], seen.body) == ("chunked", None, LONG)
+
+
+def test_a_short_body_of_standard_input_is_sent_again(forge: Forge, server: Server) -> None:
+    url = server.reply("/x", Reply(503, headers={"Retry-After": "0"}), Reply(200))
+    assert forge("put", url, "@-", input=LONG[1:]).exit_code == 0
+    assert [(seen.headers["Content-Length"], seen.body) for seen in server.seen] == [(str(len(LONG) - 1), LONG[1:])] * 2
+
+
+@pytest.mark.parametrize("status", [307, 308])
+def test_a_redirect_that_needs_a_body_that_is_gone_is_exit_6(forge: Forge, server: Server, status: int) -> None:
+    url = server.reply("/x", Reply(status, headers={"Location": "/y"}))
+    result = forge("put", url, "@-", input=LONG)
+    assert result.exit_code == 6
+    assert "it can be read only once" in result.stderr
+    assert len(server.seen) == 1

@@ -9,6 +9,7 @@ import stat
 import subprocess
 import sys
 import threading
+import time
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -323,6 +324,41 @@ class TestSelect:
     def test_a_body_that_is_no_json_is_exit_10(self, forge: Forge, server: Server, body: bytes) -> None:
         assert forge("get", server.reply("/x", Reply(200, body)), "--select", "a").exit_code == 10
 
+    @pytest.mark.parametrize("kind", ["application/x-ndjson", "application/json"])
+    def test_of_json_lines_each_is_selected_from(self, forge: Forge, server: Server, kind: str) -> None:
+        url = server.reply("/x", Reply(200, b'{"a":"x"}\n{"a":[1]}\n\n{}\n', {"Content-Type": kind}))
+        assert forge("get", url, "--select", "a").stdout == "x\n[1]\nnull\n"
+        assert forge("get", url, "--select", "@", "--format", "yaml").stdout == "a: x\n---\na:\n  - 1\n---\n{}\n"
+        assert forge("get", url, "--select", "a", "--format", "table").exit_code == 0
+
+    def test_a_line_is_there_before_the_next_one_comes(self, forge: Forge, server: Server) -> None:
+        url = server.reply("/x", Reply(200, b'{"a":1}\nno json\n', {"Content-Type": "application/x-ndjson"}))
+        result = forge("get", url, "--select", "a")
+        assert (result.exit_code, result.stdout) == (10, "1\n")
+
+    def test_of_events_the_data_is_selected_from(self, forge: Forge, server: Server) -> None:
+        body = b'data: {"a":\ndata: 1}\n\nevent: e\ndata: {"a":2}\n\ndata: [DONE]\n\n'
+        url = server.reply("/x", Reply(200, body, {"Content-Type": "text/event-stream"}))
+        result = forge("get", url, "--select", "a")
+        assert (result.exit_code, result.stdout) == (0, "1\n2\n")
+        assert result.stderr == "forge: 1 event left out, whose data is not JSON\n"
+
+    def test_numbers_keep_their_digits(self, forge: Forge, server: Server) -> None:
+        url = server.reply("/x", Reply(200, b'{"a":12345678901234567890.123,"b":[1.10,2.50]}', JSON))
+        assert forge("get", url, "--select", "a").stdout == "12345678901234567890.123\n"
+        assert forge("get", url, "--select", "{b:b, max:max(b), more:b[?@ > `2`]}").stdout == (
+            '{"b":[1.10,2.50],"max":2.50,"more":[2.50]}\n'
+        )
+
+    def test_of_an_exchange_the_document_is_selected_from(self, forge: Forge, people: str) -> None:
+        result = forge("get", people, "--format", "exchange", "--select", "[status, request.method, body[0].name]")
+        assert (result.exit_code, result.stdout) == (0, '[200,"GET","Ada"]\n')
+        assert forge("get", people, "--format", "exchange", "--select", "reason").stdout == "OK\n"
+
+    def test_on_a_terminal_it_is_of_the_whole_body(self, forge: Forge, server: Server) -> None:
+        url = server.reply("/x", Reply(200, b'["' + b"x" * 11_000_000 + b'","end"]', JSON))
+        assert forge("get", url, "--select", "[1]", tty=True).stdout == "end\n"
+
     def test_a_refused_request_keeps_its_exit_code(self, forge: Forge, server: Server) -> None:
         result = forge("get", server.reply("/x", Reply(404, "<html>")), "--select", "a")
         assert result.exit_code == 4
@@ -348,6 +384,11 @@ class TestExpect:
         assert forge("get", url, "--expect", "body~=gone").exit_code == 4
         assert forge("get", url, "--expect", "body~=here").exit_code == 4
         assert forge("get", url, "--expect", "body~=here", "--no-check-status").exit_code == 12
+
+    def test_an_identifier_is_shown_where_another_was_expected(self, forge: Forge, server: Server) -> None:
+        name = "123e4567-e89b-12d3-a456-426614174000"
+        url = server.reply("/x", Reply(200, {"id": name, "password": name}))
+        assert f"got '{name}'" in forge("get", url, "--expect", "body:/id==1").stderr
 
     def test_a_bad_one_is_exit_2_before_anything_is_sent(self, forge: Forge, server: Server) -> None:
         result = forge("get", f"{server.url}/x", "--expect", "nonsense")
@@ -430,6 +471,52 @@ class TestHar:
         assert entry["request"]["postData"] == {"mimeType": "application/json", "text": '{"a": "b"}'}
         assert entry["response"]["content"]["encoding"] == "base64"
         assert entry["response"]["content"]["size"] == 5
+
+    def test_identifiers_stay_in_it(self, forge: Forge, server: Server) -> None:
+        found = {"id": "123e4567-e89b-12d3-a456-426614174000", "sha": "da39a3ee5e6b4b0d3255bfef95601890afd80709"}
+        url = server.reply("/x", Reply(200, {**found, "token": "answer-secret-1"}))
+        items = [f"{name}={value}" for name, value in found.items()]
+        assert forge("post", url, *items, "--har", "x.har").exit_code == 0
+        [entry] = self.archive()["entries"]
+        assert json.loads(entry["request"]["postData"]["text"]) == found
+        assert json.loads(entry["response"]["content"]["text"]) == {**found, "token": "***"}
+
+    @pytest.mark.parametrize(
+        ("header", "secret"),
+        [
+            ("X-Api-Key:header-secret-1", "header-secret-1"),
+            ("Authorization:Bearer header-secret-1", "header-secret-1"),
+            ("Authorization:Basic YWRhOmhlYWRlci1zZWNyZXQtMQ==", "header-secret-1"),
+            ("Cookie:sid=header-secret-1; lang=english", "header-secret-1"),
+        ],
+    )
+    def test_a_secret_of_a_header_is_masked_where_the_answer_repeats_it(
+        self, forge: Forge, server: Server, header: str, secret: str
+    ) -> None:
+        url = server.reply("/x", Reply(200, {"was": f"{secret}, english"}, {"X-Was": secret}))
+        for words in ([header], ["-H", header]):
+            shown = forge("get", url, *words, "--har", "x.har", "--format", "exchange").stdout
+            for text in (shown, Path("x.har").read_text()):
+                assert (secret in text, "***, english" in text) == (False, True)
+
+    def test_what_is_encoded_may_come_and_is_in_it(self, forge: Forge, people: str, server: Server) -> None:
+        shown = json.loads(forge("get", people, "--har", "x.har", "--format", "exchange").stdout)
+        sent = server.seen[0].headers["Accept-Encoding"]
+        assert shown["request"]["headers"]["Accept-Encoding"] == sent
+        assert {"name": "Accept-Encoding", "value": sent} in self.archive()["entries"][0]["request"]["headers"]
+
+    def test_a_body_of_more_than_ten_megabytes_is_left_out(self, forge: Forge, server: Server) -> None:
+        body = b"x" * (10 * 1024 * 1024)
+        url = server.reply("/x", Reply(200, body + b"x"), Reply(200, body))
+        assert forge("post", url, "-d", "@-", "--har", "x.har", input=body.decode() + "x").stdout_bytes == body + b"x"
+        [entry] = self.archive()["entries"]
+        content = entry["response"]["content"]
+        assert (content["size"], "text" in content) == (len(body) + 1, False)
+        assert "10 MiB" in content["comment"]
+        began = time.process_time()
+        assert forge("get", url, "--har", "x.har").stdout_bytes == body
+        assert len(self.archive()["entries"][0]["response"]["content"]["text"]) == len(body)
+        assert time.process_time() - began < 4
 
     def test_what_cannot_be_written_is_exit_9_and_nothing_is_sent(self, forge: Forge, server: Server) -> None:
         result = forge("get", f"{server.url}/x", "--har", "no/such/x.har")

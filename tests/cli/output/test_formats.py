@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from forge_cli.cli.output import FORMATS
-from forge_cli.cli.output.content import Content, Look, as_written, texts, written
+from forge_cli.cli.output.content import Content, Look, as_written, one_line, parsed, texts, written
 from forge_cli.models import decode_text
 
 VALUES = st.recursive(
@@ -41,6 +41,31 @@ def test_yaml_says_what_the_json_said(value: Any) -> None:
 @pytest.mark.parametrize("word", ["yes", "No", "null", "~", "1", "1e3", "0x1f", "2020-01-01", "", " a", "a: b", "a #b"])
 def test_what_yaml_would_read_otherwise_is_quoted(word: str) -> None:
     assert made("yaml", json.dumps({"a": word}).encode()) == f"a: {json.dumps(word)}\n"
+
+
+@pytest.mark.parametrize("kind", ["application/x-ndjson", "application/json"])
+def test_json_line_by_line_is_a_document_of_yaml_each(kind: str) -> None:
+    assert made("yaml", b'{"a":1.10}\n\n{"a":[2]}\n', kind=kind) == "a: 1.10\n---\na:\n  - 2\n"
+
+
+def test_so_is_the_data_of_events() -> None:
+    body = b'event: x\r\ndata: {"a":\r\ndata: 1}\r\n\r\n: comment\n\ndata:[DONE]\n\ndata: 2'
+    assert made("yaml", body, kind="text/event-stream") == 'a: 1\n---\n"[DONE]"\n---\n2\n'
+
+
+def test_lines_of_objects_are_the_rows_of_a_table() -> None:
+    assert made("table", b'{"a":1}\n{"b":2}\n', kind="application/x-ndjson") == "a  b\n1\n   2\n"
+
+
+@given(VALUES)
+def test_a_value_that_is_reckoned_with_is_written_as_it_was_read(value: Any) -> None:
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    assert one_line(parsed(text)) == text
+
+
+def test_a_value_that_is_reckoned_with_keeps_its_digits() -> None:
+    text = '[12345678901234567890.123,1.10,-0,1E400,{"a":0.1000}]'
+    assert one_line(parsed(text)) == text
 
 
 @given(st.lists(VALUES))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from forge_cli.cli.output.heads import request_head, response_head
 from forge_cli.models import Headers, PreparedRequest
 from forge_cli.redact import Redactor
+from forge_cli.transport.decode import accept_encoding
 
 
 def known(*secrets: str) -> Redactor:
@@ -19,6 +20,7 @@ def test_a_request_head_is_what_goes_over_the_wire_without_its_secrets() -> None
     prepared = PreparedRequest("POST", "https://h:8443/a/user-token-1?q=1&api_key=key-1234", headers)
     assert request_head(prepared, False, known("user-token-1")) == (
         "POST /a/***?q=1&api_key=*** HTTP/1.1\nHost: h:8443\nAccept: */*\nAuthorization: Bearer ***\nX-Id: a ***\n"
+        f"Accept-Encoding: {accept_encoding()}\n"
     )
 
 
@@ -31,7 +33,14 @@ def test_what_stands_for_an_absent_secret_is_shown_as_it_is() -> None:
 
 def test_a_request_keeps_its_own_host_field() -> None:
     prepared = PreparedRequest("GET", "http://user:pass-1234@h", Headers({"host": "other"}))
-    assert request_head(prepared, False, known()) == "GET / HTTP/1.1\nhost: other\n"
+    assert request_head(prepared, False, known()) == (
+        f"GET / HTTP/1.1\nhost: other\nAccept-Encoding: {accept_encoding()}\n"
+    )
+
+
+def test_a_request_that_says_what_may_be_encoded_is_shown_as_it_is() -> None:
+    prepared = PreparedRequest("GET", "http://h/", Headers({"accept-encoding": "identity"}))
+    assert request_head(prepared, False, known()) == "GET / HTTP/1.1\nHost: h\naccept-encoding: identity\n"
 
 
 def test_a_response_head_cannot_drive_the_terminal() -> None:
@@ -54,7 +63,7 @@ def test_heads_are_coloured_by_status() -> None:
 
 
 def test_a_coloured_request_has_the_same_text() -> None:
-    prepared = PreparedRequest("GET", "http://h/", Headers({"A": "b"}))
+    prepared = PreparedRequest("GET", "http://h/", Headers({"Accept-Encoding": "b"}))
     assert request_head(prepared, True, known()) == (
-        "\x1b[1;32mGET\x1b[0m \x1b[1m/\x1b[0m HTTP/1.1\n\x1b[36mHost\x1b[0m: h\n\x1b[36mA\x1b[0m: b\n"
+        "\x1b[1;32mGET\x1b[0m \x1b[1m/\x1b[0m HTTP/1.1\n\x1b[36mHost\x1b[0m: h\n\x1b[36mAccept-Encoding\x1b[0m: b\n"
     )

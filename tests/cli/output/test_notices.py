@@ -9,6 +9,7 @@ import pytest
 from forge_cli.cli.output.notices import Notices
 from forge_cli.events import Foreign, Received, Redirecting, Retrying, RetryStopped, Sending, StepEvent
 from forge_cli.models import Headers, PreparedRequest
+from forge_cli.transport.decode import accept_encoding
 
 SECRET = Headers({"Authorization": "Bearer abcd-1"})
 SENDING = Sending(PreparedRequest("GET", "https://api.example.com/x?page=2", SECRET))
@@ -74,6 +75,7 @@ def test_v_shows_heads_without_secrets() -> None:
     _, text = told(SENDING, RECEIVED, verbose=1)
     assert text == (
         "> GET /x?page=2 HTTP/1.1\n> Host: api.example.com\n> Authorization: Bearer ***\n"
+        f"> Accept-Encoding: {accept_encoding()}\n"
         "< HTTP/1.1 200 OK\n< Content-Type: text/plain\n< Set-Cookie: ***\n"
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import time
 
 import pytest
 
@@ -35,6 +36,27 @@ def test_without_rows_there_are_headings_only() -> None:
 
 def test_a_pipe_gets_each_row_on_one_line() -> None:
     assert drawn([["a", "x" * 5000]]).splitlines() == ["name  url", f"a     {'x' * 5000}"]
+
+
+def test_a_tab_does_not_move_what_follows_it() -> None:
+    assert drawn([["a\tb", "x"]]) == "name  url\na\\tb  x\n"
+
+
+def test_what_is_too_wide_is_folded_between_words_where_it_can_be(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "16")
+    rows = [["ab", "one two three"], ["日本語日本語日", "z" * 9]]
+    assert drawn(rows, Terminal(), {"NO_COLOR": "1"}).splitlines() == [
+        "name     url", "ab       one two", "         three", "日本語   zzzzzzz", "日本語   zz", "日",
+    ]  # fmt: skip
+
+
+def test_ten_thousand_rows_take_no_second_each_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "60")
+    rows = [[f"row {number}", "word " * 10] for number in range(10_000)]
+    for stream in (io.StringIO(), Terminal()):
+        began = time.process_time()
+        assert len(drawn(rows, stream, {"NO_COLOR": "1"})) > 500_000
+        assert time.process_time() - began < 2
 
 
 def test_wide_characters_are_aligned() -> None:

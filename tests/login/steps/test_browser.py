@@ -183,6 +183,14 @@ def test_a_refusal_is_told_in_the_servers_words(work: MakeWork) -> None:
     assert caught.value.step == "login"
 
 
+def test_a_refusal_of_several_lines_is_one_line(work: MakeWork) -> None:
+    words = "no\nforge: note: all is well\r\u2028\x1b[2K"
+    person = Somebody(lambda url: back(url, error="denied", error_description=words))
+    with pytest.raises(StepFailed) as caught:
+        step().run(work(person))
+    assert caught.value.message.endswith(r"refused: denied: no\nforge: note: all is well\r\u2028\x1b[2K")
+
+
 def test_a_forged_answer_does_not_end_the_login(work: MakeWork) -> None:
     def browser(url: str) -> None:
         asked = parameters(url)

@@ -145,7 +145,7 @@ def test_pending_and_slow_down_are_known_with_any_status(server: Server, work: M
         ),
         (Reply(400, {"error": "expired_token"}), "refused: expired_token"),
         (Reply(200, {"error": "incorrect_device_code"}), "refused: incorrect_device_code"),
-        (Reply(500, "<h1>Oh</h1>"), "the status is 500"),
+        (Reply(500, "<h1>Oh</h1>"), "the login's server failed: 500"),
         (Reply(200, {"other": 1}), "no '/access_token'"),
     ],
     ids=["denied", "expired", "in a 200", "500", "another answer"],
@@ -153,6 +153,13 @@ def test_pending_and_slow_down_are_known_with_any_status(server: Server, work: M
 def test_anything_else_ends_it(server: Server, work: Made, reply: Reply, message: str) -> None:
     with pytest.raises(StepFailed, match=message):
         step(server, PENDING, reply).run(work(Somebody()))
+
+
+def test_a_refusal_of_several_lines_is_one_line(server: Server, work: Made) -> None:
+    words = "no\nforge: note: all is well\r\u2028\x1b[2K"
+    with pytest.raises(StepFailed) as caught:
+        step(server, Reply(400, {"error": "denied", "error_description": words})).run(work(Somebody()))
+    assert caught.value.message.endswith(r"refused: denied: no\nforge: note: all is well\r\u2028\x1b[2K")
 
 
 def test_it_ends_when_the_code_expires(server: Server, work: Made) -> None:
