@@ -261,7 +261,7 @@ KINDS: dict[str, tuple[type[Vendor], str]] = {
 }
 
 
-@pytest.fixture(params=KINDS.values(), ids=KINDS)
+@pytest.fixture(params=list(KINDS.values()), ids=list(KINDS))
 def vendor(
     request: pytest.FixtureRequest, server: Server, require: Require, profile_file: Callable[[str], Path]
 ) -> Iterator[Vendor]:
