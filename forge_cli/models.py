@@ -315,8 +315,8 @@ class TokenData:
     # The defaults are for the checkers, which see no such variables.
     def __post_init__(
         self,
-        issued_at: datetime | None = None,  # noqa: RUF033
-        meta: Mapping[str, Any] = _NOTHING,  # noqa: RUF033
+        issued_at: datetime | None = None,  # noqa: RUF033  # as said above
+        meta: Mapping[str, Any] = _NOTHING,  # noqa: RUF033  # as said above
     ) -> None:
         for name, moment in (("expires_at", self.expires_at), ("issued_at", issued_at)):
             object.__setattr__(self, name, _moment(name, moment))

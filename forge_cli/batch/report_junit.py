@@ -20,7 +20,7 @@ class JUnit:
 
     def __init__(self) -> None:
         # Closed by `write`, or with this object.
-        self._cases = tempfile.TemporaryFile("w+", encoding="utf-8")  # noqa: SIM115
+        self._cases = tempfile.TemporaryFile("w+", encoding="utf-8")  # noqa: SIM115  # outlives this call
 
     def add(self, result: Result, why: str | None) -> None:
         """One more result; `why` it failed."""

@@ -411,7 +411,7 @@ class _Request:
             )
         elif scheme.lower() not in ("http", "https") and not self.slots.present(scheme):
             raise UsageError("a URL in it is not http or https", hint="only these can be sent")
-        host, slash, path = re.match(r"([^/?]*)(/?)(.*)", rest, re.DOTALL).groups()  # type: ignore[union-attr]
+        host, slash, path = re.match(r"([^/?]*)(/?)(.*)", rest, re.DOTALL).groups()  # type: ignore[union-attr]  # it matches any text
         userinfo, at, host = host.rpartition("@")
         if re.search(r"\{[^}]*\}|\[[^\]]*\]", f"{slash}{path}") and "globoff" not in self.on:
             self.notes.append("{ } and [ ] in the URL are left as they are; curl sends one request for each of them")

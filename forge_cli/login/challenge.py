@@ -50,7 +50,7 @@ def _of_field(text: str) -> Iterator[Challenge]:
     while at < len(text):
         word = _WORD.match(text, at)
         if word is None:
-            at = _GAP.match(text, at + 1).end()  # type: ignore[union-attr]
+            at = _GAP.match(text, at + 1).end()  # type: ignore[union-attr]  # it also matches nothing
             continue
         at = word.end()
         if equals := _EQUALS.match(text, at):
@@ -63,7 +63,7 @@ def _of_field(text: str) -> Iterator[Challenge]:
             scheme, params, token68 = word[0], {}, None
             if bare := _TOKEN68.match(text, at):
                 token68, at = bare[1], bare.end()
-        at = _GAP.match(text, at).end()  # type: ignore[union-attr]
+        at = _GAP.match(text, at).end()  # type: ignore[union-attr]  # it also matches nothing
     if scheme is not None:
         yield Challenge(scheme, FrozenDict(params), token68)
 

@@ -98,7 +98,7 @@ def add_cookies(request: requests.PreparedRequest, jar: Any, stranger: str | Non
         return
     explicit = request.headers.pop("Cookie", None)
     fitting = jar if stranger is None else _set_by(jar, stranger)
-    found: str | None = get_cookie_header(fitting, request)  # type: ignore[no-untyped-call]
+    found: str | None = get_cookie_header(fitting, request)  # type: ignore[no-untyped-call]  # untyped
     if explicit is not None and found is not None:
         taken = {pair.partition("=")[0].strip() for pair in explicit.split(";")}
         found = "; ".join(pair for pair in found.split("; ") if pair.partition("=")[0] not in taken)
