@@ -1,4 +1,4 @@
-"""Every option of every command on a terminal too: the same end as in a pipe, and nothing that a person should not see."""
+"""Every option of every command on a terminal too: the same end as in a pipe, and no secret or traceback."""
 
 from __future__ import annotations
 
@@ -62,5 +62,5 @@ def test_no_option_is_left_out() -> None:
             uses(case, names) for case in CASES if case.command in (name, "request GET" if name == "request" else name)
         )
     }
-    # `curl --import - --as-profile` reads standard input, `demo --serve` waits for Ctrl-C (test_demo.py has it).
+    # `curl --import - --as-profile` reads standard input; `demo --serve` waits for Ctrl-C (test_demo.py has it).
     assert missing == {"curl", "demo"}
