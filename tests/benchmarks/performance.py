@@ -28,7 +28,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-from tests.benchmarks import client_rate, validate
+from tests.benchmarks import batch_rate, client_rate, validate
 from tests.benchmarks.measure import Pairs, Run, pairs, run, server
 
 ROOT = Path(__file__).parents[2]
@@ -130,6 +130,15 @@ def get(bench: Bench) -> Iterator[Row]:
 def client(bench: Bench) -> Iterator[Row]:
     ratio = client_rate.ratio_of(client_rate.measured(200, max(bench.rounds, 20)))
     yield Row("HttpClient.get, requests a second", times(ratio), ">= 1.6 x", ratio >= 1.6, "requests.Session().get")
+
+
+@row("batch")
+def batch(bench: Bench) -> Iterator[Row]:
+    found = batch_rate.measured(10_000, 8, 3, 100_000)
+    what = "forge batch, 10,000 requests on 8 threads: rate"
+    yield Row(what, times(found.ratio), ">= 0.8 x", found.ratio >= 0.8, "prepared requests through an HTTPAdapter")
+    growth = found.much / found.few
+    yield Row("forge batch, 100,000 lines: memory", times(growth), "<= 1.1 x", growth <= 1.1, "1,000 lines")
 
 
 @row("json")
