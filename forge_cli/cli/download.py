@@ -20,14 +20,13 @@ from ..models import Headers, HttpRequest
 from .download_name import from_url, proposed, safe
 from .output.shown import OutputOptions
 from .progress import Progress
+from .streams import descriptor
 
 _RANGE = compiled(r"bytes\s+(?:(\d+)-(\d+)|\*)/(\d+|\*)", re.IGNORECASE)
 _FLAGS = os.O_WRONLY | os.O_CREAT | getattr(os, "O_BINARY", 0) | getattr(os, "O_NOFOLLOW", 0)
 _MOST_NAMES = 1000
 _LONGEST_NAME = 255
 _UNNAMED = "download"
-# What names an open file instead of a place.
-_DESCRIPTOR = compiled(r"/dev/fd/([0-9]{1,6})|/proc/self/fd/([0-9]{1,6})|/dev/(stdout)|/dev/(stderr)")
 STDOUT = "-"
 """What `--output` takes for standard output."""
 
@@ -92,7 +91,7 @@ class Saving:
     def __enter__(self) -> Self:
         guess = self._final or from_url(self._url)
         with _translated(self._given or guess):
-            number = _descriptor(self._given)
+            number = descriptor(self._given)
             if number is not None:
                 self._device(str(self._given), os.dup(number))
                 return self
@@ -339,14 +338,6 @@ def _status(path: str) -> os.stat_result | None:
         return os.stat(path)
     except FileNotFoundError:
         return None
-
-
-def _descriptor(path: str | None) -> int | None:
-    """The number of the open file that a path names: opened once more, it would be written from its beginning."""
-    match = _DESCRIPTOR.fullmatch(path or "")
-    if match is None or os.name != "posix":
-        return None
-    return 1 if match[3] else 2 if match[4] else int(match[1] or match[2])
 
 
 def _part(path: str) -> str:

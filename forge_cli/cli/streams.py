@@ -7,6 +7,11 @@ import io
 import sys
 from typing import Protocol, TextIO
 
+from ..compiled import compiled
+
+# What names an open file instead of a place.
+_DESCRIPTOR = compiled(r"/dev/fd/([0-9]{1,6})|/proc/self/fd/([0-9]{1,6})|/dev/(stdout)|/dev/(stderr)")
+
 
 class Encoded(Protocol):
     """A stream of text, as far as its encoding goes."""
@@ -29,3 +34,11 @@ def take_any_character(stream: TextIO) -> None:
 def closed(error: OSError, *, platform: str = sys.platform) -> bool:
     """Whether an error while writing means that the reader is gone, for which Windows has no signal and no EPIPE."""
     return isinstance(error, BrokenPipeError) or (platform == "win32" and error.errno == errno.EINVAL)
+
+
+def descriptor(path: str | None, *, platform: str = sys.platform) -> int | None:
+    """The number of the open file that a path names: opened once more, it would be written from its beginning."""
+    match = _DESCRIPTOR.fullmatch(path or "")
+    if match is None or platform == "win32":
+        return None
+    return 1 if match[3] else 2 if match[4] else int(match[1] or match[2])

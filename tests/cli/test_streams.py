@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from forge_cli.cli.streams import closed, draws, take_any_character
+from forge_cli.cli.streams import closed, descriptor, draws, take_any_character
 from tests.server import Reply, Server
 
 ROOT = Path(__file__).parents[2]
@@ -66,3 +66,12 @@ def test_the_program_in_an_old_console_shows_what_it_can(server: Server, tmp_pat
     shown = result.stdout.decode("cp1252")
     assert "caf\u00e9" in shown or "caf\\u00e9" in shown
     assert "\\u4e16" in shown and "\\u2588" not in shown
+
+
+@pytest.mark.parametrize(
+    ("path", "number"),
+    [("/dev/stdout", 1), ("/dev/stderr", 2), ("/dev/fd/7", 7), ("/dev/fd/x", None), ("stdout", None), (None, None)],
+)
+def test_a_path_may_be_an_open_file(path: str | None, number: int | None) -> None:
+    assert descriptor(path, platform="linux") == number
+    assert descriptor(path, platform="win32") is None
