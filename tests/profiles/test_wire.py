@@ -113,7 +113,7 @@ def test_a_login_that_meets_trouble_is_repeated(server: Server, status: int) -> 
 def test_a_login_that_is_refused_is_not(server: Server, status: int) -> None:
     server.reply("/login", Reply(status))
     text = QUICK + 'request = { method = "POST", url = "/login" }\nextract = { token = "/token" }\n'
-    with pytest.raises(Exception, match="refused|server failed"):
+    with pytest.raises(Exception, match=r"refused|server failed"):
         made(text, server.url).login.pipeline.obtain(["user"])
     assert len(server.seen) == 1
 
