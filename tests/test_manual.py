@@ -78,7 +78,9 @@ def test_a_wheel_and_an_sdist_have_the_page_of_the_code_they_carry(built: Path) 
 def test_man_finds_the_page_of_an_installed_wheel(built: Path, tmp_path: Path, require: Require) -> None:
     man = require("man", "apt-get install man-db")
     [wheel] = built.glob("*.whl")
-    install = ["-m", "pip", "install", "-q", "--no-index", "--no-deps", "--no-compile", "--prefix", str(tmp_path)]
+    # Without --ignore-installed pip would first take away the forge that the tests run from.
+    install = ["-m", "pip", "install", "-q", "--no-index", "--no-deps", "--no-compile", "--ignore-installed"]
+    install += ["--prefix", str(tmp_path)]
     subprocess.run([sys.executable, *install, str(wheel)], check=True, capture_output=True, timeout=120)
     environ = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "LANG": "C.UTF-8", "MANWIDTH": "80"}
     command = [man, "-M", str(tmp_path / "share" / "man"), "-P", "cat", "forge"]
