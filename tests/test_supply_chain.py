@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import configparser
 import hashlib
-import importlib.util
 import os
 import re
 import shutil
@@ -193,8 +192,7 @@ def build(source: Path, *kinds: str, **environ: str) -> dict[str, Path]:
 @pytest.fixture(scope="module")
 def builds(tmp_path_factory: pytest.TempPathFactory, require: Require) -> list[dict[str, Path]]:
     """Two builds on what could be two machines, and the wheel that the sdist of the first makes."""
-    if importlib.util.find_spec("hatchling") is None:
-        require.missing("hatchling is not installed: pip install 'forge-http[test]'")
+    require.package("hatchling")
     folder = tmp_path_factory.mktemp("builds")
     first = build(checkout(folder / "a"), "sdist", "wheel")
     elsewhere = {"TZ": "Asia/Tokyo", "LANG": "C", "COLUMNS": "40", "FORGE_PROFILE": "other", "NO_COLOR": "1"}
@@ -227,7 +225,7 @@ def test_a_wheel_runs_nothing_when_it_is_installed(builds: list[dict[str, Path]]
         entry_points = configparser.ConfigParser()
         entry_points.read_string(archive.read(f"{info}/entry_points.txt").decode())
     assert {name: dict(entry_points[name]) for name in entry_points.sections()} == {
-        "console_scripts": {"forge": "forge_cli.__main__:main", "forge-http": "forge_cli.__main__:main"}
+        "console_scripts": {"forge": "forge_cli.__main__:command", "forge-http": "forge_cli.__main__:command"}
     }
     kept = {f"{info}/{name}" for name in ("METADATA", "WHEEL", "RECORD", "entry_points.txt", "licenses/LICENSE")}
     page = info.replace(".dist-info", ".data/data/share/man/man1/forge.1")
