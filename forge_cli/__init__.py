@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import importlib
-from typing import TYPE_CHECKING, Any
 
+TYPE_CHECKING = False  # typing takes longer to import than a remembered answer to give
 if TYPE_CHECKING:
+    from typing import Any
+
     from .auth import ApiKeyAuthHook, BasicAuthHook, CompositeAuthHook, TokenAuthHook
     from .breaker import CircuitBreaker, RetryBudget
     from .client import HttpClient, create_client, http_client

@@ -6,8 +6,10 @@ import atexit
 import gc
 import os
 import sys
-from contextlib import suppress
-from typing import NoReturn
+
+TYPE_CHECKING = False  # typing takes longer to import than a remembered answer to give
+if TYPE_CHECKING:
+    from typing import NoReturn
 
 # Imports make objects that all stay. Looking through them again and again took a twelfth of a start.
 _YOUNG_OBJECTS = 50_000
@@ -26,7 +28,24 @@ def main() -> int:
 def command() -> NoReturn:
     """Run the command line and end the process with its exit code."""
     gc.set_threshold(_YOUNG_OBJECTS)
-    end(main())
+    end(0 if recalled(sys.argv[1:]) else main())
+
+
+def recalled(arguments: list[str]) -> bool:
+    """Whether this is a command whose last answer still holds: then it was printed, without the command line."""
+    if "token" not in arguments or "show" not in arguments or sys.stdout is None:
+        return False
+    try:
+        # Others need none of it.
+        from .cli.recall import answer
+
+        text = answer(arguments, os.environ)
+        # What cannot be written is told by the command line, which tries it once more.
+        return text is not None and os.write(sys.stdout.fileno(), text) == len(text)
+    except KeyboardInterrupt:
+        end(130)
+    except (OSError, ValueError):
+        return False
 
 
 def end(code: int) -> NoReturn:
@@ -40,8 +59,10 @@ def end(code: int) -> NoReturn:
         atexit._run_exitfuncs()
         # What standard output could not take was told by now, and standard error has nobody to tell.
         for stream in (sys.stdout, sys.stderr):
-            with suppress(OSError, ValueError):
+            try:
                 stream.flush()
+            except (OSError, ValueError, AttributeError):
+                pass
     finally:
         os._exit(code)
 

@@ -38,6 +38,8 @@ class Run:
         # What is open until the command ends.
         self.resources = ExitStack()
         self._stdin_reader: str | None = None
+        self.said = False
+        """Whether anything was told on standard error."""
 
     def notice(self, text: str) -> None:
         """Tell the person something that is not the answer; `-s` leaves it out."""
@@ -101,6 +103,7 @@ class Run:
 
     def tell(self, text: str) -> None:
         """Write to standard error as it is. A text that nobody can read is no reason to fail."""
+        self.said = True
         try:
             self.stderr.write(text)
             self.stderr.flush()

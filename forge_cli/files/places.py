@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ..errors import StorageError
+from ..home import config_home
 
 Notice = Callable[[str], None]
 """Where one line for the person goes."""
@@ -29,27 +30,13 @@ _NOT_ALLOWED = frozenset({errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOENT, 
 
 def config_dir(environ: Mapping[str, str] = os.environ, *, platform: str = sys.platform) -> Path:
     """The user configuration directory; it need not exist. StorageError when nothing says where it is."""
-    chosen = environ.get("FORGE_CONFIG_DIR")
-    if chosen:
-        return Path(chosen)
+    found = config_home(environ, platform=platform)
+    if found is not None:
+        return Path(found)
     if platform == "win32":
-        # Not the roaming one (APPDATA): tokens stay on the machine that they were given to. Without the variable the
-        # system is asked; platformdirs takes longer to import than a token to read, so only then.
-        if local := environ.get("LOCALAPPDATA"):
-            return Path(local, "forge")
+        # platformdirs asks the system. It takes longer to import than a token to read, so only without the variable.
         return Path(importlib.import_module("platformdirs").user_config_dir("forge", appauthor=False))
-    # XDG Base Directory Specification: a relative path is invalid and ignored.
-    base = environ.get("XDG_CONFIG_HOME", "")
-    if base.startswith("/"):
-        return Path(base, "forge")
-    home = environ.get("HOME")
-    if not home:
-        raise StorageError("HOME is not set, so there is no place for settings and tokens", hint=_CHOOSE)
-    return (
-        Path(home, "Library", "Application Support", "forge")
-        if platform == "darwin"
-        else Path(home, ".config", "forge")
-    )
+    raise StorageError("HOME is not set, so there is no place for settings and tokens", hint=_CHOOSE)
 
 
 def private_directory(path: Path, *, notice: Notice | None = None, platform: str = sys.platform) -> None:

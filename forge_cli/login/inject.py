@@ -10,21 +10,18 @@ from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from ..auth import basic
-from ..compiled import compiled
 from ..curl import iter_params
 from ..errors import ProfileError, StepFailed
 from ..models import HttpRequest
 from ..redact import REDACTOR
 from ..transport.redirects import matched_path
+from .cookie import trouble as cookie_trouble
 from .definition import CertificateTable, InjectTable
 from .scope import Scope
 from .template import Reference, parse, references
 from .work import COLON, COLON_HINT
 
 _WITH_BODY = ("POST", "PUT", "PATCH")
-# What ends a cookie, and what no header carries. Other characters that RFC 6265 leaves out are in cookies everywhere.
-_ENDS_COOKIE = compiled(r"[;\x00-\x1f\x7f]")
-_ENDS_NAME = compiled(r"[=;\x00-\x20\x7f]")
 
 
 class Placed(NamedTuple):
@@ -51,14 +48,6 @@ def placed(entry: InjectTable, scope: Scope, computed: Collection[str] = ()) -> 
     if entry.in_ == "cookie":
         _check_cookie(entry, name, value, scope, computed)
     return Placed(entry, name, value)
-
-
-def cookie_trouble(text: str, *, is_name: bool = False) -> str | None:
-    """What a text holds that would end the cookie and begin another, if anything."""
-    found = (_ENDS_NAME if is_name else _ENDS_COOKIE).search(text)
-    if found is None:
-        return None
-    return f"holds {found[0]!r}" if found[0] in ";=" else "holds a line break, a blank or a control character"
 
 
 def _check_cookie(entry: InjectTable, name: str, value: str, scope: Scope, computed: Collection[str]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from ..login.inject import cookie_trouble
+from ..login import cookie
 from .document import Place
 from .kinds import Problem, written
 
@@ -13,7 +13,7 @@ from .kinds import Problem, written
 def problems(profile: Mapping[str, Any]) -> Iterator[Problem]:
     """Names and values in a merged profile, taken as written; what is filled in is looked at when it is sent."""
     for place, text, is_name in _texts(profile.get("auth")):
-        trouble = cookie_trouble(written(text), is_name=is_name)
+        trouble = cookie.trouble(written(text), is_name=is_name)
         if trouble is not None:
             yield Problem(("auth", *place), f"{trouble}, which a cookie cannot have")
 

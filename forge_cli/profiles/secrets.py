@@ -89,6 +89,11 @@ class Secrets:
                 self._values[name] = value
             return self._values[name]
 
+    @property
+    def asked(self) -> bool:
+        """Whether any of them was asked for."""
+        return bool(self._values)
+
     def check(self, name: str) -> None:
         """Raise what `get` would raise, but ask nobody."""
         where = self._where(name)

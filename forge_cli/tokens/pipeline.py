@@ -212,6 +212,14 @@ class Pipeline:
         """The token as it is stored, usable or not."""
         return self._kept.load(self.steps[name])
 
+    def usable_until(self, name: str) -> datetime | None:
+        """Until when a token that is good now can be used, by its own end and its parents'; None when unknown."""
+        step = self.steps[name]
+        token = self.stored(name) if step.stored else None
+        own = None if token is None else token.usable_until(step.skew)
+        above = [self.usable_until(parent) for parent in self._bound[name]] if step.ends_with_parents else []
+        return min((end for end in (own, *above) if end is not None), default=None)
+
     def states(self) -> dict[str, StepState]:
         """Each step's token, and what a request would do about it now."""
         run = _Run()

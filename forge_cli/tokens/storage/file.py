@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import logging
 import threading
 import tomllib
 from collections.abc import Callable, Iterator
@@ -18,9 +17,11 @@ from ... import files
 from ...errors import StorageError
 from ...interfaces import TokenStorageInterface
 from ...models import TokenData, aware
+from ...registry import Registry
 from .record import to_fields, to_record
 
-logger = logging.getLogger(__name__)
+_LOG = Registry("log", {"logger": "logging:getLogger"})
+"""For programs that name no place for notices. It takes longer to import than a token to read."""
 
 VERSION = 1
 MOST_ENTRIES = 200
@@ -66,7 +67,7 @@ class FileTokenStorage(TokenStorageInterface):
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self.path = Path(path)
-        self._notice = notice or logger.warning
+        self._notice = notice or _log
         self._now = now
         self._told: set[str] = set()
         self._seen: _Document | None = None
@@ -197,6 +198,10 @@ class FileTokenStorage(TokenStorageInterface):
         if text not in self._told:
             self._told.add(text)
             self._notice(text)
+
+
+def _log(text: str) -> None:
+    _LOG.load("logger")(__name__).warning("%s", text)
 
 
 def _empty() -> _Document:

@@ -15,8 +15,9 @@ from ...context import Context
 from ...group import Sectioned
 from ...options import global_options, pass_context, silent
 from ...output.tokens import COLUMNS, claims, row
-from .chosen import JSON, STEP, TIMEOUT, Meant, chosen, deadline_of, every, obtained, one, sending, variables
+from .chosen import JSON, STEP, TIMEOUT, Meant, chosen, deadline_of, every, meant, obtained, one, sending, variables
 from .printing import print_json, print_rows
+from .recollection import Recollection
 
 
 @click.command(cls=Sectioned)
@@ -57,13 +58,14 @@ def show(
     if len(given) > 1:
         raise UsageError(f"{given[0]} and {given[1]} cannot go together", hint="choose one")
     if raw or header is not None or as_env:
+        memory = Recollection(context)
         profile = sending(context)
         deadline = deadline_of(profile, timeout)
         if raw:
-            return _print_raw(context, profile, step, deadline)
+            return _print_raw(context, profile, memory, step, deadline)
         if as_env:
             return _print_env(context, profile, step, deadline)
-        return _print_header(context, profile, header or "", deadline)
+        return _print_header(context, profile, memory, header or "", deadline)
     profile = context.profile()
     tokens = [(each, each.token) for each in (every(profile) if step is None else chosen(profile, step))]
     found = [(each, token) for each, token in tokens if token is not None]
@@ -76,16 +78,31 @@ def show(
     return print_rows(context, rows, COLUMNS, as_json=as_json, empty="no tokens are stored for this profile yet")
 
 
-def _print_raw(context: Context, profile: Profile, step: str | None, deadline: Deadline | None) -> int:
-    [token] = obtained([one(profile, step)], deadline).values()
-    context.stdout.write(f"{token.access_token}\n")
+def _print_raw(
+    context: Context, profile: Profile, memory: Recollection, step: str | None, deadline: Deadline | None
+) -> int:
+    each = one(profile, step)
+    memory.read(each)
+    [token] = obtained([each], deadline).values()
+    text = f"{token.access_token}\n"
+    context.stdout.write(text)
+    memory.keep(profile, each, token, text)
     return 0
 
 
-def _print_header(context: Context, profile: Profile, name: str, deadline: Deadline | None) -> int:
+def _print_header(
+    context: Context, profile: Profile, memory: Recollection, name: str, deadline: Deadline | None
+) -> int:
+    bearer = _only_bearer(profile)
+    if bearer is not None:
+        memory.read(bearer)
     headers = _credential_headers(context, profile, deadline)
     if not name:
-        context.stdout.write("".join(f"{key}: {value}\n" for key, value in headers.items()))
+        text = "".join(f"{key}: {value}\n" for key, value in headers.items())
+        context.stdout.write(text)
+        token = None if bearer is None else bearer.token
+        if bearer is not None and token is not None and text == f"Authorization: Bearer {token.access_token}\n":
+            memory.keep(profile, bearer, token, text)
         return 0
     found = next((value for key, value in headers.items() if key.lower() == name.lower()), None)
     if found is None:
@@ -95,6 +112,14 @@ def _print_header(context: Context, profile: Profile, name: str, deadline: Deadl
         )
     context.stdout.write(f"{found}\n")
     return 0
+
+
+def _only_bearer(profile: Profile) -> Meant | None:
+    """The step whose token is the credential, where the profile says no other way to send it."""
+    login = profile.login
+    if profile.auth.inject is not None or profile.auth.sign is not None or len(login.targets) != 1:
+        return None
+    return meant(profile, login, login.targets[0])
 
 
 def _credential_headers(context: Context, profile: Profile, deadline: Deadline | None) -> dict[str, str]:
