@@ -14,7 +14,7 @@ from ..compiled import compiled
 from ..errors import ProfileError
 from ..frozen import immutable
 from ..login.template import nearest
-from . import positions
+from . import parsed, positions
 
 LARGEST = 1024 * 1024
 _DEEPEST = 100
@@ -71,13 +71,16 @@ class Document:
         return self.lines.get(place)
 
 
-def load_document(path: Path, raw: bytes | None = None) -> Document:
-    """Read a profile file, or take its bytes. ProfileError with file and line when it is not there or not TOML."""
+def load_document(path: Path, raw: bytes | None = None, *, kept: Path | None = None) -> Document:
+    """Read a profile file, or take its bytes. ProfileError with file and line when it is not there or not TOML.
+
+    `kept` is where a large one is kept once it is parsed.
+    """
     text = _text(path, _bytes(path) if raw is None else raw)
     if match := _LONG_KEY.search(text):
         raise _fault(path, text.count("\n", 0, match.start()) + 1, f"more than {_DEEPEST} levels of tables")
     try:
-        data = tomllib.loads(text)
+        data = parsed.loads(text, kept)
     except tomllib.TOMLDecodeError as exc:
         raise _syntax(path, text, str(exc)) from None
     except RecursionError:

@@ -39,12 +39,14 @@ _READ_ON = "`forge profile validate` checks the whole file; the format is in doc
 class Source:
     """A profile file and what named it; it need not exist.
 
-    `data` are the bytes of a project's file: those that are trusted, whatever the file holds by now.
+    `data` are the bytes of a project's file: those that are trusted, whatever the file holds by now. `kept` is where
+    a large one is kept once it is parsed, None for nowhere.
     """
 
     path: Path
     named_by: Literal["--config", "FORGE_CONFIG", "project", "user"]
     data: bytes | None = field(default=None, repr=False)
+    kept: Path | None = None
 
     @property
     def reason(self) -> str:
@@ -107,12 +109,13 @@ def find(config: str | None, environ: Mapping[str, str], cwd: Path, no_project: 
             hint="read it, then allow it with `forge trust`; `--no-project` ignores it, "
             f"`--config {shown}` uses it this once",
         )
-    return Source(config_dir(environ) / "profiles.toml", "user")
+    folder = config_dir(environ)
+    return Source(folder / "profiles.toml", "user", kept=folder / "state" / "profiles.json")
 
 
 def opened(source: Source) -> Document:
     """The file, parsed. ProfileError when it is not there or not TOML, or a project's file names a relative program."""
-    document = load_document(source.path, source.data)
+    document = load_document(source.path, source.data, kept=source.kept)
     if source.data is not None and (found := relative_programs(document)):
         raise refused(
             document,
