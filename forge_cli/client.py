@@ -20,7 +20,6 @@ from .config import HttpClientConfig, HttpClientConfigBuilder
 from .errors import HttpClientException, RedirectException, TimeoutException
 from .events import Foreign, Listener, Received, Redirecting, Retrying, Sending
 from .interfaces import AuthHookInterface, HttpClientInterface, HttpSessionInterface, RetryStrategyInterface, has_own
-from .many import Outcome, completed
 from .models import Deadline, HttpMethod, HttpRequest, HttpResponse, PreparedRequest, RequestContext
 from .preparation import Draft, Preparation, returned
 from .retry import BREAKER_ASKED, NoRetryStrategy
@@ -32,6 +31,7 @@ __all__ = ["HttpClient", "StreamedResponse", "create_client", "http_client"]
 if TYPE_CHECKING:
     import requests.adapters
 
+    from .many import Outcome
     from .transport.session import Transport
 
 logger = logging.getLogger(__name__)
@@ -138,6 +138,9 @@ class HttpClient(HttpClientInterface, HttpSessionInterface):
         if max_workers < 1:
             raise ValueError("max_workers must be at least 1")
         self._fit(max_workers)
+        # Threads and queues that one request does without.
+        from .many import completed
+
         return completed(lambda request: self.request(request), requests_list, max_workers, fail_fast)
 
     def get(

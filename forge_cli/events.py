@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from .models import Headers, HttpResponse, PreparedRequest
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Timing:
     """When one exchange came how far, in monotonic seconds; None: not at all, as on a connection that was open.
 

@@ -26,7 +26,7 @@ _LIBRARYS_OWN = {
 Origin = tuple[str, str, int]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class Draft:
     """A request ready to go.
 

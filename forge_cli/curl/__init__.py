@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .command import PartLike, render
-    from .request import iter_params, to_curl
+    from .parameters import iter_params
+    from .request import to_curl
     from .words import Slot, Slots, quote, word
 
 __all__ = ["PartLike", "Slot", "Slots", "iter_params", "quote", "render", "to_curl", "word"]
@@ -15,7 +16,7 @@ __all__ = ["PartLike", "Slot", "Slots", "iter_params", "quote", "render", "to_cu
 _MODULES = {
     "PartLike": "command",
     "render": "command",
-    "iter_params": "request",
+    "iter_params": "parameters",
     "to_curl": "request",
     "Slot": "words",
     "Slots": "words",

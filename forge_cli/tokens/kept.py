@@ -54,7 +54,7 @@ def taken(value: Any) -> TokenData | None:
     )
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class _Unsaved:
     """What the storage would not take: a token, or None for one that is gone.
 
