@@ -18,7 +18,7 @@ from .attempts import Call, Exchange, Repetition, final, number, reason, renewal
 from .breaker import CircuitBreaker, RetryBudget
 from .config import HttpClientConfig, HttpClientConfigBuilder
 from .errors import HttpClientException, RedirectException, TimeoutException
-from .events import Foreign, Listener, Received, Redirecting, Retrying, Sending
+from .events import Foreign, Listener, Received, Redirecting, Retrying, Sending, overhearing
 from .interfaces import AuthHookInterface, HttpClientInterface, HttpSessionInterface, RetryStrategyInterface, has_own
 from .models import Deadline, HttpMethod, HttpRequest, HttpResponse, PreparedRequest, RequestContext
 from .preparation import Draft, Preparation, returned
@@ -360,11 +360,12 @@ class HttpClient(HttpClientInterface, HttpSessionInterface):
         return self._preparation.redirected(draft, prepared, context)
 
     def _send(self, draft: Draft, deadline: Deadline | None, history: tuple[HttpResponse, ...]) -> StreamedResponse:
-        if self._listener is not None:
-            self._listener(Sending(draft.prepared))
+        listeners = [listener for listener in (self._listener, overhearing()) if listener is not None]
+        for listener in listeners:
+            listener(Sending(draft.prepared))
         answer = self._opened().send(draft.prepared, deadline, stranger=not draft.ours)
-        if self._listener is not None:
-            self._listener(Received(answer.status, answer.reason, answer.headers, answer.http_version, answer.timing))
+        for listener in listeners:
+            listener(Received(answer.status, answer.reason, answer.headers, answer.http_version, answer.timing))
         return StreamedResponse(answer, draft.request, history)
 
     def _refuses(self, response: StreamedResponse) -> bool:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 # What a rule about bodies looks at when the body is streamed, and what is read to keep a connection.
 _PEEKED = 1024 * 1024
 _DRAINED = 64 * 1024
+_PIECE = 64 * 1024
 
 
 class StreamedResponse:
@@ -45,7 +46,7 @@ class StreamedResponse:
 
     def iter_bytes(self, chunk_size: int = 65536) -> Iterator[bytes]:
         """The decoded body, in pieces of at most `chunk_size` bytes."""
-        for piece in self._pieces():
+        for piece in self._pieces(chunk_size):
             if len(piece) <= chunk_size:
                 yield piece
                 continue
@@ -127,15 +128,15 @@ class StreamedResponse:
         self._content = content
         self._ended = time.monotonic()
 
-    def _pieces(self) -> Iterator[bytes]:
+    def _pieces(self, size: int = _PIECE) -> Iterator[bytes]:
         if self._content is not None:
             yield self._content
             return
         while self._head:
             yield self._head.pop(0)
-        yield from self._unread()
+        yield from self._unread(size)
 
-    def _unread(self) -> Iterator[bytes]:
+    def _unread(self, size: int = _PIECE) -> Iterator[bytes]:
         if self._rest is None:
-            self._rest = self._answer.iter_bytes()
+            self._rest = self._answer.iter_bytes(size)
         return self._rest

@@ -157,7 +157,7 @@ def test_the_pool_fits_the_workers(server: Server, opened: bool) -> None:
             client.get("/first")
         for _ in range(3):
             assert len(list(client.request_many(gets(*["/x"] * 8), 8))) == 8
-    assert server.connections == 8 + opened
+    assert server.connections == 8
 
 
 def test_cookies_are_shared(client: HttpClient, server: Server) -> None:

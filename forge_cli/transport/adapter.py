@@ -1,116 +1,150 @@
-"""The HTTP library's adapter and session, with timed connections and one set of TLS settings."""
+"""The wire as a session of the HTTP library uses it: an adapter, and the sessions that forge makes itself."""
 
 from __future__ import annotations
 
+import contextlib
+import http.client
 import ssl
-import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import requests
 from requests.adapters import HTTPAdapter
 from requests.cookies import RequestsCookieJar
+from requests.exceptions import InvalidURL
+from requests.utils import select_proxy
+from urllib3._collections import HTTPHeaderDict
+from urllib3.exceptions import ConnectTimeoutError, InvalidHeader, MaxRetryError, ProtocolError, ReadTimeoutError
+from urllib3.exceptions import SSLError as TlsError
+from urllib3.response import HTTPResponse
+from urllib3.util import SKIP_HEADER
 
-from . import tls
-from .deadline import EXCHANGE, POOLS
+from ..errors import RequestBuildException
+from .connection import Fields, Place, pieces
+from .cookies import SetBy
+from .deadline import EXCHANGE, limited
 from .environment import Environment
+from .head import LengthsDiffer
+from .places import place_of
 from .redirects import address
+from .tls import ClientCert
+from .wire import Received, Wire
+
+_MOST_DOORS = 1000
 
 
 class Adapter(HTTPAdapter):
-    """Connections for one transport, whose TLS settings and route to each origin never change."""
+    """Sends over a wire, whose TLS settings never change."""
 
-    def __init__(self, sizes: tuple[int, int], verify: bool | str, ambient: Environment):
-        self._verify = verify
-        self._ambient = ambient
-        self._contexts: dict[tls.ClientCert | None, ssl.SSLContext] = {}
-        self._most_pools = sizes[0]
-        self._pools: dict[tuple[str, str, tls.ClientCert | None], Any] = {}
-        self._lock = threading.Lock()
+    def __init__(
+        self, sizes: tuple[int, int], verify: bool | str, ambient: Environment, wire: Wire | None = None
+    ) -> None:
+        self.wire = wire or Wire(*sizes, verify, ambient)
+        self._doors: dict[tuple[str, str, ClientCert | None, str | None], Door] = {}
         super().__init__(*sizes, max_retries=0)
 
-    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-        super().init_poolmanager(*args, **kwargs)
-        self.poolmanager.pool_classes_by_scheme = POOLS
-
-    def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:
-        if proxy not in self.proxy_manager and proxy.lower().startswith("https:"):
-            kwargs["proxy_ssl_context"] = self.context(None)
-        manager = super().proxy_manager_for(proxy, **kwargs)
-        manager.pool_classes_by_scheme = POOLS
-        return manager
-
     def get_connection_with_tls_context(self, request: Any, verify: Any, proxies: Any = None, cert: Any = None) -> Any:
-        """The pool for a request. Finding it anew takes the library a tenth of a small request's time."""
+        """What takes the request. Finding it anew takes a tenth of a small request's time."""
         scheme, _, rest = request.url.partition("://")
-        key = scheme, rest.partition("/")[0], cert
-        pool = self._pools.get(key)
-        if pool is None:
-            pool = super().get_connection_with_tls_context(request, verify, proxies=proxies, cert=cert)
-            if len(self._pools) >= self._most_pools:
-                self._pools.clear()  # the library closes a pool when nobody holds it any more
-            self._pools[key] = pool
-        return pool
-
-    def build_connection_pool_key_attributes(self, request: Any, verify: Any, cert: Any = None) -> Any:
-        place, _ = super().build_connection_pool_key_attributes(request, verify, cert)
-        settings = {"ssl_context": self.context(cert)} if place["scheme"] == "https" else {}
-        return place, settings
+        proxy = select_proxy(request.url, proxies) if proxies else None
+        key = scheme, rest.partition("/")[0], (cert, None, None) if isinstance(cert, str) else cert, proxy
+        door = self._doors.get(key)
+        if door is None:
+            door = self._door(request, key[2], proxy)
+            if len(self._doors) >= _MOST_DOORS:
+                self._doors.clear()
+            self._doors[key] = door
+        return door
 
     def cert_verify(self, conn: Any, url: Any, verify: Any, cert: Any) -> None:
-        """Nothing: the TLS settings are in the context, which is part of the pool's key."""
-
-    def request_url(self, request: Any, proxies: Any) -> str:
-        target = EXCHANGE.limits.target
-        if target is None:
-            return super().request_url(request, proxies)
-        # The connection sends the real target; this one is for the library's log, which must not show a query.
-        return "/" if target.startswith("/") else target
+        """Nothing: the TLS settings are the wire's."""
 
     def build_response(self, req: Any, resp: Any) -> requests.Response:
         """Only what is read later; the library's own method also parses the cookies a second time."""
         response = requests.Response()
         response.status_code, response.reason = resp.status, resp.reason
+        response.headers.update(resp.headers)
+        response.encoding = requests.utils.get_encoding_from_headers(response.headers)
         response.raw = resp
         response.request = req
         response.url = req.url
         return response
 
-    def widen(self, size: int) -> None:
-        """Keep up to `size` connections of each host from now on."""
-        # The old pools are not closed: other threads may be about to use them. The library closes each
-        # when nobody holds it any more.
-        self.init_poolmanager(self._most_pools, size)
-        self._pools = {}
-
     def close(self) -> None:
-        pools, self._pools = self._pools, {}
-        for pool in pools.values():
-            pool.close()
+        self.wire.close()
         super().close()
 
-    def context(self, cert: tls.ClientCert | None) -> ssl.SSLContext:
-        """The TLS settings with this client certificate. RequestBuildException for files that cannot be used."""
-        with self._lock:
-            if cert not in self._contexts:
-                self._contexts[cert] = tls.context(authorities(self._verify, self._ambient), cert)
-            return self._contexts[cert]
+    def _door(self, request: Any, cert: Any, proxy: str | None) -> Door:
+        try:
+            there = address(request.url)
+            place = place_of(there, proxy, None if cert is None else (*cert, None)[:3])
+        except RequestBuildException as exc:
+            raise InvalidURL(exc.message, request=request) from None
+        return Door(self.wire, place, there.authority)
 
 
-class Jar(RequestsCookieJar):
-    """Cookies, that are looked for only in answers that have some. Each knows the origin that set it, `set_by`."""
+class Door:
+    """The wire to one place, in the shape of the library's connection pools."""
 
-    def extract_cookies(self, response: Any, request: Any) -> None:
-        if "Set-Cookie" in response.info():
-            super().extract_cookies(response, request)
+    def __init__(self, wire: Wire, place: Place, authority: str) -> None:
+        self._wire = wire
+        self._place = place
+        self._authority = authority
 
-    def make_cookies(self, response: Any, request: Any) -> Any:
-        # Not the `get_full_url` of the library's request, which a Host field of the caller's would change.
-        setter = str(address(request._r.url))
-        made = super().make_cookies(response, request)
-        for cookie in made:
-            cookie.__dict__["set_by"] = setter
-        return made
+    def urlopen(
+        self, method: str, url: str, body: Any = None, headers: Any = None, timeout: Any = None, **settings: Any
+    ) -> Raw:
+        """Send a request. What `limited` says of this thread goes before the rest."""
+        limits = EXCHANGE.limits
+        idle = limits.idle if limits.target is not None else getattr(timeout, "read_timeout", None)
+        connect = getattr(timeout, "connect_timeout", None)
+        target = url if limits.target is None else limits.target
+        with _translated(url), limited(limits.deadline, idle, target):
+            return Raw(
+                self._wire.exchange(
+                    self._place, method, target, self._authority, _fields(headers), pieces(body), connect
+                ),
+                method,
+            )
+
+
+class Raw(HTTPResponse):
+    """An answer, in the shape of the library's; `received` is what it is read from."""
+
+    def __init__(self, received: Received, method: str) -> None:
+        connection: Any = received
+        pool: Any = _GivenBack
+        super().__init__(
+            body=received.response,
+            headers=HTTPHeaderDict(received.pairs),
+            status=received.status,
+            version=received.version,
+            reason=received.reason,
+            preload_content=False,
+            decode_content=False,
+            original_response=received.response,
+            connection=connection,
+            pool=pool,
+            request_method=method,
+        )
+        self.received = received
+
+    def handed_over(self) -> Received:
+        """What it is read from, which this does no longer close when nobody holds it any more."""
+        self._fp = self._connection = self._original_response = None
+        return self.received
+
+
+class _GivenBack:
+    """Where the library puts a connection whose answer is read."""
+
+    @staticmethod
+    def _put_conn(received: Received) -> None:
+        received.finish()
+
+
+class Jar(SetBy, RequestsCookieJar):  # type: ignore[misc]  # the library's own two bases disagree
+    """Cookies, as programs that use the library want them."""
 
 
 class NoJar(RequestsCookieJar):
@@ -142,6 +176,29 @@ class ThreadSession(requests.Session):
         self.adapters.clear()
 
 
-def authorities(verify: bool | str, ambient: Environment) -> bool | str:
-    """What to verify against: what was asked for, else the environment's CA files, else the usual ones."""
-    return verify if verify is not True else ambient.ca_bundle or True
+def _fields(headers: Any) -> Fields:
+    """The fields of a request of the library's, repeated ones one by one."""
+    given = headers.iteritems() if hasattr(headers, "iteritems") else (headers or {}).items()
+    return [(_text(name), _text(value)) for name, value in given if value is not None and value != SKIP_HEADER]
+
+
+def _text(value: Any) -> str:
+    return value.decode("latin-1") if isinstance(value, bytes) else str(value)
+
+
+@contextlib.contextmanager
+def _translated(url: str) -> Iterator[None]:
+    """Raise what the library's own pools raise. The path and query of the URL are in none of the texts."""
+    pool: Any = None
+    try:
+        yield
+    except LengthsDiffer as exc:
+        raise InvalidHeader("two lengths") from exc
+    except ssl.SSLError as exc:
+        raise TlsError(exc) from exc
+    except TimeoutError as exc:
+        if EXCHANGE.sent:
+            raise ReadTimeoutError(pool, "", "the answer took too long") from exc
+        raise MaxRetryError(pool, "", ConnectTimeoutError(exc)) from exc
+    except (OSError, http.client.HTTPException) as exc:
+        raise ProtocolError("the connection failed", exc) from exc

@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-import http.client
 import re
-from collections.abc import Iterator, Mapping
-from typing import Any
-
-import requests
-from urllib3.exceptions import HTTPError
-from urllib3.response import BaseHTTPResponse
+from collections.abc import Iterable, Iterator
+from typing import Protocol
 
 from ..compiled import compiled
 from ..errors import IncompleteResponseException
@@ -24,6 +19,34 @@ _BODILESS = frozenset({204, 304})
 _CHUNK = 65536
 
 
+class Source(Protocol):
+    """What an answer is read from: `Received` from the wire, or `Foreign` from a session of somebody else's.
+
+    `errors` is what reading raises. With `encoded` the body has its content codings on, and `remaining` is how much
+    of it is to come, None: not known.
+    """
+
+    status: int
+    reason: str
+    version: int
+
+    @property
+    def pairs(self) -> Iterable[tuple[str, str]]: ...
+
+    @property
+    def encoded(self) -> bool: ...
+
+    @property
+    def errors(self) -> tuple[type[Exception], ...]: ...
+
+    @property
+    def remaining(self) -> int | None: ...
+
+    def read1(self, size: int) -> bytes: ...
+
+    def close(self) -> None: ...
+
+
 class Answer:
     """Status, headers and an unread body. `started` is the monotonic time at which sending began, `timing` what came
     after it.
@@ -33,8 +56,9 @@ class Answer:
 
     __slots__ = (
         "_attempt",
+        "_bodiless",
         "_received",
-        "_response",
+        "_source",
         "headers",
         "http_version",
         "reason",
@@ -44,18 +68,16 @@ class Answer:
         "url",
     )
 
-    def __init__(self, response: requests.Response, url: str, timing: Timing, attempt: Attempt) -> None:
-        raw: Any = response.raw
-        self._response = response
+    def __init__(self, source: Source, method: str, url: str, timing: Timing, attempt: Attempt) -> None:
+        self._source = source
         self._attempt = attempt
         self._received = 0
-        self.status: int = response.status_code
-        self.reason: str = _text(response.reason or "")
-        own = getattr(raw, "headers", None)
-        fields: Mapping[str, str] = own if own and isinstance(own, Mapping) else response.headers
-        self.headers = Headers((name, _text(value)) for name, value in fields.items())
+        self._bodiless = source.status in _BODILESS or method == "HEAD"
+        self.status: int = source.status
+        self.reason: str = _text(source.reason)
+        self.headers = Headers((name, _text(value)) for name, value in source.pairs)
         self.url = url
-        self.http_version = "HTTP/1.0" if getattr(raw, "version", 11) == 10 else "HTTP/1.1"
+        self.http_version = "HTTP/1.0" if source.version == 10 else "HTTP/1.1"
         self.started = timing.started
         self.timing = timing
 
@@ -72,10 +94,8 @@ class Answer:
         TimeoutException when a limit passes. Closes the answer at its end.
         """
         try:
-            if isinstance(self._response.raw, BaseHTTPResponse) and not self._consumed:
-                yield from decoded(self._raw_chunks(chunk_size), self.headers.get("content-encoding", ""), chunk_size)
-            else:
-                yield from self._foreign_chunks(chunk_size)
+            codings = self.headers.get("content-encoding", "") if self._source.encoded else ""
+            yield from decoded(self._chunks(chunk_size), codings, chunk_size)
         finally:
             self.close()
 
@@ -95,43 +115,28 @@ class Answer:
 
     def close(self) -> None:
         """Give the connection up; it can be used again only if the body was read to its end."""
-        self._response.close()
+        self._source.close()
 
-    @property
-    def _consumed(self) -> bool:
-        return bool(getattr(self._response, "_content_consumed", False))
-
-    def _raw_chunks(self, size: int) -> Iterator[bytes]:
-        """What arrives, still encoded."""
-        raw, attempt = self._response.raw, self._attempt
-        bodiless = self.status in _BODILESS or self._response.request.method == "HEAD"
-        expected = getattr(raw, "length_remaining", None)
+    def _chunks(self, size: int) -> Iterator[bytes]:
+        """What arrives, as it arrives."""
+        source, attempt = self._source, self._attempt
+        limits = limited(attempt.deadline, attempt.idle)
+        expected = source.remaining
         while True:
             try:
-                with limited(attempt.deadline, attempt.idle):
-                    data = raw.read1(size, decode_content=False)
-            except (HTTPError, OSError, http.client.HTTPException) as exc:
+                with limits:
+                    data = source.read1(size)
+            except source.errors as exc:
                 # The originals may quote the URL.
                 raise body_failure(exc, attempt, self._received, expected) from None
-            if not data or bodiless:
+            if not data or self._bodiless:
                 return
             self._received += len(data)
             yield data
-            if raw.length_remaining == 0:
+            if source.remaining == 0:
                 return
             if attempt.deadline is not None and attempt.deadline.remaining() <= 0:
                 raise timed_out(attempt)
-
-    def _foreign_chunks(self, size: int) -> Iterator[bytes]:
-        """The body of a response that an injected session made in its own way, decoded by it."""
-        if self._consumed or self._response.raw is None:
-            content = self._response.content or b""
-            yield from (content[start : start + size] for start in range(0, len(content), size))
-            return
-        try:
-            yield from self._response.iter_content(size)
-        except (requests.RequestException, HTTPError, OSError) as exc:
-            raise body_failure(exc, self._attempt, self._received, None) from None
 
 
 def _text(value: str) -> str:

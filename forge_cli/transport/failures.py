@@ -1,4 +1,4 @@
-"""The HTTP library's failures in forge's words. Its own texts quote URLs with their secrets, so none is passed on."""
+"""What fails on the wire or in a session, in forge's words. Their own texts may quote secrets, so none is passed on."""
 
 from __future__ import annotations
 
@@ -10,9 +10,6 @@ import ssl
 from collections.abc import Iterator
 from typing import NamedTuple, TypeVar
 
-import requests
-from urllib3.exceptions import ConnectTimeoutError, InvalidHeader, NameResolutionError, NewConnectionError, ProxyError
-
 from ..compiled import compiled
 from ..errors import (
     ConnectionException,
@@ -23,9 +20,10 @@ from ..errors import (
     TimeoutException,
 )
 from ..models import Deadline
-from .head import HeadCut
+from .head import HeadCut, LengthsDiffer
 
 Cause = TypeVar("Cause", bound=BaseException)
+Classes = tuple[type[BaseException], ...]
 
 _TUNNEL = compiled(r"Tunnel connection failed: (\d{3})")
 _UNREACHABLE = {errno.ENETUNREACH, errno.EHOSTUNREACH, errno.EADDRNOTAVAIL}
@@ -42,30 +40,49 @@ class Attempt(NamedTuple):
     sent: bool
 
 
-def failure(exc: Exception, attempt: Attempt) -> HttpClientException:
-    """The exception to raise for one that a session's `send` raised."""
+class Kinds(NamedTuple):
+    """The exceptions of a library by what they mean, beside those of the standard library.
+
+    `own` are all that the library raises for what fails on the wire, `connection` those of which no more is known.
+    """
+
+    connection: Classes
+    own: Classes = ()
+    unsent: Classes = ()
+    timeout: Classes = ()
+    tls: Classes = ()
+    unusable: Classes = ()
+    lengths: Classes = ()
+    proxy: Classes = ()
+
+
+STANDARD = Kinds(connection=(OSError,))
+
+
+def failure(exc: Exception, attempt: Attempt, kinds: Kinds = STANDARD) -> HttpClientException:
+    """The exception to raise for one that was raised while a request was sent or its answer's head read."""
     causes = tuple(_causes(exc))
-    if any(isinstance(cause, ConnectTimeoutError | NameResolutionError | NewConnectionError) for cause in causes):
+    if any(isinstance(cause, kinds.unsent) for cause in causes):
         attempt = attempt._replace(sent=False)
-    if isinstance(exc, requests.Timeout) or _first(causes, TimeoutError) is not None:
+    if isinstance(exc, kinds.timeout) or _first(causes, TimeoutError) is not None:
         return timed_out(attempt)
     refused = next((match for cause in causes if (match := _TUNNEL.search(str(cause)))), None)
     if refused is not None:
         return _connection(f"{attempt.where} refused the tunnel with status {refused[1]}", attempt)
     tls = _first(causes, ssl.SSLError)
     ended = tls is not None and attempt.sent and _ended(tls)
-    if not ended and (tls is not None or isinstance(exc, requests.exceptions.SSLError)):
+    if not ended and (tls is not None or isinstance(exc, kinds.tls)):
         return _ssl(tls, attempt)
-    broken = _not_http(causes)
+    broken = _not_http(causes, kinds)
     if broken is not None:
         return IncompleteResponseException(f"the answer is not proper HTTP: {broken}", context={"sent": attempt.sent})
-    if isinstance(exc, requests.ConnectionError):
-        return _connection(_reason(causes, attempt), attempt)
-    if isinstance(exc, requests.exceptions.InvalidSchema | requests.exceptions.InvalidURL):
+    if isinstance(exc, kinds.connection):
+        return _connection(_reason(causes, attempt, kinds), attempt)
+    if isinstance(exc, kinds.unusable):
         what = attempt.where if attempt.proxied else "the given session"
         hint = "check the proxy's address" if attempt.proxied else "check its adapters and its proxies"
         return RequestBuildException(f"{what} cannot be used for this URL", context={"sent": False}, hint=hint)
-    if isinstance(exc, ValueError) and not isinstance(exc, requests.RequestException):
+    if isinstance(exc, ValueError) and not isinstance(exc, kinds.own):
         return RequestBuildException("the request holds characters that HTTP does not allow", context={"sent": False})
     return HttpClientException(f"HTTP request failed: {type(exc).__name__}", context={"sent": attempt.sent})
 
@@ -134,7 +151,7 @@ def _ssl(tls: ssl.SSLError | None, attempt: Attempt) -> SSLException:
     )
 
 
-def _not_http(causes: tuple[BaseException, ...]) -> str | None:
+def _not_http(causes: tuple[BaseException, ...], kinds: Kinds) -> str | None:
     """What is wrong with the head of an answer, or None when that is not the failure."""
     if _first(causes, http.client.RemoteDisconnected) is not None:
         return None
@@ -142,7 +159,7 @@ def _not_http(causes: tuple[BaseException, ...]) -> str | None:
         return "it has no status line"
     if _first(causes, http.client.LineTooLong) is not None:
         return "a line of its head is longer than 64 KiB"
-    if _first(causes, InvalidHeader) or _first(causes, requests.exceptions.InvalidHeader):
+    if any(isinstance(cause, (LengthsDiffer, *kinds.lengths)) for cause in causes):
         return "its Content-Length fields differ"
     if _first(causes, HeadCut):
         return "its head breaks off"
@@ -159,7 +176,7 @@ def _connection(reason: str | None, attempt: Attempt) -> ConnectionException:
     return ConnectionException(text, context={"sent": attempt.sent}, hint=hint)
 
 
-def _reason(causes: tuple[BaseException, ...], attempt: Attempt) -> str | None:
+def _reason(causes: tuple[BaseException, ...], attempt: Attempt, kinds: Kinds) -> str | None:
     where = attempt.where
     if _first(causes, socket.gaierror) is not None:
         return f"no address was found for {where}"
@@ -172,6 +189,6 @@ def _reason(causes: tuple[BaseException, ...], attempt: Attempt) -> str | None:
     system = _first(causes, OSError)
     if system is not None and system.errno in _UNREACHABLE:
         return f"{where} cannot be reached"
-    if system is not None and system.errno is not None and not isinstance(system, requests.RequestException):
+    if system is not None and system.errno is not None and not isinstance(system, kinds.own):
         return f"{os.strerror(system.errno).lower()} ({where})"
-    return f"{where} could not be used" if _first(causes, ProxyError) else None
+    return f"{where} could not be used" if any(isinstance(cause, kinds.proxy) for cause in causes) else None

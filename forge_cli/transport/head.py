@@ -19,6 +19,10 @@ class HeadCut(http.client.HTTPException):
     """The connection ended before the head of an answer did."""
 
 
+class LengthsDiffer(http.client.HTTPException):
+    """There are two Content-Length fields, and they differ (RFC 9112, section 6.3)."""
+
+
 class _Lines:
     """The lines of a head. For the standard library's parser the end of a connection is as good as an empty line."""
 
@@ -54,6 +58,17 @@ class Response(http.client.HTTPResponse):
         if status in (204, 304) or 100 <= status < 200 or self._method == "HEAD":
             self.length = 0
         self.will_close = self._check_close() or (not self.chunked and self.length is None)
+
+    def measure(self) -> None:
+        """See that all fields say the same of the body's length. LengthsDiffer when they do not."""
+        values = self.headers.get_all("content-length", ())
+        if not values or self.chunked:
+            return
+        lengths = {part.strip() for value in values for part in value.split(",")}
+        if len(lengths) > 1:
+            raise LengthsDiffer
+        if self.length is None:
+            self.length = _length(lengths.pop())  # the same one several times in a field
 
     def _read_status(self) -> tuple[str, int, str]:
         for _ in range(_MOST_INFORMATIONAL):

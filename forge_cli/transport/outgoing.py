@@ -1,60 +1,87 @@
-"""The HTTP library's request, made from a prepared one without the library's own preparation."""
+"""A request as it goes over the wire, and the way it takes."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from http.cookiejar import CookieJar
-from typing import Any, Self
-
-import requests
-from requests.cookies import get_cookie_header
-from urllib3._collections import HTTPHeaderDict
-from urllib3.util import SKIP_HEADER
+from typing import Any, NamedTuple
 
 from ..errors import RequestBuildException
-from ..models import PreparedRequest
+from ..models import Deadline, PreparedRequest
+from .connection import Place
 from .decode import accept_encoding
+from .tls import ClientCert
 
 
-class _Fields(HTTPHeaderDict):
-    """The fields of one request. The library copies them before it adds a proxy's, for callers who use them again."""
+class Outgoing:
+    """Method, URL, fields in their order, and a body that can be read once. Field values are Latin-1 for the wire."""
 
-    def copy(self) -> Self:
-        return self
+    __slots__ = ("body", "fields", "method", "url")
+
+    def __init__(self, method: str, url: str, fields: list[tuple[str, str]], body: Any) -> None:
+        self.method = method
+        self.url = url
+        self.fields = fields
+        self.body: bytes | Iterator[bytes] | None = body
+
+    def field(self, name: str) -> str | None:
+        """The value of a field; of a repeated one the first."""
+        wanted = name.lower()
+        return next((value for found, value in self.fields if found.lower() == wanted), None)
+
+    def close(self) -> None:
+        """Close the body: after an early answer it may be sent only in part, and its file still be open."""
+        close = getattr(self.body, "close", None)
+        if close is not None:
+            close()
 
 
-def outgoing(prepared: PreparedRequest, url: str, *, forwarded: bool) -> requests.PreparedRequest:
+class Way(NamedTuple):
+    """How a request travels: what the connection leads to, what stands in the request line and as Host, and the limits.
+
+    `proxy` is the proxy's URL. A `stranger` is an origin that must not see what the session knows of others.
+    """
+
+    place: Place
+    target: str
+    authority: str
+    proxy: str | None
+    connect: float | None
+    idle: float | None
+    deadline: Deadline | None
+    stranger: bool
+    cert: ClientCert | None
+
+
+def outgoing(prepared: PreparedRequest, url: str, *, forwarded: bool) -> Outgoing:
     """The request for the wire, to `url`. RequestBuildException when the body does not fit its Content-Length.
 
     `forwarded` says that a proxy reads the request itself, not only its bytes.
     """
-    fields = _Fields()
-    for name, value in prepared.headers.pairs:
-        # The library writes Latin-1; this way the bytes are UTF-8.
-        fields.add(name, value if value.isascii() else value.encode("utf-8").decode("latin-1"))
-    if not forwarded and "Proxy-Authorization" in fields:
-        del fields["Proxy-Authorization"]  # it is for proxies, and none would see it
-    if "Accept-Encoding" not in fields:
-        fields["Accept-Encoding"] = accept_encoding()
-    if "User-Agent" not in fields:
-        fields["User-Agent"] = SKIP_HEADER  # otherwise the library names itself
-    request = requests.PreparedRequest()
-    request.method = prepared.method
-    request.url = url
-    request.headers = fields  # type: ignore[assignment]  # as good a mapping, and it keeps repeated fields
-    request.body = _body(prepared.body, fields)  # type: ignore[assignment]  # an iterator will do
-    return request
+    given = prepared.headers
+    # Latin-1 is what is written; this way the bytes are UTF-8.
+    fields = [
+        (name, value if value.isascii() else value.encode("utf-8").decode("latin-1")) for name, value in given.pairs
+    ]
+    if not forwarded and "Proxy-Authorization" in given:
+        # It is for proxies, and none would see it.
+        fields = [pair for pair in fields if pair[0].lower() != "proxy-authorization"]
+    if "Accept-Encoding" not in given:
+        fields.append(("Accept-Encoding", accept_encoding()))
+    return Outgoing(prepared.method, url, fields, _body(prepared, fields))
 
 
-def _body(body: Any, fields: HTTPHeaderDict) -> bytes | Iterator[bytes] | None:
+def _body(prepared: PreparedRequest, fields: list[tuple[str, str]]) -> bytes | Iterator[bytes] | None:
+    body = prepared.body
     if body is None:
         return None
     content = body if isinstance(body, bytes) else body.open()
     length = len(content) if isinstance(content, bytes) else body.length
-    if length is None or "Transfer-Encoding" in fields:
+    if length is None or "Transfer-Encoding" in prepared.headers:
         return content if isinstance(content, bytes) else _measured(content, None)
-    announced = fields.setdefault("Content-Length", str(length))
-    if announced != str(length):
+    announced = prepared.headers.get("Content-Length")
+    if announced is None:
+        fields.append(("Content-Length", str(length)))
+    elif announced != str(length):
         # The rest would be taken for the next request on the connection, or be waited for.
         raise RequestBuildException(f"Content-Length says {announced}, and the body has {length} bytes")
     return content if isinstance(content, bytes) else _measured(content, length)
@@ -79,39 +106,3 @@ def _measured(chunks: Iterable[bytes], length: int | None) -> Iterator[bytes]:
         raise RequestBuildException(
             f"the body is not the {length} bytes that were announced", hint="was the file changed?"
         )
-
-
-def close_body(request: requests.PreparedRequest) -> None:
-    """Close the body: after an early answer it may be sent only in part, and its file still be open."""
-    close = getattr(request.body, "close", None)
-    if close is not None:
-        close()
-
-
-def add_cookies(request: requests.PreparedRequest, jar: Any, stranger: str | None = None) -> None:
-    """Add the jar's cookies for this URL behind those that the request names itself.
-
-    A `stranger` is the URL's origin when it must see nothing but the cookies that it set.
-    """
-    # A caller's session may be a stand-in without a real jar.
-    if not isinstance(jar, CookieJar) or next(iter(jar), None) is None:
-        return
-    explicit = request.headers.pop("Cookie", None)
-    fitting = jar if stranger is None else _set_by(jar, stranger)
-    found: str | None = get_cookie_header(fitting, request)  # type: ignore[no-untyped-call]  # untyped
-    if explicit is not None and found is not None:
-        taken = {pair.partition("=")[0].strip() for pair in explicit.split(";")}
-        found = "; ".join(pair for pair in found.split("; ") if pair.partition("=")[0] not in taken)
-    cookies = "; ".join(filter(None, (explicit, found)))
-    if cookies:
-        request.headers["Cookie"] = cookies
-
-
-def _set_by(jar: CookieJar, origin: str) -> CookieJar:
-    """The cookies that this origin set. By the rules of cookies (RFC 6265) they would go to other ports too."""
-    own = CookieJar()
-    with jar._cookies_lock:  # type: ignore[attr-defined]  # other threads add cookies meanwhile
-        for cookie in jar:
-            if getattr(cookie, "set_by", None) == origin:
-                own.set_cookie(cookie)
-    return own

@@ -1,32 +1,51 @@
-"""Sessions, connections and cookies: a prepared request in, an unread answer out."""
+"""Routes, limits, connections and cookies: a prepared request in, an unread answer out."""
 
 from __future__ import annotations
 
 import os
+import sys
 import threading
 import time
-from collections.abc import Mapping
-from dataclasses import field, replace
-from typing import Any
+from collections.abc import Container, Mapping
+from dataclasses import field
+from typing import TYPE_CHECKING, Any
 
-import requests
-from requests.adapters import HTTPAdapter
-from requests.cookies import RequestsCookieJar
-
-from ..errors import ForgeError, HttpClientException
+from ..errors import ForgeError, HttpClientException, RequestBuildException
 from ..events import Timing
 from ..frozen import immutable, immutable_by_name
 from ..models import Deadline, PreparedRequest
+from ..registry import Registry
 from . import environment, tls
-from .adapter import Adapter, Jar, NoJar, ThreadSession, authorities
-from .answer import Answer
+from .answer import Answer, Source
+from .connection import Place
 from .deadline import EXCHANGE, limited
 from .environment import Environment
 from .failures import Attempt, failure, timed_out
-from .outgoing import add_cookies, close_body, outgoing
+from .outgoing import Outgoing, Way, outgoing
+from .places import place_of
 from .redirects import Address, address
+from .wire import Wire
+
+if TYPE_CHECKING:
+    import requests
+    from requests.adapters import HTTPAdapter
+
+    from .sessions import Sessions
 
 __all__ = ["Answer", "Transport", "TransportOptions"]
+
+# The HTTP library takes as long to import as a short command altogether, and most commands can do without it.
+_LATER = Registry(
+    "part of the transport",
+    {
+        "adapter": "forge_cli.transport.adapter:Adapter",
+        "sessions": "forge_cli.transport.sessions:Sessions",
+        "jar": "forge_cli.transport.cookies:Jar",
+        "add_cookies": "forge_cli.transport.cookies:add_cookies",
+        "take_cookies": "forge_cli.transport.cookies:take_cookies",
+        "copied": "forge_cli.transport.cookies:copied",
+    },
+)
 
 # Routes are kept per origin; a crawler must not fill the memory with them.
 _MOST_ROUTES = 1000
@@ -35,7 +54,7 @@ _MOST_ROUTES = 1000
 @immutable_by_name
 class TransportOptions:
     """How to connect. `client_cert` is certificate, key and password; `proxies` None means the environment's;
-    `headers` are those that each thread's session begins with.
+    `headers` are those that each thread's session begins with, `modules` those that the program has loaded.
 
     Timeouts are in seconds: `connect_timeout` covers name, TCP, proxy and TLS, `idle_timeout` the time without data.
     """
@@ -50,6 +69,7 @@ class TransportOptions:
     headers: Mapping[str, Any] = field(default_factory=dict, repr=False)
     keep_cookies: bool = True
     environ: Mapping[str, str] = field(default_factory=lambda: os.environ, repr=False)
+    modules: Container[str] = field(default_factory=lambda: sys.modules, repr=False)
 
 
 @immutable
@@ -58,12 +78,16 @@ class _Route:
 
     where: str
     proxy: str | None
-    proxies: dict[str, str]
-    forwarded: bool  # a proxy reads the request itself, not only its bytes
+    place: Place
+    authority: str
 
 
 class Transport:
-    """Sends prepared requests, from any number of threads; an injected session stays the caller's own."""
+    """Sends prepared requests, from any number of threads; an injected session stays the caller's own.
+
+    There is one wire. A program that has the HTTP library loaded may replace parts of it, as tests do: there each
+    request goes through a session of the library and its adapter, to the same wire.
+    """
 
     def __init__(self, options: TransportOptions, session: requests.Session | None = None) -> None:
         self._options = options
@@ -71,35 +95,47 @@ class Transport:
         self._ambient = environment.read(options.environ)
         self._proxies = self._ambient if options.proxies is None else _explicit(options.proxies)
         self._routes: dict[str, _Route] = {}
-        self._timeout = (options.connect_timeout, options.idle_timeout)
-        self._local = threading.local()
-        self._sessions: list[tuple[threading.Thread, requests.Session]] = []
+        self._wire = Wire(options.pool_connections, options.pool_maxsize, options.verify, self._ambient)
         self._lock = threading.Lock()
-        self._adapter: Adapter | None = None
+        self._through: Sessions | None = None
+        self._jar: Any = None
         self._closed = False
-        own = Jar if options.keep_cookies else NoJar
-        self.cookies: Any = own() if session is None else getattr(session, "cookies", None)
+
+    @property
+    def sessions(self) -> Sessions:
+        """The way through the HTTP library, opened at first use."""
+        with self._lock:
+            if self._through is None:
+                options = self._options
+                sizes = options.pool_connections, options.pool_maxsize
+                adapter = _LATER.load("adapter")(sizes, options.verify, self._ambient, self._wire)
+                through: Sessions = _LATER.load("sessions")(
+                    self._injected, adapter, options.headers, keep_cookies=options.keep_cookies
+                )
+                if self._jar is not None:
+                    _LATER.load("copied")(self._jar, through.cookies)
+                self._jar, self._through = through.cookies, through
+            return self._through
 
     @property
     def adapter(self) -> HTTPAdapter:
-        """The one adapter of all threads' sessions, made at first use."""
-        with self._lock:
-            if self._adapter is None:
-                options = self._options
-                sizes = options.pool_connections, options.pool_maxsize
-                self._adapter = Adapter(sizes, options.verify, self._ambient)
-            return self._adapter
+        """The one adapter of all threads' sessions."""
+        return self.sessions.adapter
 
     @property
     def session(self) -> requests.Session:
         """The injected session, else this thread's own."""
-        self._local.shown = session = self._used()
-        return session
+        return self.sessions.session
+
+    @property
+    def cookies(self) -> Any:
+        """The jar that all threads share."""
+        return self.sessions.cookies
 
     @property
     def shown(self) -> requests.Session | None:
         """The session that this thread may have changed: injected, or its own once `session` was asked for."""
-        return self._injected if self._injected is not None else getattr(self._local, "shown", None)
+        return self._injected if self._through is None else self._through.shown
 
     def send(self, prepared: PreparedRequest, deadline: Deadline | None = None, *, stranger: bool = False) -> Answer:
         """Send one request, follow nothing, and return when the answer's head is there.
@@ -113,70 +149,71 @@ class Transport:
             raise HttpClientException("Client is closed")
         if deadline is None and prepared.timeout is not None:
             deadline = Deadline(prepared.timeout)
+        options = self._options
         there = address(prepared.url)
         site, target = str(there), there.target
         route = self._route(site, there)
-        cert = (prepared.client_cert or self._options.client_cert) if not stranger else None
-        url = site + target
-        request = outgoing(prepared, url, forwarded=route.forwarded)
-        session = self._used()
-        add_cookies(request, self.cookies, site if stranger else None)
-        if self._injected is not None:
-            # Also where nothing is followed, the library's own session works out the next request of a redirect.
-            request.hooks = getattr(session, "hooks", None) or {}
-            request._cookies = RequestsCookieJar()  # type: ignore[attr-defined]  # what its preparation sets
+        place, url = route.place, site + target
+        request = outgoing(prepared, url, forwarded=place.forwards)
+        cert = (prepared.client_cert or options.client_cert) if not stranger else None
+        if cert is not None and place.scheme == "https":
+            place = place._replace(cert=cert)
+        target = url if place.forwards else target
+        way = Way(
+            place, target, route.authority, route.proxy, options.connect_timeout, options.idle_timeout, deadline,
+            stranger, cert,
+        )  # fmt: skip
         timing = EXCHANGE.timing = Timing(time.monotonic())
         EXCHANGE.sent = True  # until a connection that knows better says otherwise
-        attempt = Attempt(route.where, route.proxy is not None, deadline, *self._timeout, sent=True)
+        attempt = Attempt(
+            route.where, route.proxy is not None, deadline, options.connect_timeout, options.idle_timeout, sent=True
+        )
         if deadline is not None and deadline.remaining() <= 0:
             raise timed_out(attempt._replace(sent=False))
+        through = self._carrier()
         try:
-            with limited(deadline, self._options.idle_timeout, url if route.forwarded else target):
-                response = session.send(request, **self._settings(session, route, there, deadline, cert, stranger))
+            with limited(deadline, options.idle_timeout, target):
+                source = self._sent(through, request, way, site)
         except ForgeError:
             raise
         except Exception as exc:
             # The originals quote the URL, with the secrets in it.
-            raise failure(exc, attempt._replace(sent=EXCHANGE.sent)) from None
+            kinds = Wire.kinds if through is None else through.kinds
+            raise failure(exc, attempt._replace(sent=EXCHANGE.sent), kinds) from None
         finally:
-            close_body(request)
+            request.close()
         timing.answered = time.monotonic()
-        return Answer(response, prepared.url, timing, attempt)
+        return Answer(source, prepared.method, prepared.url, timing, attempt)
 
     def widen(self, size: int) -> None:
-        """Keep up to `size` connections of each host from now on. An injected session is left alone."""
-        with self._lock:
-            self._options = replace(self._options, pool_maxsize=size)
-            if self._adapter is not None:
-                self._adapter.widen(size)
+        """Keep up to `size` connections to each host from now on. An injected session is left alone."""
+        self._wire.widen(size)
 
     def close(self) -> None:
         """Close all connections; an injected session is left alone. May be called again."""
         self._closed = True
-        with self._lock:
-            sessions, self._sessions = self._sessions, []
-            adapter = self._adapter
-        for _, session in sessions:
-            session.close()
-        if adapter is not None:
-            adapter.close()
+        if self._through is not None:
+            self._through.close()
+        self._wire.close()
 
-    def _used(self) -> requests.Session:
-        if self._injected is not None:
-            return self._injected
-        own: requests.Session | None = getattr(self._local, "session", None)
-        if own is None:
-            own = self._local.session = ThreadSession(self.adapter, self.cookies, self._options.headers)
-            self._remember(own)
-        return own
+    def _carrier(self) -> Sessions | None:
+        """The way through the HTTP library, where there is anybody who could tell; None: the wire alone."""
+        if self._through is None and self._injected is None and "requests" not in self._options.modules:
+            return None
+        return self._through or self.sessions
 
-    def _remember(self, session: requests.Session) -> None:
-        with self._lock:
-            finished = [entry for entry in self._sessions if not entry[0].is_alive()]
-            self._sessions = [entry for entry in self._sessions if entry[0].is_alive()]
-            self._sessions.append((threading.current_thread(), session))
-        for _, old in finished:
-            old.close()
+    def _sent(self, through: Sessions | None, request: Outgoing, way: Way, site: str) -> Source:
+        if self._jar is not None:
+            _LATER.load("add_cookies")(request, self._jar, site if way.stranger else None)
+        if through is not None:
+            return through.send(request, way)
+        received = self._wire.send(request, way)
+        if self._options.keep_cookies and "Set-Cookie" in received.response.headers:
+            with self._lock:
+                if self._jar is None:
+                    self._jar = _LATER.load("jar")()
+                _LATER.load("take_cookies")(self._jar, request, received)
+        return received
 
     def _route(self, site: str, there: Address) -> _Route:
         route = self._routes.get(site)
@@ -190,43 +227,15 @@ class Transport:
     def _new_route(self, there: Address) -> _Route:
         proxy = self._proxies.proxy_to(there) if self._proxies.proxies else None
         if proxy is None:
-            return _Route(f"{there.host}:{there.port}", None, {}, forwarded=False)
-        forwarded = there.scheme == "http"
+            return _Route(f"{there.host}:{there.port}", None, place_of(there, None), there.authority)
         # What stands before the last "@" are the proxy's credentials.
-        where = proxy.partition("://")[2].rpartition("@")[2].rstrip("/")
-        return _Route(f"the proxy {where}", proxy, {there.scheme: proxy}, forwarded=forwarded)
-
-    def _settings(
-        self,
-        session: requests.Session,
-        route: _Route,
-        there: Address,
-        deadline: Deadline | None,
-        cert: tls.ClientCert | None,
-        stranger: bool,
-    ) -> dict[str, Any]:
-        settings: dict[str, Any] = {
-            "stream": True,
-            "allow_redirects": False,
-            "timeout": self._timeout,
-            "verify": self._options.verify,
-            "cert": cert,
-            "proxies": route.proxies,
-        }
-        if self._injected is None:
-            return settings
-        # Its adapters know nothing of deadlines and of our TLS settings; what it has of its own stands in.
-        if there.scheme == "https":
-            own = getattr(session, "verify", None) if self._options.verify is True else None
-            stated = own if own is False or isinstance(own, str) else self._options.verify
-            settings["verify"] = authorities(stated, self._ambient)
-        if deadline is not None:
-            left = max(deadline.remaining(), 0.001)
-            settings["timeout"] = tuple(left if limit is None else min(limit, left) for limit in self._timeout)
-        if not stranger:
-            settings["cert"] = getattr(session, "cert", None) if cert is None else cert[:2]
-        settings["proxies"] = route.proxies or getattr(session, "proxies", None) or {}
-        return settings
+        where = f"the proxy {proxy.partition('://')[2].rpartition('@')[2].rstrip('/')}"
+        try:
+            return _Route(where, proxy, place_of(there, proxy), there.authority)
+        except RequestBuildException:
+            raise RequestBuildException(
+                f"{where} cannot be used for this URL", context={"sent": False}, hint="check the proxy's address"
+            ) from None
 
 
 def _explicit(proxies: Mapping[str, str]) -> Environment:

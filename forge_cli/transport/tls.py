@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import os
 import ssl
+import sys
 from contextlib import ExitStack
 from tempfile import TemporaryDirectory
 
-from requests.utils import DEFAULT_CA_BUNDLE_PATH
-from urllib3.util.ssl_ import create_urllib3_context
-
 from ..errors import RequestBuildException
+from ..registry import Registry
 from .deadline import TimedTlsSocket
+
+_USUAL = Registry("list of certificate authorities", {"authorities": "forge_cli.transport.authorities:usual"})
 
 ClientCert = tuple[str, str | None, str | None]
 """The certificate, the key when it is not in the same file, and the key's password. Each of the first two is a
@@ -23,13 +24,21 @@ def context(verify: bool | str, cert: ClientCert | None) -> ssl.SSLContext:
 
     RequestBuildException when a file cannot be used.
     """
-    made = create_urllib3_context()
+    made = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     made.sslsocket_class = TimedTlsSocket
+    made.minimum_version = ssl.TLSVersion.TLSv1_2
+    made.options |= ssl.OP_NO_COMPRESSION | ssl.OP_NO_TICKET
+    made.post_handshake_auth = True
+    made.set_alpn_protocols(["http/1.1"])
+    if sys.version_info >= (3, 13):
+        made.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN | ssl.VERIFY_X509_STRICT
+    if key_log := os.environ.get("SSLKEYLOGFILE", "").strip():
+        made.keylog_filename = key_log
     if verify is False:
         made.check_hostname = False
         made.verify_mode = ssl.CERT_NONE
     else:
-        _load_authorities(made, DEFAULT_CA_BUNDLE_PATH if verify is True else verify)
+        _load_authorities(made, _USUAL.load("authorities")() if verify is True else verify)
     if cert is not None:
         _load_client_cert(made, cert)
     return made

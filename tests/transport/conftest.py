@@ -5,10 +5,11 @@ from __future__ import annotations
 import contextlib
 import socket
 import ssl
+import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 from pathlib import Path
-from typing import Protocol, Self
+from typing import Any, Protocol, Self
 
 import pytest
 import trustme
@@ -155,9 +156,25 @@ def serve() -> Iterator[Serve]:
         yield start
 
 
+_LOADED: dict[str, Container[str]] = {}
+
+
+@pytest.fixture(params=["wire", "library"])
+def way(request: pytest.FixtureRequest) -> Iterator[str]:
+    """Has a test run as in a program that has the HTTP library loaded, and as in one that has not."""
+    _LOADED["now"] = frozenset({"requests"} if request.param == "library" else ())
+    yield str(request.param)
+    _LOADED.clear()
+
+
+def options(**given: Any) -> TransportOptions:
+    """Options of a transport that knows nothing of this machine, and goes the way that the test runs on."""
+    return TransportOptions(**{"environ": {}, "modules": _LOADED.get("now", sys.modules), **given})
+
+
 @pytest.fixture
 def transport() -> Iterator[Transport]:
-    made = Transport(TransportOptions(environ={}))
+    made = Transport(options())
     yield made
     made.close()
 

@@ -9,12 +9,14 @@ import requests
 
 from forge_cli.transport.adapter import Adapter
 from forge_cli.transport.environment import Environment
-from forge_cli.transport.session import Transport, TransportOptions
-from tests.transport.conftest import Serve, get, reply
+from forge_cli.transport.session import Transport
+from tests.transport.conftest import Serve, get, options, reply
+
+pytestmark = pytest.mark.usefixtures("way")
 
 
 def test_pools_that_the_library_gave_up_are_found_anew(serve: Serve) -> None:
-    transport = Transport(TransportOptions(pool_connections=1, environ={}))
+    transport = Transport(options(pool_connections=1))
     first, second = serve(reply(b"first")), serve(reply(b"second"))
     for _ in range(2):
         assert transport.send(get(first.url())).read() == b"first"

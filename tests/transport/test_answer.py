@@ -9,6 +9,8 @@ from forge_cli.errors import IncompleteResponseException
 from forge_cli.transport.session import Answer, Transport
 from tests.transport.conftest import Peer, Serve, get, once, reply
 
+pytestmark = pytest.mark.usefixtures("way")
+
 
 def chunked(*chunks: bytes, end: bytes = b"0\r\n\r\n") -> bytes:
     body = b"".join(b"%x\r\n%b\r\n" % (len(chunk), chunk) for chunk in chunks)
@@ -17,7 +19,7 @@ def chunked(*chunks: bytes, end: bytes = b"0\r\n\r\n") -> bytes:
 
 def go_on(answer: Answer) -> None:
     """Tell the server's script that the first piece was seen."""
-    answer._response.raw._connection.sock.send(b"x")  # type: ignore[union-attr]
+    answer._source._connection._sock.send(b"x")  # type: ignore[attr-defined]
 
 
 def test_an_answer_has_status_reason_headers_and_version(serve: Serve, transport: Transport) -> None:

@@ -10,8 +10,10 @@ import pytest
 from forge_cli.errors import IncompleteResponseException, TimeoutException
 from forge_cli.models import Deadline, Headers, PreparedRequest
 from forge_cli.transport.deadline import allowance, limited, resolve
-from forge_cli.transport.session import Transport, TransportOptions
-from tests.transport.conftest import Authority, Peer, Serve, get, reply
+from forge_cli.transport.session import Transport
+from tests.transport.conftest import Authority, Peer, Serve, get, options, reply
+
+pytestmark = pytest.mark.usefixtures("way")
 
 LIMIT = 0.25
 # Long enough for a busy machine, far shorter than what the test would take without a deadline.
@@ -68,7 +70,7 @@ def test_the_deadline_holds_for_a_body_over_tls(serve: Serve, authority: Authori
         peer.send(b"HTTP/1.1 200 OK\r\n\r\n")
         peer.drip(b"x")
 
-    transport = Transport(TransportOptions(verify=authority.bundle, environ={}))
+    transport = Transport(options(verify=authority.bundle))
     assert timed(transport, get(serve(dripping_body, authority.server()).url()), Deadline(LIMIT))
     transport.close()
 
@@ -80,7 +82,7 @@ def test_the_deadline_holds_for_an_upload_that_nobody_takes(serve: Serve, transp
 
 
 def test_the_connect_timeout_covers_the_tls_handshake(serve: Serve) -> None:
-    transport = Transport(TransportOptions(connect_timeout=LIMIT, environ={}))
+    transport = Transport(options(connect_timeout=LIMIT))
     url = serve(lambda peer: peer.stop.wait()).url().replace("http:", "https:")
     failure = timed(transport, get(url))
     assert failure.message.endswith(f"within {LIMIT:g} s")
@@ -95,7 +97,7 @@ def test_the_connect_timeout_covers_a_slow_proxy(serve: Serve) -> None:
         peer.drip(b"X-A: b\r\n")
 
     proxy = serve(dripping_proxy).url()
-    transport = Transport(TransportOptions(connect_timeout=LIMIT, proxies={"https": proxy}, environ={}))
+    transport = Transport(options(connect_timeout=LIMIT, proxies={"https": proxy}))
     assert timed(transport, get("https://api.example/")).context["sent"] is False
     transport.close()
 
@@ -107,7 +109,7 @@ def test_a_silent_server_is_left_after_the_idle_timeout(serve: Serve) -> None:
         peer.stop.wait()
 
     server = serve(half)
-    transport = Transport(TransportOptions(idle_timeout=LIMIT, environ={}))
+    transport = Transport(options(idle_timeout=LIMIT))
     assert timed(transport, get(server.url())).message.endswith(f"127.0.0.1:{server.port} sent nothing for {LIMIT:g} s")
     transport.close()
 

@@ -1,11 +1,9 @@
 from __future__ import annotations
 
 import gzip
-import importlib
 import tracemalloc
 import zlib
 from collections.abc import Callable, Iterator
-from typing import Any
 
 import pytest
 from hypothesis import given
@@ -13,6 +11,7 @@ from hypothesis import strategies as st
 
 from forge_cli.errors import IncompleteResponseException
 from forge_cli.transport.decode import accept_encoding, decoded
+from tests.conftest import Require
 
 
 def raw_deflate(data: bytes) -> bytes:
@@ -21,19 +20,11 @@ def raw_deflate(data: bytes) -> bytes:
 
 
 def brotli(data: bytes) -> bytes:
-    module: Any = pytest.importorskip("brotli", reason="brotli is not installed: pip install brotli")
-    packed: bytes = module.compress(data)
-    return packed
+    return bytes(Require().package("brotli").compress(data))
 
 
 def zstd(data: bytes) -> bytes:
-    for name in ("compression.zstd", "backports.zstd"):
-        try:
-            packed: bytes = importlib.import_module(name).compress(data)
-        except ImportError:
-            continue
-        return packed
-    pytest.skip("zstd is not installed: pip install backports.zstd")
+    return bytes(Require().package("compression.zstd", "backports.zstd").compress(data))
 
 
 CODINGS: dict[str, Callable[[bytes], bytes]] = {

@@ -11,8 +11,10 @@ from forge_cli.errors import (
     RequestBuildException,
     SSLException,
 )
-from forge_cli.transport.session import Transport, TransportOptions
-from tests.transport.conftest import Authority, Peer, Serve, get, once, reply
+from forge_cli.transport.session import Transport
+from tests.transport.conftest import Authority, Peer, Serve, get, once, options, reply
+
+pytestmark = pytest.mark.usefixtures("way")
 
 SECRET = "/?token=user-token-1"
 
@@ -82,7 +84,7 @@ def test_what_is_not_http_is_an_incomplete_response(
 
 def test_an_unknown_authority_is_a_tls_error_with_a_hint(serve: Serve, authority: Authority) -> None:
     server = serve(reply(b"never"), authority.server())
-    with_defaults = Transport(TransportOptions(environ={}))
+    with_defaults = Transport(options())
     failure = failing(with_defaults, server.url(), SSLException)
     assert failure.message.startswith("SSL/TLS error occurred: unable to get local issuer")
     assert failure.context == {"sent": False}
@@ -93,7 +95,7 @@ def test_an_unknown_authority_is_a_tls_error_with_a_hint(serve: Serve, authority
 
 def test_a_wrong_host_name_is_a_tls_error(serve: Serve, authority: Authority) -> None:
     server = serve(reply(b"never"), authority.server("other.example"))
-    transport = Transport(TransportOptions(verify=authority.bundle, environ={}))
+    transport = Transport(options(verify=authority.bundle))
     assert "not valid for '127.0.0.1'" in failing(transport, server.url(), SSLException).message
     transport.close()
 
@@ -114,7 +116,7 @@ def test_plain_http_on_the_https_port_is_a_tls_error(serve: Serve, transport: Tr
 def test_a_proxy_that_refuses_is_named_without_its_credentials(serve: Serve) -> None:
     server = serve(once(b"HTTP/1.1 407 Proxy \x1b[31m Required\r\n\r\n"))
     proxy = server.url().replace("//", "//user:user-pass-1@").rstrip("/")
-    transport = Transport(TransportOptions(proxies={"https": proxy}, environ={}))
+    transport = Transport(options(proxies={"https": proxy}))
     failure = failing(transport, "https://api.example/", ConnectionException)
     assert failure.message == f"Connection failed: the proxy 127.0.0.1:{server.port} refused the tunnel with status 407"
     assert failure.context == {"sent": False}
@@ -125,7 +127,7 @@ def test_a_proxy_that_is_not_there_is_named(transport: Transport) -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     for scheme in ("http", "https"):
-        through = Transport(TransportOptions(proxies={scheme: f"http://127.0.0.1:{port}"}, environ={}))
+        through = Transport(options(proxies={scheme: f"http://127.0.0.1:{port}"}))
         failure = failing(through, f"{scheme}://api.example/", ConnectionException)
         assert failure.message == f"Connection failed: connection refused by the proxy 127.0.0.1:{port}"
         through.close()

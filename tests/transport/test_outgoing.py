@@ -11,6 +11,8 @@ from forge_cli.transport.decode import accept_encoding
 from forge_cli.transport.session import Transport
 from tests.transport.conftest import Peer, RawServer, Serve, get, reply
 
+pytestmark = pytest.mark.usefixtures("way")
+
 
 @dataclass
 class Chunks:

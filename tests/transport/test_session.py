@@ -21,11 +21,13 @@ from forge_cli.errors import (
 )
 from forge_cli.models import Deadline, Headers, PreparedRequest
 from forge_cli.transport.session import Transport, TransportOptions
-from tests.transport.conftest import Authority, Peer, Serve, get, once, reply
+from tests.transport.conftest import Authority, Peer, Serve, get, once, options, reply
+
+pytestmark = pytest.mark.usefixtures("way")
 
 
-def make(**options: Any) -> Transport:
-    return Transport(TransportOptions(**{"environ": {}, **options}))
+def make(**given: Any) -> Transport:
+    return Transport(options(**given))
 
 
 def test_connections_are_kept_and_used_again(serve: Serve, transport: Transport) -> None:
@@ -214,7 +216,7 @@ def test_an_injected_session_is_used_and_not_closed(serve: Serve) -> None:
     session.headers["X-Session"] = "not merged"
     session.cookies.set("own", "1", domain="localhost.local", path="/")
     server = serve(reply(b"body", "Set-Cookie: later=2"))
-    transport = Transport(TransportOptions(environ={}), session)
+    transport = Transport(options(), session)
     assert transport.session is session
     assert transport.send(get(server.url(host="localhost")), Deadline(5)).read() == b"body"
     assert sent[0].headers["Cookie"] == "own=1"
@@ -252,7 +254,7 @@ def test_what_an_injected_session_raises_is_translated(
     error: Exception, kind: type[HttpClientException], message: str
 ) -> None:
     with pytest.raises(HttpClientException) as caught:
-        Transport(TransportOptions(environ={}), Raising(error)).send(get("https://api.example/"))
+        Transport(options(), Raising(error)).send(get("https://api.example/"))
     assert type(caught.value) is kind
     assert caught.value.message.startswith(message)
     assert "user-token-1" not in str(caught.value)
@@ -261,7 +263,7 @@ def test_what_an_injected_session_raises_is_translated(
 def test_an_exception_of_forge_passes_an_injected_session_unchanged() -> None:
     error = AuthenticationException("no")
     with pytest.raises(AuthenticationException) as caught:
-        Transport(TransportOptions(environ={}), Raising(error)).send(get("https://api.example/"))
+        Transport(options(), Raising(error)).send(get("https://api.example/"))
     assert caught.value is error
 
 
@@ -274,7 +276,7 @@ def test_an_injected_session_may_make_its_responses_itself() -> None:
             response._content, response._content_consumed = b"canned", True  # type: ignore[attr-defined]
             return response
 
-    answer = Transport(TransportOptions(environ={}), Canned()).send(get("https://api.example/"))
+    answer = Transport(options(), Canned()).send(get("https://api.example/"))
     assert (answer.status, answer.encoding, list(answer.iter_bytes(4))) == (200, "ascii", [b"cann", b"ed"])
 
 
@@ -285,19 +287,20 @@ def test_an_injected_session_keeps_to_the_deadline_between_reads(serve: Serve) -
         peer.drip(b"x")
 
     with requests.Session() as session:
-        transport = Transport(TransportOptions(environ={}), session)
+        transport = Transport(options(), session)
         with pytest.raises(TimeoutException, match="the whole request"):
             transport.send(get(serve(dripping).url()), Deadline(0.2)).read()
 
 
 def test_a_refused_connection_of_an_injected_session_sent_nothing() -> None:
     with requests.Session() as session, pytest.raises(ConnectionException) as caught:
-        Transport(TransportOptions(environ={}), session).send(get("http://127.0.0.1:1/"))
+        Transport(options(), session).send(get("http://127.0.0.1:1/"))
     assert caught.value.context["sent"] is False
 
 
 @responses.activate
-def test_programs_can_test_themselves_with_responses(transport: Transport) -> None:
+def test_programs_can_test_themselves_with_responses() -> None:
+    transport = Transport(TransportOptions(environ={}))
     responses.get("https://api.example/x", json={"a": 1}, headers={"X-A": "b"})
     answer = transport.send(get("https://api.example/x", ("Authorization", "Bearer user-token-1")), Deadline(5))
     assert (answer.status, answer.read(), answer.headers["x-a"]) == (200, b'{"a": 1}', "b")
@@ -306,7 +309,8 @@ def test_programs_can_test_themselves_with_responses(transport: Transport) -> No
 
 
 @responses.activate
-def test_responses_can_raise_what_the_library_raises(transport: Transport) -> None:
+def test_responses_can_raise_what_the_library_raises() -> None:
+    transport = Transport(TransportOptions(environ={}))
     responses.get("https://api.example/t", body=requests.ReadTimeout("slow"))
     responses.get("https://api.example/c", body=requests.ConnectionError("gone"))
     with pytest.raises(TimeoutException, match="Request timed out"):
@@ -317,7 +321,8 @@ def test_responses_can_raise_what_the_library_raises(transport: Transport) -> No
 
 
 @responses.activate
-def test_responses_matches_bodies_and_queries(transport: Transport) -> None:
+def test_responses_matches_bodies_and_queries() -> None:
+    transport = Transport(TransportOptions(environ={}))
     matchers = [
         responses.matchers.json_params_matcher({"a": 1}),
         responses.matchers.query_param_matcher({"q": "1"}),
@@ -329,8 +334,8 @@ def test_responses_matches_bodies_and_queries(transport: Transport) -> None:
 
 
 def test_nothing_secret_is_in_the_options_repr() -> None:
-    options = TransportOptions(client_cert=("c.pem", None, "user-pass-1"), proxies={"http": "http://u:user-pass-1@p"})
-    assert "user-pass-1" not in repr(options)
+    made = TransportOptions(client_cert=("c.pem", None, "user-pass-1"), proxies={"http": "http://u:user-pass-1@p"})
+    assert "user-pass-1" not in repr(made)
 
 
 def test_a_broken_answer_does_not_spoil_the_next_request(serve: Serve, transport: Transport) -> None:

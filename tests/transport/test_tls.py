@@ -14,9 +14,11 @@ from cryptography.hazmat.primitives.serialization import (
 
 from forge_cli.errors import RequestBuildException, SSLException
 from forge_cli.models import Deadline
-from forge_cli.transport.session import Transport, TransportOptions
+from forge_cli.transport.session import Transport
 from forge_cli.transport.tls import context
-from tests.transport.conftest import Authority, Serve, get, reply
+from tests.transport.conftest import Authority, Serve, get, options, reply
+
+pytestmark = pytest.mark.usefixtures("way")
 
 
 @pytest.fixture
@@ -44,7 +46,7 @@ def test_a_client_certificate_is_presented(
     cert, key, locked = client_files
     server = serve(reply(b"known"), demanding(authority))
     for files in ((cert, key, None), (cert, locked, "user-pass-1")):
-        transport = Transport(TransportOptions(verify=authority.bundle, client_cert=files, environ={}))
+        transport = Transport(options(verify=authority.bundle, client_cert=files))
         assert transport.send(get(server.url()), Deadline(5)).read() == b"known"
         transport.close()
 
@@ -54,7 +56,7 @@ def test_a_client_certificate_can_be_kept_back(
 ) -> None:
     server = serve(reply(b"known"), demanding(authority))
     files = (client_files[0], client_files[1], None)
-    transport = Transport(TransportOptions(verify=authority.bundle, client_cert=files, environ={}))
+    transport = Transport(options(verify=authority.bundle, client_cert=files))
     assert transport.send(get(server.url())).read() == b"known"
     with pytest.raises(SSLException, match="certificate required"):
         transport.send(get(server.url()), stranger=True)
