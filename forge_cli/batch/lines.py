@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 from urllib.parse import quote
 
 from ..compiled import compiled
+from ..digits import Written, broken, one_line, whole
+from ..encode import ACCEPT_JSON, JSON
 from ..errors import ForgeError, UsageError
 from ..models import HttpMethod, HttpRequest
 
@@ -19,6 +21,8 @@ _HINT = 'as in {"method": "POST", "url": "/users", "json": {"name": "Ada"}, "id"
 _NO_URL = "has no url"
 _ENDED = compiled(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+")
 _COLUMN = compiled(r"\{([^{}]+)\}")
+# Of an object that is JSON: the name of the next member, and all before its value.
+_MEMBER = compiled(r'[,{ \t\r]*("(?:[^"\\]|\\.)*")[ \t\r]*:[ \t\r]*')
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,31 +35,61 @@ class Line:
     error: ForgeError | None = None
 
 
-def read_jsonl(file: BinaryIO) -> Iterator[Line]:
-    """The lines of a file of JSON objects and URLs, one a line. Empty ones count, and are left out."""
+class _Text(str):
+    """A JSON value as it was written: what is sent has its digits, which parsing would round."""
+
+
+def read_jsonl(file: BinaryIO, stated: Collection[str] = ()) -> Iterator[Line]:
+    """The lines of a file of JSON objects and URLs, one a line. Empty ones count, and are left out.
+
+    `stated` are the names of headers that all requests have: they need not be made up for a body.
+    """
     for number, raw in enumerate(file, 1):
         if not raw.strip():
             continue
         try:
             text = raw.decode("utf-8-sig" if number == 1 else "utf-8").strip()
-            record = json.loads(text) if text.startswith(("{", '"')) else text
+            record = _record(text) if text.startswith(("{", '"')) else text
         except UnicodeDecodeError:
             yield _broken(number, "is not UTF-8")
         except (ValueError, RecursionError) as exc:
             yield _broken(number, f"is not JSON: {_reason(exc)}")
         else:
-            yield line(number, record)
+            yield line(number, record, stated)
 
 
-def read_csv(file: BinaryIO, template: str) -> Iterator[Line]:
-    """The rows of a CSV file with a head, each filled into the template. UsageError when the two do not fit."""
+def _record(text: str) -> Any:
+    """The value of a line; what an object has under `json` is kept as text. ValueError, RecursionError: it is none."""
+    record = _decoder.decode(text)
+    if isinstance(record, dict):
+        if "json" in record:
+            record["json"] = _Text(_as_written(text, "json"))
+        one_line(record.get("id"))  # what cannot be written with its result must not be sent
+    return record
+
+
+def _as_written(text: str, wanted: str) -> str:
+    """The text of a member of an object, which is JSON and has it; the last one of that name."""
+    at, found = 0, ""
+    while (member := _MEMBER.match(text, at)) is not None:
+        _, at = _decoder.raw_decode(text, member.end())
+        if json.loads(member[1]) == wanted:
+            found = text[member.end() : at]
+    return found
+
+
+def read_csv(file: BinaryIO, template: str, stated: Collection[str] = ()) -> Iterator[Line]:
+    """The rows of a CSV file with a head, each filled into the template. UsageError when the two do not fit.
+
+    `stated` as for `read_jsonl`.
+    """
     try:
         reader = csv.reader(_decoded(file))
         columns = next(reader, [])
     except csv.Error as exc:
         raise UsageError(f"the CSV file has no head: {exc}", hint="its first row names the columns") from None
     wanted = _template(template, columns)
-    return _rows(reader, columns, wanted)
+    return _rows(reader, columns, wanted, stated)
 
 
 def _decoded(file: BinaryIO) -> Iterator[str]:
@@ -64,16 +98,18 @@ def _decoded(file: BinaryIO) -> Iterator[str]:
         yield from _ENDED.findall(raw.decode("utf-8" if number else "utf-8-sig", "surrogateescape"))
 
 
-def requests_of(requests: Iterable[HttpRequest | Mapping[str, Any] | str]) -> Iterator[Line]:
-    """Requests of a program's own: values, or what a line says."""
+def requests_of(
+    requests: Iterable[HttpRequest | Mapping[str, Any] | str], stated: Collection[str] = ()
+) -> Iterator[Line]:
+    """Requests of a program's own: values, or what a line says. `stated` as for `read_jsonl`."""
     for number, request in enumerate(requests, 1):
         if isinstance(request, HttpRequest):
             yield Line(number, number, request)
         else:
-            yield line(number, request)
+            yield line(number, request, stated)
 
 
-def line(number: int, record: Any) -> Line:
+def line(number: int, record: Any, stated: Collection[str] = ()) -> Line:
     """The line that a JSON value is."""
     if isinstance(record, str):
         return Line(number, number, HttpRequest(HttpMethod.GET, record)) if record else _broken(number, _NO_URL)
@@ -83,12 +119,12 @@ def line(number: int, record: Any) -> Line:
     if name is None:
         name = number
     try:
-        return Line(number, name, _request(record))
+        return Line(number, name, _request(record, stated))
     except ForgeError as exc:
         return _broken(number, exc.message, name, exc.hint)
 
 
-def _request(record: Mapping[str, Any]) -> HttpRequest:
+def _request(record: Mapping[str, Any], stated: Collection[str]) -> HttpRequest:
     if not record.keys() <= _KEYS:
         unknown = sorted(record.keys() - _KEYS)
         raise UsageError(f"has an unknown key {unknown[0]!r}", hint=f"known are {', '.join(sorted(_KEYS))}")
@@ -103,21 +139,26 @@ def _request(record: Mapping[str, Any]) -> HttpRequest:
     if not isinstance(method, str):
         raise UsageError("has a method that is no text", hint=_HINT)
     headers = _mapping(record, "headers")
-    body = _body(record, bodies[0], headers) if bodies else {}
+    body, fitting = _body(bodies[0], record) if bodies else ({}, {})
+    if fitting:
+        named = {name.lower() for name in (*headers, *stated)}
+        headers |= {name: value for name, value in fitting.items() if name.lower() not in named}
     return HttpRequest(method, url, headers or None, _mapping(record, "query") or None, **body)
 
 
-def _body(record: Mapping[str, Any], kind: str, headers: dict[str, Any]) -> dict[str, Any]:
+def _body(kind: str, record: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
+    """The body as a field of HttpRequest, and the headers that go with it where nobody says otherwise."""
     value = record[kind]
     if kind == "form":
-        return {"data": _mapping(record, "form")}
-    if kind == "json" and value is not None:
-        return {"json_data": value}
-    if kind == "text" and not isinstance(value, str):
-        raise UsageError("has a text that is none", hint='"json" sends any value')
-    if all(name.lower() != "content-type" for name in headers):
-        headers["Content-Type"] = "application/json" if kind == "json" else "text/plain; charset=utf-8"
-    return {"content": "null" if kind == "json" else value.encode("utf-8", "surrogatepass")}
+        return {"data": _mapping(record, "form")}, {}
+    if kind == "text":
+        if not isinstance(value, str):
+            raise UsageError("has a text that is none", hint='"json" sends any value')
+        return {"content": value.encode("utf-8", "surrogatepass")}, {"Content-Type": "text/plain; charset=utf-8"}
+    if value is not None and not isinstance(value, _Text):
+        return {"json_data": value}, {}
+    text = "null" if value is None else str(value)
+    return {"content": text}, {"Content-Type": JSON, "Accept": ACCEPT_JSON}
 
 
 def _mapping(record: Mapping[str, Any], key: str) -> dict[str, Any]:
@@ -134,14 +175,14 @@ def _texts(value: Any) -> Any:
         return [_texts(item) for item in value]
     if value is None or isinstance(value, str):
         return value
-    return json.dumps(value)
+    return value.text if isinstance(value, Written) else json.dumps(value)
 
 
 def _template(text: str, columns: list[str]) -> dict[str, Any]:
     """The template as a record. A bare URL is one."""
     try:
-        record = json.loads(text) if text.lstrip().startswith("{") and '"' in text else {"url": text}
-    except ValueError as exc:
+        record = _decoder.decode(text) if text.lstrip().startswith("{") and '"' in text else {"url": text}
+    except (ValueError, RecursionError) as exc:
         raise UsageError(f"the template is not JSON: {_reason(exc)}", hint=_HINT) from None
     for name in _COLUMN.findall("\n".join(_strings(record))):
         if name not in columns:
@@ -162,7 +203,7 @@ def _strings(value: Any) -> Iterator[str]:
             yield from _strings(item)
 
 
-def _rows(reader: Any, columns: list[str], template: dict[str, Any]) -> Iterator[Line]:
+def _rows(reader: Any, columns: list[str], template: dict[str, Any], stated: Collection[str]) -> Iterator[Line]:
     number = 0
     while True:
         number += 1
@@ -182,7 +223,10 @@ def _rows(reader: Any, columns: list[str], template: dict[str, Any]) -> Iterator
         if any("\udc80" <= character <= "\udcff" for cell in row for character in cell):
             yield _broken(number, "is not UTF-8")
             continue
-        yield line(number, {key: _filled(item, values, in_url=key == "url") for key, item in template.items()})
+        record = {key: _filled(item, values, in_url=key == "url") for key, item in template.items()}
+        if "json" in record:
+            record["json"] = _Text(one_line(record["json"]))
+        yield line(number, record, stated)
 
 
 def _filled(value: Any, values: Mapping[str, str], *, in_url: bool = False) -> Any:
@@ -203,4 +247,13 @@ def _broken(number: int, what: str, name: Any = None, hint: str | None = None) -
 
 def _reason(exc: BaseException) -> str:
     """Why a text is no JSON; the exception's own text quotes none of it."""
-    return f"{exc.msg} at character {exc.pos + 1}" if isinstance(exc, json.JSONDecodeError) else "nested too deeply"
+    if isinstance(exc, json.JSONDecodeError):
+        return f"{exc.msg} at character {exc.pos + 1}"
+    return "nested too deeply" if isinstance(exc, RecursionError) else str(exc)
+
+
+def _refuse(word: str) -> Any:
+    raise ValueError(f"{word} is not one of its values")
+
+
+_decoder = json.JSONDecoder(parse_int=whole, parse_float=broken, parse_constant=_refuse)

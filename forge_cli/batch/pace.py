@@ -1,10 +1,12 @@
-"""When the next request may go: an even rate, as many at a time as the server bears, and what it asks for."""
+"""When the next request may go: an even rate, what the server asks for, and as many at a time as it bears."""
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from ..models import Headers
@@ -13,32 +15,83 @@ from .quota import Quota, delay_asked, quotas
 _OVERLOADED = frozenset({429, 503})
 # Seconds after which a waiting worker looks whether the run was stopped: a signal handler cannot notify.
 _LOOK = 0.2
+NEVER = float("-inf")
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """A turn to send: the how many-th it is, the moment that it comes, and the one that a rate had it for.
+
+    One that is not `granted` is none yet: it has to be asked for again at that moment.
+    """
+
+    number: int
+    at: float
+    scheduled: float | None = None
+    granted: bool = True
 
 
 class Pace(Protocol):
-    """Hands out the moments at which requests may be sent."""
+    """Hands out turns, at a rate if there is one, and no more than the server wants.
 
-    def reserve(self, now: float) -> tuple[float, float]:
-        """The moment that the next request is scheduled for, and the one at which it may be sent; of `now`'s clock."""
+    All times are of the clock of whoever calls. Safe between threads.
+    """
+
+    def take(self, now: float) -> Turn:
+        """The next turn, which has to be waited for."""
+        ...
+
+    def held_until(self, now: float) -> float:
+        """Until when turns that were granted are not good after all; `now` or earlier: they are."""
+        ...
+
+    def told(self, now: float, turn: Turn, pause: float, quota: Quota | None) -> None:
+        """The answer to what was sent in this turn asks for so many seconds of nothing, or tells of a quota."""
         ...
 
 
-class EvenPace:
-    """`rate` a second, evenly spaced. Whoever comes late is sent late, and never closer to the one before."""
+class OwnPace:
+    """The pace of this process: `rate` a second, evenly spaced; None for no rate.
 
-    def __init__(self, rate: float) -> None:
-        self._interval = 1 / rate
-        self._next: float | None = None
-        self._free = 0.0
+    Whoever comes late is sent late, and never closer to the one before.
+    """
+
+    def __init__(self, rate: float | None = None) -> None:
+        self._interval = None if rate is None else 1 / rate
+        self._schedule: float | None = None
+        self._free = self._paused_until = self._quota_until = NEVER
+        self._left = self._number = 0
         self._lock = threading.Lock()
 
-    def reserve(self, now: float) -> tuple[float, float]:
+    def take(self, now: float) -> Turn:
         with self._lock:
-            scheduled = now if self._next is None else self._next
-            self._next = scheduled + self._interval
-            sent = max(now, scheduled, self._free)
-            self._free = sent + self._interval
-        return scheduled, sent
+            limited = self._quota_until > now
+            wanted_at = max(self._paused_until, self._quota_until if limited and self._left <= 0 else NEVER)
+            if wanted_at > now:
+                return Turn(self._number, wanted_at, granted=False)
+            self._number += 1
+            if limited:
+                self._left -= 1
+            if self._interval is None:
+                return Turn(self._number, now)
+            scheduled = now if self._schedule is None else self._schedule
+            self._schedule = scheduled + self._interval
+            at = max(now, scheduled, self._free)
+            self._free = at + self._interval
+            return Turn(self._number, at, scheduled)
+
+    def held_until(self, now: float) -> float:
+        # Of a quota that is just used up, each turn was taken by right.
+        return max(self._paused_until, self._quota_until if self._left < 0 else NEVER)
+
+    def told(self, now: float, turn: Turn, pause: float, quota: Quota | None) -> None:
+        with self._lock:
+            if pause > 0:
+                self._paused_until = max(self._paused_until, now + pause)
+            if quota is not None:
+                # The turns that were taken since are not in the server's count yet.
+                self._left = quota.remaining - (self._number - turn.number)
+                self._quota_until = now + quota.seconds
 
 
 class Window:
@@ -76,14 +129,11 @@ class Gate:
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._window = Window(jobs)
-        self._pace = pace
+        self._pace = pace or OwnPace()
         self._clock = clock
         self._sleep = sleep
         self._changed = threading.Condition()
         self._running = 0
-        self._not_before = 0.0
-        self._left: int | None = None
-        self._left_until = float("-inf")
         self._stopped = False
 
     @property
@@ -96,19 +146,37 @@ class Gate:
         # Not under a lock: a signal handler may have interrupted its holder.
         self._stopped = True
 
-    def enter(self) -> tuple[float, float] | None:
-        """Wait for one's turn; when it was scheduled for, and when it came. None: nothing more is to be sent."""
-        if not self._admitted(counted=True):
-            return None
-        turn = self._paced()
-        if turn is None:
-            self.leave()
+    def enter(self) -> Turn | None:
+        """Wait until there is room for one more, and for its turn. None: nothing more is to be sent."""
+        with self._changed:
+            while self._running >= self._window.size and not self._stopped:
+                self._changed.wait(_LOOK)
+            self._running += 1
+        turn = None
+        try:
+            turn = self.turn()
+        finally:
+            if turn is None:
+                self.leave()
         return turn
 
-    def again(self) -> None:
-        """Wait for a turn of its own with one more exchange of a request that is under way."""
-        self._admitted(counted=False)
-        self._paced()
+    def turn(self, most: float = math.inf) -> Turn | None:
+        """Wait for a turn, for `most` seconds at the most. None: nothing more is to be sent."""
+        now = self._clock()
+        end, scheduled = now + most, None
+        while not self._stopped:
+            turn = self._pace.take(now)
+            scheduled = turn.scheduled if scheduled is None else scheduled
+            waits = turn.at > now
+            while now < min(turn.at, end) and not self._stopped:
+                self._sleep(min(turn.at, end, now + _LOOK) - now)
+                now = self._clock()
+            if self._stopped:
+                break
+            # While it waited, another answer may have said that nothing more is wanted.
+            if now >= end or (turn.granted and (not waits or self._pace.held_until(now) <= now)):
+                return replace(turn, at=now, scheduled=now if scheduled is None else scheduled)
+        return None
 
     def leave(self) -> None:
         """What was admitted has ended."""
@@ -116,59 +184,16 @@ class Gate:
             self._running -= 1
             self._changed.notify()
 
-    def told(self, status: int, headers: Headers, started: float) -> None:
-        """What an answer says about the server's load, and about its limits."""
+    def told(self, turn: Turn, started: float, status: int, headers: Headers) -> None:
+        """What an answer says about the server's load, and about its limits. It was sent in this turn, at `started`."""
         found, pause = quotas(headers), delay_asked(status, headers)
         now = self._clock()
+        if pause or found:
+            quota = min(found, key=lambda quota: (quota.remaining, -quota.seconds), default=None)
+            self._pace.told(now, turn, pause, quota)
         with self._changed:
-            if pause and now + pause > self._not_before:
-                self._not_before = now + pause
             if status in _OVERLOADED:
                 self._window.overloaded(started, now)
             else:
                 self._window.answered()
-            if found:
-                self._limit(min(found, key=lambda quota: (quota.remaining, -quota.seconds)), now)
             self._changed.notify_all()
-
-    def _limit(self, quota: Quota, now: float) -> None:
-        # Those under way, but for the one whose answer this is, are not in the server's count yet.
-        self._left = max(0, quota.remaining - max(0, self._running - 1))
-        self._left_until = now + quota.seconds
-
-    def _admitted(self, *, counted: bool) -> bool:
-        """Wait until one more may be sent, also until there is room if it is to be `counted`. False: stopped."""
-        while not self._stopped:
-            with self._changed:
-                pause = self._pause()
-                if pause <= 0:
-                    if not counted or self._running < self._window.size:
-                        self._running += counted
-                        if self._left is not None:
-                            self._left -= 1
-                        return True
-                    self._changed.wait(_LOOK)
-                    continue
-            self._sleep(min(pause, _LOOK))
-        return False
-
-    def _pause(self) -> float:
-        """Seconds for which the server wants nothing more."""
-        if self._left is None and self._not_before <= 0:
-            return 0.0
-        now = self._clock()
-        if self._left_until <= now:
-            self._left = None
-        return max(self._not_before - now, self._left_until - now if self._left == 0 else 0.0)
-
-    def _paced(self) -> tuple[float, float] | None:
-        now = self._clock()
-        if self._pace is None:
-            return now, now
-        scheduled, sent = self._pace.reserve(now)
-        while now < sent:
-            if self._stopped:
-                return None
-            self._sleep(min(sent - now, _LOOK))
-            now = self._clock()
-        return scheduled, sent

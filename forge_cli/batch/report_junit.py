@@ -8,6 +8,7 @@ from typing import TextIO
 from xml.sax.saxutils import escape, quoteattr
 
 from ..compiled import compiled
+from ..digits import one_line
 from .results import Result
 from .summary import Summary
 
@@ -25,7 +26,7 @@ class JUnit:
     def add(self, result: Result, why: str | None) -> None:
         """One more result; `why` it failed."""
         inside = "" if why is None else f"<failure message={quoteattr(_clean(why))}/>"
-        name = quoteattr(_clean(str(result.id)))
+        name = quoteattr(_clean(result.id if isinstance(result.id, str) else one_line(result.id)))
         seconds = result.elapsed_ms / 1000
         self._cases.write(f'<testcase classname="forge.batch" name={name} time="{seconds:.3f}">{inside}</testcase>\n')
 

@@ -7,13 +7,14 @@ import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, BinaryIO
 
+from ..digits import one_line
 from ..errors import AuthenticationException, ForgeError, MaxRetryException
 from ..models import HttpResponse, decode_text
 from ..redact import REDACTOR
 
-Select = Callable[[Any], Any]
+Select = Callable[[str], str]
 # What is masked wherever a name makes a difference.
 _TELLING = "https://a/?token=b"
 _WHITE = str.maketrans("\r\n\t", "   ")
@@ -64,7 +65,7 @@ def cause_of(error: ForgeError) -> ForgeError:
 
 
 def written(result: Result, select: Select | None = None) -> str:
-    """The line of JSON, with its end. `select` takes a part of a body that is JSON; it may raise ForgeError."""
+    """The line of JSON, with its end. `select` makes JSON of a body that is JSON; it may raise ForgeError."""
     response, error = result.response, result.error
     status, headers, body = "null", "{}", ""
     if response is not None:
@@ -76,7 +77,7 @@ def written(result: Result, select: Select | None = None) -> str:
             error = REDACTOR.text(exc.message)
     end = "" if error is None else f', "error": {_encoded(error)}'
     return (
-        f'{{"id": {_encoded(result.id)}, "status": {status}, "headers": {headers}{body}, '
+        f'{{"id": {one_line(result.id)}, "status": {status}, "headers": {headers}{body}, '
         f'"elapsed_ms": {result.elapsed_ms:.3f}, "attempts": {result.attempts}{end}}}\n'
     )
 
@@ -108,12 +109,12 @@ def _body(response: HttpResponse, select: Select | None) -> str:
     text = decode_text(content, response.encoding)
     if "json" in kind or not kind:
         try:
-            value = _value(text) if select is not None else _checked(text)
+            _checked(text)
         except (ValueError, RecursionError):
             pass
         else:
             if select is not None:
-                return f', "body": {_encoded(select(value))}'
+                return f', "body": {select(text)}'
             # Between the tokens of JSON, and only there, a line may end.
             return f', "body": {text.strip().translate(_WHITE)}'
     return ', "body": null' if select is not None else f', "body": {_encoded(text)}'
@@ -129,11 +130,33 @@ def _binary(content: bytes) -> bool:
     return False
 
 
+class Writer:
+    """Writes lines together, and at the latest when the next one has to be waited for."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self._texts: list[str] = []
+        self._size = 0
+
+    def write(self, text: str) -> None:
+        self._texts.append(text)
+        self._size += len(text)
+        if self._size > 65536:
+            self.flush()
+
+    def flush(self) -> None:
+        if self._texts:
+            data = "".join(self._texts).encode("utf-8", "surrogatepass")
+            self._texts.clear()
+            self._size = 0
+            self._file.write(data)
+            self._file.flush()
+
+
 def _refuse(word: str) -> Any:
     raise ValueError(word)
 
 
 # Made once: `json.dumps` and `json.loads` make one for each value.
 _encoded = json.JSONEncoder(ensure_ascii=False).encode
-_value = json.JSONDecoder(parse_constant=_refuse).decode
 _checked = json.JSONDecoder(parse_constant=_refuse, parse_int=str, parse_float=str).decode

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+from ..digits import broken, one_line, whole
 from ..errors import StorageError
 from .lines import Line
 
@@ -69,7 +70,7 @@ class Done:
 
 def _hash(name: Any) -> int:
     # Python's own differs from one process to the next by design, and 1 == 1.0 == True in it.
-    text = json.dumps(name, sort_keys=True).encode()
+    text = one_line(name).encode("utf-8", "surrogatepass")
     return max(2, int.from_bytes(hashlib.blake2b(text, digest_size=8).digest(), "big"))
 
 
@@ -110,7 +111,7 @@ def remaining(lines: Iterable[Line], finished: Done) -> Iterator[Line]:
 
 def _record(raw: bytes) -> dict[str, Any] | None:
     try:
-        record = json.loads(raw)
+        record = json.loads(raw, parse_int=whole, parse_float=broken)
     except (ValueError, RecursionError):
         return None
     return record if isinstance(record, dict) else None

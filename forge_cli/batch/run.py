@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -12,13 +13,15 @@ from typing import Any
 
 from ..client import HttpClient
 from ..config import HttpClientConfig
+from ..encode import build_url
 from ..errors import AuthenticationException, ForgeError, HttpClientException, MissingSecret, ProfileError, StepFailed
-from ..events import Listener, Sending
-from ..interfaces import RequestHookInterface, ResponseHookInterface
+from ..events import Listener, Received, Sending, overheard
+from ..interfaces import RequestHookInterface
 from ..models import HttpRequest, HttpResponse, RequestContext
+from ..transport.redirects import address
 from .lines import Line, requests_of
 from .login import steady
-from .pace import EvenPace, Gate, Pace
+from .pace import Gate, OwnPace, Pace, Turn
 from .results import Result, cause_of
 
 Check = Callable[[HttpResponse, float], tuple[str, ...]]
@@ -34,6 +37,8 @@ _LOOK = 0.2
 _NO_POSITION = -1
 # Seconds by which a turn may be late and still be used.
 _MISSED = 0.02
+# Seconds that a login waits for a turn at most: everybody waits for it, and for no longer than a minute.
+_LONGEST_FOR_LOGIN = 10.0
 
 
 class Batch:
@@ -60,19 +65,17 @@ class Batch:
         if jobs < 1 or (rate is not None and not rate > 0):
             raise ValueError("jobs must be at least 1, and a rate positive")
         self._jobs, self._ordered, self._check, self._idle, self._clock = jobs, ordered, check, idle, clock
-        self._gate = Gate(jobs, pace or (EvenPace(rate) if rate is not None else None), clock, sleep)
-        hook = _Hook(self._gate, clock)
-        self._hook = hook
+        self._gate = Gate(jobs, pace or OwnPace(rate), clock, sleep)
+        hook = self._hook = _Hook(self._gate, config.base_url, clock)
         self._client = HttpClient(
             replace(
                 config,
                 auth_hook=steady(config.auth_hook, clock),
                 request_hooks=(*config.request_hooks, hook),
-                response_hooks=(*config.response_hooks, hook),
                 pool_maxsize=max(config.pool_maxsize, jobs),
                 raise_for_status=False,
             ),
-            listener=hook.listening(listener),
+            listener=hook.owning(listener),
             clock=clock,
             sleep=sleep,
         )
@@ -97,7 +100,7 @@ class Batch:
 
     def results(self, lines: Iterable[Line]) -> Iterator[Result]:
         """Send the lines and yield what becomes of them: in their order, or as they end."""
-        _ = self._client.adapter  # loading the HTTP library takes longer than a turn
+        _ = self._client._opened()  # loading the transport takes longer than a turn
         workers = [threading.Thread(target=self._work, name=f"forge-batch-{n}", daemon=True) for n in range(self._jobs)]
         for worker in workers:
             worker.start()
@@ -167,6 +170,10 @@ class Batch:
                 self._room.notify_all()
 
     def _work(self) -> None:
+        with overheard(self._hook.heard):
+            self._work_on()
+
+    def _work_on(self) -> None:
         while True:
             # Before it takes a line: those that were taken earlier are then all under way or done, and make room.
             while self._held > _MOST_HELD and not self._stopped:
@@ -186,14 +193,14 @@ class Batch:
             return None
         if line.request is None:
             return Result(line.number, line.id, None, 0.0, 0, line.error)
-        self._hook.begin(self._clock())
+        self._hook.begin(line.request, None)
         started, failure, response = self._clock(), None, None
         try:
             turn = self._gate.enter()
             if turn is None:
                 return None
-            started = turn[0]
-            self._hook.begin(turn[1])
+            started = started if turn.scheduled is None else turn.scheduled
+            self._hook.begin(line.request, turn)
             try:
                 response = self._client.request(line.request)
             finally:
@@ -210,37 +217,24 @@ class Batch:
         return Result(line.number, line.id, response, elapsed * 1000, self._hook.attempts, failure, unmet)
 
 
-class _Hook(RequestHookInterface, ResponseHookInterface):
-    """Counts the attempts of this thread's request, has each exchange wait for its turn, and hears of each answer."""
+class _Hook(RequestHookInterface):
+    """Counts the attempts of this thread's request, has each exchange wait for its turn, and hears of each answer.
 
-    def __init__(self, gate: Gate, clock: Callable[[], float]) -> None:
+    An exchange counts when it is with the host of the line, whoever sends it: a login, a redirect, a retry.
+    """
+
+    def __init__(self, gate: Gate, base_url: str, clock: Callable[[], float]) -> None:
         self._gate = gate
+        self._base_url = base_url
         self._clock = clock
         self._here = threading.local()
 
-    def begin(self, turn: float) -> None:
-        """This thread's next request has its turn at this moment."""
-        self._here.sends = self._here.attempts = 0
-        self._here.turn = turn
-
-    def listening(self, listener: Listener | None) -> Listener:
-        """What has exchanges wait, and tells the listener."""
-
-        def listen(event: Any) -> None:
-            if isinstance(event, Sending):
-                self._sending()
-            if listener is not None:
-                listener(event)
-
-        return listen
-
-    def _sending(self) -> None:
-        """A retry, a redirect or a renewal needs a turn of its own, and so does who missed it over a login."""
+    def begin(self, request: HttpRequest, turn: Turn | None) -> None:
+        """This thread's next request has this turn."""
         here = self._here
-        here.sends += 1
-        if here.sends > 1 or self._clock() - here.turn > _MISSED:
-            self._gate.again()
-        here.started = self._clock()
+        here.request, here.turn, here.deadline = request, turn, None
+        here.attempts = 0
+        here.used = here.own = here.sent = here.counted = False
 
     @property
     def attempts(self) -> int:
@@ -249,11 +243,49 @@ class _Hook(RequestHookInterface, ResponseHookInterface):
 
     def before_request(self, request: HttpRequest, context: RequestContext) -> HttpRequest:
         self._here.attempts = context.attempt + 1
+        self._here.deadline = context.deadline
         return request
 
-    def after_response(self, response: HttpResponse, context: RequestContext) -> HttpResponse:
-        self._gate.told(response.status_code, response.headers, self._here.started)
-        return response
+    def owning(self, listener: Listener | None) -> Listener:
+        """What knows the exchanges of the lines themselves, and tells the listener."""
+
+        def listen(event: Any) -> None:
+            if isinstance(event, Sending):
+                self._here.own = True
+            if listener is not None:
+                listener(event)
+
+        return listen
+
+    def heard(self, event: Any) -> None:
+        """An exchange of this thread begins or is answered."""
+        if isinstance(event, Sending):
+            self._sending(event.prepared.url)
+        elif isinstance(event, Received) and self._here.counted:
+            here = self._here
+            self._gate.told(here.turn, here.started, event.status, event.headers)
+
+    def _sending(self, url: str) -> None:
+        here = self._here
+        own, here.own = here.own, False
+        here.counted = (own and not here.sent) or self._is_home(url)
+        here.sent = here.sent or own
+        if here.counted:
+            # What is not the first has a turn of its own, and so has what missed its turn over a login.
+            if here.used or self._clock() - here.turn.at > _MISSED:
+                self._wait(math.inf if own else _LONGEST_FOR_LOGIN)
+            here.used = True
+            here.started = self._clock()
+
+    def _wait(self, most: float) -> None:
+        here, begun = self._here, self._clock()
+        here.turn = self._gate.turn(most) or here.turn
+        if here.deadline is not None:
+            # A line's time is for the server to answer in.
+            here.deadline.at += self._clock() - begun
+
+    def _is_home(self, url: str) -> bool:
+        return address(url).host == address(build_url(self._base_url, self._here.request.url)).host
 
 
 def _hopeless(error: ForgeError) -> bool:
@@ -277,4 +309,4 @@ def send(
     In their order, or with `ordered` false as they end. No more than a bounded number of requests and answers is
     held at a time. `rate` is requests a second, evenly spaced.
     """
-    return Batch(config, jobs=jobs, rate=rate, ordered=ordered).results(requests_of(requests))
+    return Batch(config, jobs=jobs, rate=rate, ordered=ordered).results(requests_of(requests, config.default_headers))

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from ..errors import StorageError
+from ..redact import REDACTOR
 from .circuit import Change, Circuit, from_record, to_record
 
 # Seconds to connect, and again to answer.
@@ -39,7 +41,7 @@ class RedisBreakerState:
         self, url: str = "redis://localhost:6379/0", prefix: str = "forge", *, client: redis.Redis | None = None
     ) -> None:
         self._prefix = prefix
-        self._client = client or _connected(url)
+        self._client = client or connection(url, "the circuit breaker")
 
     def update(self, key: str, change: Change) -> Circuit:
         name = f"{self._prefix}:breaker:{key}"
@@ -77,15 +79,17 @@ def _circuit(text: bytes | str) -> Circuit:
         return Circuit()
 
 
-def _connected(url: str) -> redis.Redis:
+def connection(url: str, what: str) -> redis.Redis:
+    """A connection with a time limit, for what the errors call it. StorageError for what is no URL."""
     try:
+        REDACTOR.add(unquote(urlsplit(url).password or ""))
         return redis.Redis.from_url(
             url,
             socket_connect_timeout=_PATIENCE,
             socket_timeout=_PATIENCE,
-            # A trial that was admitted by a command whose answer got lost must not be admitted twice.
+            # What a command did whose answer got lost must not be done twice.
             retry=Retry(NoBackoff(), 0),
         )
     except ValueError:
         # The original may quote the URL.
-        raise StorageError("the redis URL of the circuit breaker is not one", hint="redis://host:6379/0") from None
+        raise StorageError(f"the redis URL of {what} is not one", hint="redis://host:6379/0") from None

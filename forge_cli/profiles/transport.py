@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from ..breaker import CircuitBreaker, RetryBudget
+from ..breaker import BREAKER_STATES, BreakerState, CircuitBreaker, RetryBudget
 from ..breaker.file import FileBreakerState
 from ..config import HttpClientConfig
 from ..errors import ProfileError, StorageError
@@ -37,19 +37,36 @@ class Transport:
 
     @cached_property
     def circuit_breaker(self) -> CircuitBreaker | None:
-        """The breaker of `strategy = "circuit-breaker"`, whose circuits all processes of this user share."""
+        """The breaker of `strategy = "circuit-breaker"`, whose circuits all processes of this user share.
+
+        With tokens in Redis, so are the circuits: all machines share them.
+        """
         retry = self._settings.table.retry
         if retry.strategy != BREAKER:
             return None
+        limits = retry.failure_threshold, retry.recovery_timeout, retry.half_open_max_calls
+        return CircuitBreaker(*limits, state=self._breaker_state(), notice=self._notice)
+
+    def _breaker_state(self) -> BreakerState | None:
+        shared = self.redis
+        if shared is not None:
+            state: BreakerState = BREAKER_STATES.load("redis")(**shared)
+            return state
         try:
             path = config_dir(self._environ) / "state" / "breaker.json"
         except StorageError as exc:
             self._notice(f"{exc.message}: the circuit breaker is not shared with other processes")
-            state = None
-        else:
-            state = FileBreakerState(path, notice=self._notice)
-        limits = retry.failure_threshold, retry.recovery_timeout, retry.half_open_max_calls
-        return CircuitBreaker(*limits, state=state, notice=self._notice)
+            return None
+        return FileBreakerState(path, notice=self._notice)
+
+    @property
+    def redis(self) -> Mapping[str, str] | None:
+        """What the profile says of the Redis that has its tokens: `url` and `prefix`. None: they are not in one."""
+        tokens = self._settings.table.tokens
+        if (self._environ.get("FORGE_TOKEN_STORAGE") or tokens.storage) != "redis":
+            return None
+        found = {"url": None if tokens.url is None else self._scope.text(tokens.url), "prefix": tokens.prefix}
+        return {name: value for name, value in found.items() if value is not None}
 
     def config(self) -> HttpClientConfig:
         """What all these requests have in common, as a client's config."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -147,3 +148,63 @@ def test_a_token_that_has_ended_is_not_sent_however_fresh_the_memory_is(server: 
     assert len(list(Batch(load_profile().config(), jobs=1, clock=Clock()).results(requests_of(["/x"] * 2)))) == 2
     timer.join()
     assert credentials(server) == ["Bearer user-token-1", "Bearer user-token-2"]
+
+
+STEPS = """
+[profiles.api.auth.steps.two]
+request = { url = "HOST/second", headers = { X = "${steps.one.token}" } }
+extract = { token = "/token" }
+"""
+
+
+def spaced(server: Server, clock: Clock, *paths: str) -> list[float]:
+    """The moments of what is sent to these paths, of which the last one is that of the lines."""
+    moments: list[float] = []
+
+    def note(seen: Seen) -> Reply:
+        moments.append(clock.now)
+        return Reply(200, {"token": f"user-token-{len(moments)}"})
+
+    for path in paths:
+        server.reply(path, note)
+    return moments
+
+
+def test_a_login_at_the_host_of_the_api_counts_in_the_rate(server: Server, write: Write) -> None:
+    write(extra=STEPS.replace("HOST", ""))
+    clock = Clock()
+    moments = spaced(server, clock, "/login", "/second", "/x")
+    run = Batch(load_profile().config(), jobs=1, rate=2.0, clock=clock, sleep=clock.sleep)
+    found = list(run.results(requests_of(["/x"] * 3)))
+    assert [item.status for item in found] == [200] * 3
+    assert [moment - moments[0] for moment in moments] == pytest.approx([0, 0.5, 1, 1.5, 2])
+
+
+def test_a_login_at_another_host_does_not(server: Server, write: Write) -> None:
+    port = server.url.rpartition(":")[2]
+    write(extra=STEPS.replace("HOST", f"http://localhost:{port}"))
+    clock = Clock()
+    moments = spaced(server, clock, "/login", "/second", "/x")
+    run = Batch(load_profile().config(), jobs=1, rate=2.0, clock=clock, sleep=clock.sleep)
+    assert [item.status for item in run.results(requests_of(["/x"] * 3))] == [200] * 3
+    # The first step is at the API's host, the second is not.
+    assert [moment - moments[0] for moment in moments] == pytest.approx([0, 0, 0.5, 1, 1.5])
+
+
+def test_the_time_of_a_line_does_not_go_by_while_it_waits_for_a_turn(server: Server, write: Write) -> None:
+    write(extra=STEPS.replace("HOST", ""))
+    clock = Clock()
+    spaced(server, clock, "/login", "/second", "/x")
+    config = replace(load_profile().config(), max_elapsed=0.3)
+    run = Batch(config, jobs=1, rate=2.0, clock=clock, sleep=clock.sleep)
+    assert [item.error for item in run.results(requests_of(["/x"] * 2))] == [None, None]
+
+
+def test_what_a_login_at_the_host_of_the_api_is_asked_for_holds_the_workers_back(server: Server, write: Write) -> None:
+    write()
+    clock = Clock()
+    moments = spaced(server, clock, "/x")
+    server.reply("/login", Reply(200, {"token": "user-token-1"}, {"RateLimit": '"d";r=0;t=7'}))
+    run = Batch(load_profile().config(), jobs=1, clock=clock, sleep=clock.sleep)
+    assert len(list(run.results(requests_of(["/x"])))) == 1
+    assert moments == pytest.approx([1007])

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
-from forge_cli.batch.resume import Done, done
+from forge_cli.batch.lines import read_jsonl
+from forge_cli.batch.resume import Done, done, remaining
+from forge_cli.digits import one_line
 
 
 def test_done_is_a_line_with_a_status_and_no_error(tmp_path: Path) -> None:
@@ -15,6 +18,14 @@ def test_done_is_a_line_with_a_status_and_no_error(tmp_path: Path) -> None:
     )
     found = done(path)
     assert [found.take(name) for name in (1, 2, 3, 4, "4")] == [True, False, False, False, True]
+
+
+def test_ids_that_differ_only_in_their_digits_are_not_the_same(tmp_path: Path) -> None:
+    path = tmp_path / "results.jsonl"
+    path.write_text('{"id": 1.10, "status": 200}\n{"id": 12345678901234567890.0, "status": 200}\n')
+    lines = b'{"url": "/", "id": 1.1}\n{"url": "/", "id": 1.10}\n{"url": "/", "id": 12345678901234567891.0}\n'
+    left = remaining(read_jsonl(io.BytesIO(lines)), done(path))
+    assert [one_line(line.id) for line in left] == ["1.1", "12345678901234567891.0"]
 
 
 def test_a_half_written_last_line_is_cut_off(tmp_path: Path) -> None:

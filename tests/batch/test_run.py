@@ -81,7 +81,21 @@ def test_retries_are_counted_and_share_one_budget(server: Server) -> None:
     assert sum(item.attempts for item in found) == len(server.seen)
 
 
-def test_a_rate_is_kept_also_by_retries_and_latency_counts_from_the_schedule(server: Server) -> None:
+def test_with_a_rate_latency_counts_from_the_moment_that_a_request_was_scheduled_for(server: Server) -> None:
+    clock = Clock()
+
+    def answer(request: Seen) -> Reply:
+        clock.now += 1.0  # twice what the rate allows for
+        return Reply(200)
+
+    server.reply("/x", answer)
+    paced = Batch(HttpClientConfig(base_url=server.url), jobs=1, rate=2.0, clock=clock, sleep=clock.sleep)
+    assert [item.elapsed_ms for item in paced.results(requests_of(["/x"] * 4))] == [1000, 1500, 2000, 2500]
+    free = Batch(HttpClientConfig(base_url=server.url), jobs=1, clock=clock, sleep=clock.sleep)
+    assert [item.elapsed_ms for item in free.results(requests_of(["/x"] * 4))] == [1000] * 4
+
+
+def test_a_rate_is_kept_also_by_retries(server: Server) -> None:
     times: list[float] = []
 
     def note(request: Seen) -> Reply:
@@ -121,8 +135,18 @@ def test_a_used_up_quota_is_waited_for(server: Server, headers: dict[str, str]) 
 
 
 def test_retry_after_holds_all_workers_back(server: Server) -> None:
-    clock = Clock()
-    moments = answered(server, clock, Reply(429, headers={"Retry-After": "7"}))
+    clock, others = Clock(), threading.Event()
+    moments: list[float] = []
+
+    def note(request: Seen) -> Reply:
+        moments.append(clock.now)
+        if len(moments) > 1:
+            return Reply(200, hold=others)
+        # The other answers come when this one has long been read.
+        threading.Timer(0.3, others.set).start()
+        return Reply(429, headers={"Retry-After": "7"})
+
+    server.reply("/x", note)
     run = Batch(HttpClientConfig(base_url=server.url), jobs=4, clock=clock, sleep=clock.sleep)
     found = list(run.results(requests_of(["/x"] * 20)))
     assert sorted(item.status or 0 for item in found) == [200] * 19 + [429]

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import itertools
-import json
 import os
-import shutil
 import signal
 import threading
 import time
@@ -19,14 +17,13 @@ import click
 
 from ...batch.lines import Line, read_csv, read_jsonl
 from ...batch.pace import Pace
-from ...batch.report_html import page
+from ...batch.report import Report
 from ...batch.report_junit import JUnit
-from ...batch.results import Result, Select, cause_of, written
+from ...batch.results import Result, Select, Writer, cause_of, written
 from ...batch.resume import done, remaining
 from ...batch.run import JOBS, Batch, Check
 from ...batch.shard import part, shard
-from ...batch.summary import Summary, span
-from ...breaker import BREAKER_STATES, CircuitBreaker
+from ...batch.summary import Summary
 from ...config import HttpClientConfig
 from ...errors import StorageError, UsageError
 from ...events import Listener
@@ -41,8 +38,10 @@ from ..expect import Expectation, Facts, expectation
 from ..failure import Failure
 from ..group import Sectioned
 from ..options import Count, bundle, global_options, pass_context, request_options, silent
-from ..request import RequestOptions, build_request, credential
+from ..output.content import one_line, parsed
+from ..request import RequestOptions, build_request, credential, referred
 from ..run import section
+from ..tally import Tally
 from ..waits import Waits
 
 _HELP = """\
@@ -66,7 +65,7 @@ _ONE_BODY = frozenset({"data", "json", "form", "multipart", "method_option"})
 _NO_PROFILE = "https://none.invalid/"
 _LATER = Registry(
     "part of a batch",
-    {"select": "forge_cli.cli.output.select:compiled", "pace": "forge_cli.batch.shared_rate:RedisPace"},
+    {"select": "forge_cli.cli.output.select:compiled", "pace": "forge_cli.batch.shared_pace:RedisPace"},
     extras={"select": "jmespath", "pace": "redis"},
 )
 
@@ -117,36 +116,40 @@ _batch_options = section(
 @bundle(_batch_options, _many, silent, global_options, pass_context)
 def batch(context: Context, /, file: str, **settings: Any) -> int:
     """Send many requests from a file, by one login."""
+    settings |= referred(context, settings)
     options = RequestOptions(**{f.name: settings[f.name] for f in fields(RequestOptions) if f.name in settings})
     rate = _rate(settings["rate"])
     index, count = (1, 1) if settings["shard"] is None else shard(settings["shard"])
     checks = [expectation(text) for text in settings["expect"]]
     check_status = not settings["no_check_status"]
-    select: Select | None = None if settings["select"] is None else _LATER.load("select")(settings["select"])
+    select = None if settings["select"] is None else _selection(settings["select"])
     with ExitStack() as stack:
-        progress = _Progress(context)
+        progress = Tally(context)
         waits = Waits(progress.notice, each=settings["verbose"])
         config, profile = _config(context, options, stack, checks, waits)
         if any(check.subject == "status" for check in checks):
             check_status = False
-        pace = None if rate is None else _shared_pace(profile, rate)
         source = stack.enter_context(_opened(context, file))
-        lines = read_jsonl(source) if settings["template"] is None else read_csv(source, settings["template"])
+        common = _common(context, options, config)
+        stated = (*config.default_headers, *(common.headers or ()))
+        template = settings["template"]
+        lines = read_jsonl(source, stated) if template is None else read_csv(source, template, stated)
         if count > 1:
             lines = part(lines, index, count)
-        lines = _with_options(context, lines, options, config)
+        if common.headers or common.params or common.auth:
+            lines = _merged(lines, common)
         resume = settings["resume"]
         if resume is not None:
             lines = remaining(lines, done(Path(resume)))
-        writer = _Writer(stack.enter_context(_results(context, resume)))
+        writer = Writer(stack.enter_context(_results(context, resume)))
         stack.callback(writer.flush)
-        reports = [stack.enter_context(_Report(name)) for name in settings["reports"]]
+        reports = [stack.enter_context(Report(name)) for name in settings["reports"]]
         outcome = _Outcome(check_status, Summary(time.monotonic()), [r.junit for r in reports if r.junit is not None])
         run = Batch(
             config,
             jobs=settings["jobs"],
-            rate=rate if pace is None else None,
-            pace=pace,
+            rate=rate,
+            pace=_pace(profile, rate),
             ordered=not settings["unordered"],
             check=_check(checks) if checks else None,
             idle=writer.flush,
@@ -182,26 +185,12 @@ def _config(
     if profile is not None:
         place = f"`expect` of profile {profile.name!r}:"
         checks.extend(expectation(text, place) for text in profile.settings.table.expect)
-    shared = None if profile is None else _redis(profile)
-    if shared is not None and profile is not None and config.circuit_breaker is not None:
-        retry = profile.settings.table.retry
-        limits = retry.failure_threshold, retry.recovery_timeout, retry.half_open_max_calls
-        state = BREAKER_STATES.load("redis")(**shared)
-        config = replace(config, circuit_breaker=CircuitBreaker(*limits, state=state, notice=context.notice))
     return config, profile
 
 
-def _redis(profile: Profile) -> dict[str, str] | None:
-    """Where this profile's tokens are, if that is a Redis: the rate and the circuits are shared there too."""
-    if profile.storage_kind != "redis":
-        return None
-    tokens = profile.settings.table.tokens
-    found = {"url": None if tokens.url is None else profile.scope.text(tokens.url), "prefix": tokens.prefix}
-    return {name: value for name, value in found.items() if value is not None}
-
-
-def _shared_pace(profile: Profile | None, rate: float) -> Pace | None:
-    shared = None if profile is None else _redis(profile)
+def _pace(profile: Profile | None, rate: float | None) -> Pace | None:
+    """The pace that this profile's processes share in the Redis that has its tokens; None: there is none."""
+    shared = None if profile is None else profile.transport().redis
     if shared is None or profile is None:
         return None
     pace: Pace = _LATER.load("pace")(rate, profile.name, **shared)
@@ -221,18 +210,23 @@ def _rate(text: str | None) -> float | None:
     return rate
 
 
-def _with_options(
-    context: Context, lines: Iterator[Line], options: RequestOptions, config: HttpClientConfig
-) -> Iterator[Line]:
-    """The lines with the headers, query and credential of the command; what a line says itself wins."""
+def _selection(expression: str) -> Select:
+    search = _LATER.load("select")(expression)
+    return lambda text: one_line(search(parsed(text)))
+
+
+def _common(context: Context, options: RequestOptions, config: HttpClientConfig) -> HttpRequest:
+    """The headers, query and credential of the command."""
     plain = replace(options, method=None)
-    common = credential(context, build_request(context, "GET", "/", (), plain, config.default_headers), options)
-    if not common.headers and not common.params and not common.auth:
-        return lines
-    return (line if line.request is None else replace(line, request=_merged(line.request, common)) for line in lines)
+    return credential(context, build_request(context, "GET", "/", (), plain, config.default_headers), options)
 
 
-def _merged(request: HttpRequest, common: HttpRequest) -> HttpRequest:
+def _merged(lines: Iterator[Line], common: HttpRequest) -> Iterator[Line]:
+    """The lines with what is common to all; what a line says itself wins."""
+    return (line if line.request is None else replace(line, request=_with(line.request, common)) for line in lines)
+
+
+def _with(request: HttpRequest, common: HttpRequest) -> HttpRequest:
     own = {name.lower() for name in request.headers or {}}
     added = {name: value for name, value in (common.headers or {}).items() if name.lower() not in own}
     params = dict(request.params or {})
@@ -283,62 +277,6 @@ def _results(context: Context, resume: str | None) -> Iterator[BinaryIO]:
         yield file
 
 
-class _Writer:
-    """Writes lines together, and at the latest when the next one has to be waited for."""
-
-    def __init__(self, file: BinaryIO) -> None:
-        self._file = file
-        self._texts: list[str] = []
-        self._size = 0
-
-    def write(self, text: str) -> None:
-        self._texts.append(text)
-        self._size += len(text)
-        if self._size > 65536:
-            self.flush()
-
-    def flush(self) -> None:
-        if self._texts:
-            data = "".join(self._texts).encode("utf-8", "surrogatepass")
-            self._texts.clear()
-            self._size = 0
-            self._file.write(data)
-            self._file.flush()
-
-
-class _Report:
-    """A report's file, made before anything is sent, and complete when it has its name."""
-
-    def __init__(self, name: str) -> None:
-        self._path = Path(name)
-        self._kind = self._path.suffix.lower()
-        if self._kind not in (".html", ".xml", ".json"):
-            raise UsageError(f"--report {name!r}: the kind is not known", hint="name it .html, .xml or .json")
-        self.junit = JUnit() if self._kind == ".xml" else None
-
-    def __enter__(self) -> _Report:
-        self._part = self._path.with_name(f"{self._path.name}.part")
-        try:
-            self._file = self._part.open("w", encoding="utf-8", errors="replace")
-        except OSError as exc:
-            raise StorageError(f"{self._path}: {(exc.strerror or '').lower()}", hint="name another place") from None
-        return self
-
-    def finish(self, summary: Summary, title: str) -> None:
-        if self.junit is not None:
-            self.junit.write(self._file, summary, title)
-        elif self._kind == ".html":
-            self._file.write(page(summary, title))
-        else:
-            self._file.write(json.dumps(summary.document(), indent=2) + "\n")
-        self._file.close()
-        self._part.replace(self._path)
-
-    def __exit__(self, *exc: object) -> None:
-        self._file.close()
-        self._part.unlink(missing_ok=True)
-
-
 @dataclass
 class _Outcome:
     """What came, and with it the exit code."""
@@ -379,65 +317,6 @@ class _Outcome:
         if code != ExitCode.INTERRUPTED:
             context.fail(Failure(exit=code, kind="batch", message=message, hint=hint))
         return code
-
-
-class _Progress:
-    """How far it is, on a terminal."""
-
-    def __init__(self, context: Context) -> None:
-        self._visible = not context.silent and context.stderr.isatty() and context.environ.get("TERM") != "dumb"
-        self._context = context
-        self._next = float("inf")
-        self._size = 0
-        self._shown = False
-
-    def begin(self, source: BinaryIO, summary: Summary) -> None:
-        """From now on there is something to show."""
-        self._source, self._summary = source, summary
-        if self._visible:
-            self._next = time.monotonic() + 0.5
-            self._size = _size(source)
-
-    def notice(self, text: str) -> None:
-        """Tell the person something, in a line of its own. Any thread may."""
-        self.end()
-        self._context.notice(text)
-
-    def show(self) -> None:
-        now = time.monotonic()
-        if now < self._next:
-            return
-        self._next = now + 0.2
-        self._shown = True
-        width = shutil.get_terminal_size().columns - 1
-        self._context.tell(f"\r{self.text()[:width]}\x1b[K")
-
-    def text(self) -> str:
-        summary = self._summary
-        parts = [f"{summary.count} done", f"{summary.rate:.0f}/s", f"{summary.failed} failed"]
-        for name, share in (("p50", 0.5), ("p95", 0.95)):
-            ms = summary.latencies.at(share)
-            if ms is not None:
-                parts.append(f"{name} {span(ms)}")
-        if self._size and not self._source.closed:
-            share = min(1.0, self._source.tell() / self._size)
-            if share > 0:
-                parts.append(f"{summary.took * (1 - share) / share:.0f} s left")
-        return ", ".join(parts)
-
-    def end(self) -> None:
-        """Take it away."""
-        if self._shown:
-            self._shown = False
-            self._context.tell("\r\x1b[K")
-
-
-def _size(source: BinaryIO) -> int:
-    """How long the input is; 0 when nobody knows."""
-    try:
-        return os.fstat(source.fileno()).st_size if source.seekable() else 0
-    except (OSError, ValueError):
-        return 0
 
 
 @contextmanager

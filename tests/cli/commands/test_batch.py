@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -70,7 +71,9 @@ def test_lines_come_out_in_their_order_after_one_login(
     assert len(server.seen_at("/login")) == 1
     assert {seen.headers["Authorization"] for seen in server.seen_at("/x")} == {"Bearer user-token-1"}
     assert {seen.headers["X-All"] for seen in server.seen_at("/x")} == {"1"}
-    assert "3 requests" in result.stderr and "p99" in result.stderr
+    assert re.search(r"3 requests in [\d.]+ s \([\d.]+/s\), 0 failed\n", result.stderr)
+    assert re.search(r"latency p50 .*, p90 .*, p95 .*, p99 .*, max ", result.stderr)
+    assert re.search(r"^(forge: )?  <= +[\d.]+ m?s #+ \d$", result.stderr, re.MULTILINE)
 
 
 @pytest.mark.parametrize(
@@ -94,6 +97,37 @@ def test_what_is_not_as_expected_is_an_error_of_its_line(forge: Forge, server: S
     assert result.exit_code == 12
     assert first["body"] == [1] and "error" not in first
     assert second["status"] == 200 and second["error"] == "expected body:/a/0==1, got 2"
+
+
+@pytest.mark.parametrize("select", [(), ("--select", "@")], ids=["", "--select"])
+def test_every_digit_goes_out_and_comes_back(forge: Forge, server: Server, select: tuple[str, ...]) -> None:
+    numbers = "[1.10, 1e400, 12345678901234567890.0, -0]"
+    url = server.reply(
+        "/x", Reply(200, f'{{"n": {numbers}}}'.encode(), {"Content-Type": "application/json"}), method="POST"
+    )
+    line = f'{{"url": "{url}", "query": {{"n": 2.50}}, "id": 3.0e1, "json": {{"n": {numbers}}}}}\n'
+    result = forge("batch", "-", *select, input=line)
+    assert result.exit_code == 0
+    (seen,) = server.seen
+    assert seen.body == f'{{"n": {numbers}}}'.encode()
+    assert dict(seen.query) == {"n": "2.50"}
+    assert seen.headers["Content-Type"] == "application/json"
+    text = result.stdout.replace(" ", "")
+    assert text.startswith('{"id":3.0e1,') and f'"body":{{"n":{numbers.replace(" ", "")}}}' in text
+
+
+def test_headers_of_the_command_and_the_profile_win_over_those_that_go_with_a_body(
+    forge: Forge, server: Server, profile_file: Callable[[str], Path]
+) -> None:
+    profile_file(
+        f'default_profile = "api"\n[profiles.api]\nbase_url = "{server.url}"\nheaders = {{ Accept = "a/b" }}\n'
+    )
+    server.reply("/x", Reply(200), method="POST")
+    lines = '{"url": "/x", "json": 1}\n{"url": "/x", "json": 2, "headers": {"content-type": "own/line"}}\n'
+    assert forge("batch", "-", "--jobs", "1", "-H", "Content-Type: c/d", input=lines).exit_code == 0
+    assert [(seen.headers["Content-Type"], seen.headers["Accept"]) for seen in server.seen] == [
+        ("c/d", "a/b"), ("own/line", "a/b")
+    ]  # fmt: skip
 
 
 def test_a_run_resumes_what_is_not_done(forge: Forge, server: Server, tmp_path: Path) -> None:
@@ -135,11 +169,63 @@ def test_reports_say_what_came_without_running_anything(forge: Forge, server: Se
     assert sorted(path.name for path in tmp_path.iterdir()) == ["report.html", "report.json", "report.xml"]
 
 
-def test_progress_is_for_terminals(forge: Forge, server: Server) -> None:
+def test_progress_is_for_terminals(forge: Forge, server: Server, tmp_path: Path) -> None:
+    url = server.reply("/x", Reply(404), Reply(200))
+    (tmp_path / "in").write_text(f"{url}\n" * 15)
+    words = ("batch", str(tmp_path / "in"), "--rate", "20/s")
+    shown = forge(*words, tty=["stderr"]).stderr
+    assert re.search(r"\r\d+ done, \d+/s, 1 failed, p50 [\d.]+ (ms|s), p95 [\d.]+ (ms|s), \d+ s left\x1b\[K", shown), (
+        shown
+    )
+    assert "done" not in forge(*words).stderr
+    assert "done" not in forge(*words, "-s", tty=["stderr"]).stderr
+
+
+def test_the_time_left_is_not_guessed_where_nobody_knows_the_length(forge: Forge, server: Server) -> None:
     url = server.reply("/x", Reply(200))
-    lines = f"{url}\n" * 15
-    assert "done" in forge("batch", "-", "--rate", "20/s", input=lines, tty=["stderr"]).stderr
-    assert "done" not in forge("batch", "-", "--rate", "20/s", input=lines).stderr
+    shown = forge("batch", "-", "--rate", "20/s", input=f"{url}\n" * 15, tty=["stderr"]).stderr
+    assert "done" in shown and "left" not in shown
+
+
+def test_unordered_results_are_written_as_they_end(server: Server, tmp_path: Path) -> None:
+    held = threading.Event()
+    slow, url = server.reply("/slow", Reply(200, hold=held)), server.reply("/x", Reply(200))
+    (tmp_path / "in").write_text(f"{slow}\n{url}\n")
+    running = child("batch", str(tmp_path / "in"), "--unordered", "--jobs", "2")
+    assert running.stdout is not None
+    first = json.loads(running.stdout.readline())
+    held.set()
+    out, _ = running.communicate(timeout=30)
+    assert (first["id"], json.loads(out)["id"]) == (2, 1)
+
+
+@pytest.mark.parametrize("jobs", [1, 3])
+def test_no_more_than_so_many_run_at_a_time(forge: Forge, server: Server, jobs: int) -> None:
+    lock, running, most = threading.Lock(), 0, 0
+
+    def answer(request: Seen) -> Reply:
+        nonlocal running, most
+        with lock:
+            running += 1
+            most = max(most, running)
+        threading.Event().wait(0.02)  # what the work of a server takes
+        with lock:
+            running -= 1
+        return Reply(200)
+
+    url = server.reply("/x", answer)
+    assert forge("batch", "-", "--jobs", str(jobs), input=f"{url}\n" * 20).exit_code == 0
+    assert most == jobs
+
+
+def test_the_shards_of_an_input_are_all_of_it_and_nothing_twice(forge: Forge, server: Server, tmp_path: Path) -> None:
+    url = server.reply("/x", Reply(200))
+    (tmp_path / "in").write_text(f"{url}\n\n{{\n" + f"{url}\n" * 8)
+    parts = [
+        [item["id"] for item in records(forge("batch", str(tmp_path / "in"), "--shard", f"{n}/3").stdout)]
+        for n in (1, 2, 3)
+    ]
+    assert parts == [[1, 4, 7, 10], [5, 8, 11], [3, 6, 9]]
 
 
 def test_a_token_that_expires_in_the_middle_is_renewed_once_for_all(
@@ -342,3 +428,53 @@ def test_four_processes_are_one_client_of_one_rate(
     assert len(server.seen_at("/login")) == 1
     # What a busy machine delays may arrive together; over a second nothing exceeds the rate.
     assert all(later - first >= 0.9 for first, later in zip(times, times[50:], strict=False))
+
+
+def test_machines_with_the_same_digest_key_share_one_login(
+    require: Require, forge: Forge, server: Server, profiles: Callable[[str], Path], tmp_path: Path
+) -> None:
+    server.reply("/login", Reply(200, {"token": "user-token-1", "expires_in": 3600}))
+    server.reply("/x", Reply(200))
+    with redis_server(require("redis-server", "apt-get install redis-server")) as running:
+        here = profiles(f'tokens = {{ storage = "redis", url = "{running.url}", prefix = "t" }}\n').parent
+        assert forge("batch", "-", input="/x\n").exit_code == 0
+        there = tmp_path / "another"
+        (there / "state").mkdir(parents=True, mode=0o700)
+        shutil.copy2(here / "profiles.toml", there)
+        shutil.copy2(here / "state" / "digest.key", there / "state")
+        assert forge("batch", "-", input="/x\n", env={"FORGE_CONFIG_DIR": str(there)}).exit_code == 0
+    assert len(server.seen_at("/login")) == 1
+
+
+@pytest.mark.parametrize("rate", [(), ("--rate", "200/s")], ids=["", "--rate"])
+def test_what_a_server_asks_of_one_process_holds_back_all_that_share_a_redis(
+    require: Require, server: Server, profiles: Callable[[str], Path], tmp_path: Path, rate: tuple[str, ...]
+) -> None:
+    lock, both = threading.Lock(), threading.Event()
+    times: dict[str, list[float]] = {"1": [], "2": []}
+    asked: list[float] = []
+
+    def answer(request: Seen) -> Reply:
+        with lock:
+            times[request.headers["X-Process"]].append(time.monotonic())
+            if all(times.values()):
+                both.set()
+            if not asked and all(len(moments) > 10 for moments in times.values()):
+                asked.append(time.monotonic())
+                return Reply(429, headers={"Retry-After": "2"})
+        return Reply(200, hold=both)
+
+    server.reply("/login", Reply(200, {"token": "user-token-1", "expires_in": 3600}))
+    server.reply("/x", answer)
+    (tmp_path / "in").write_text("/x\n" * 200)
+    with redis_server(require("redis-server", "apt-get install redis-server")) as running:
+        profiles(f'tokens = {{ storage = "redis", url = "{running.url}", prefix = "t" }}\n')
+        words = ("batch", str(tmp_path / "in"), "--jobs", "2", *rate)
+        children = [child(*words, "-H", f"X-Process: {number}") for number in times]
+        for one in children:
+            _, err = one.communicate(timeout=60)
+            assert one.returncode == 0, err
+    # What was under way when it was said comes a moment later, and the pause is counted from its arrival.
+    early = [moment - asked[0] for moments in times.values() for moment in moments if moment > asked[0] + 0.3]
+    assert min(early) >= 1.9
+    assert all(max(moments) > asked[0] + 1.9 for moments in times.values())
