@@ -74,7 +74,7 @@ class Exchange:
 _UNASKED = Exchange(None, "")
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class Call:
     """One request of a caller's, over all its attempts.
 
@@ -239,4 +239,4 @@ def reason(error: HttpClientException) -> str:
 
 def _preview(response: StreamedResponse) -> str:
     value = response.response()
-    return REDACTOR.body(decode_text(value.content[:4000], value.encoding))[:1000]
+    return REDACTOR.content(decode_text(value.content[:4000], value.encoding))[:1000]

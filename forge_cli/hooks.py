@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterable
 
 from .compiled import compiled
+from .errors import AuthenticationException
 from .interfaces import ErrorHookInterface, RequestHookInterface, ResponseHookInterface
 from .models import Headers, HttpRequest, HttpResponse, RequestContext, random_uuid
 from .redact import MASK, REDACTOR, sensitive
@@ -43,7 +44,7 @@ class LoggingRequestHook(RequestHookInterface):
             shown = {k: MASK if self._hides(k) else REDACTOR.text(str(v)) for k, v in (request.headers or {}).items()}
             logger.debug("[%s] headers: %s", request_id, shown)
         if self._log_body and request.json_data is not None:
-            logger.debug("[%s] body: %s", request_id, REDACTOR.body(json.dumps(request.json_data, default=str)))
+            logger.debug("[%s] body: %s", request_id, REDACTOR.content(json.dumps(request.json_data, default=str)))
         return request
 
     def _hides(self, name: str) -> bool:
@@ -66,7 +67,7 @@ class LoggingResponseHook(ResponseHookInterface):
         if self._log_headers:
             logger.debug("[%s] headers: %s", request_id, dict(REDACTOR.headers(Headers(response.headers).pairs)))
         if self._log_body and not response.is_success:
-            logger.log(level, "[%s] body: %s", request_id, REDACTOR.body(response.text)[:_BODY_SHOWN])
+            logger.log(level, "[%s] body: %s", request_id, REDACTOR.content(response.text)[:_BODY_SHOWN])
         return response
 
 
@@ -75,6 +76,8 @@ class LoggingErrorHook(ErrorHookInterface):
 
     def on_error(self, exception: Exception, context: RequestContext) -> None:
         method = getattr(context.request.method, "value", context.request.method)
+        # What is said about a login that failed may quote a credential without its name.
+        masks = REDACTOR.body if isinstance(exception, AuthenticationException) else REDACTOR.content
         logger.error(
             "[%s] HTTP %s %s failed, attempt %d/%d: %s: %s",
             context.metadata.get("request_id", "-"),
@@ -83,7 +86,7 @@ class LoggingErrorHook(ErrorHookInterface):
             context.attempt + 1,
             context.max_retries + 1,
             type(exception).__name__,
-            REDACTOR.body(str(exception)),
+            masks(str(exception)),
         )
 
 

@@ -1,4 +1,4 @@
-"""A strategy that does not say how long to wait."""
+"""What a retry strategy is asked, and what it is shown of an answer that failed."""
 
 from __future__ import annotations
 
@@ -9,8 +9,11 @@ import pytest
 
 from forge_cli.client import HttpClient
 from forge_cli.config import HttpClientConfig
-from forge_cli.errors import HttpClientException, RequestBuildException
-from forge_cli.models import HttpRequest
+from forge_cli.errors import HttpClientException, HttpStatusException, RequestBuildException
+from forge_cli.models import HttpRequest, RequestContext
+from forge_cli.redact import REDACTOR
+from forge_cli.retry import NoRetryStrategy
+from tests.lookalikes import LOOKALIKES
 from tests.server import Reply, Server
 
 
@@ -60,3 +63,24 @@ def test_any_number_will_do(delay: Any) -> None:
     ):
         http.get("http://127.0.0.1:1/")
     assert asked.should_retry.call_count == 3
+
+
+@pytest.mark.parametrize("value", LOOKALIKES.values(), ids=LOOKALIKES.keys())
+def test_what_only_looks_like_a_token_stays_in_the_answer_that_failed(server: Server, value: str) -> None:
+    REDACTOR.add("known-secret-5511")
+    shown: list[str | None] = []
+
+    class Asked(NoRetryStrategy):
+        def is_retryable_status(self, status: int) -> bool:
+            return status == 503
+
+        def should_retry(self, context: RequestContext, exception: Exception) -> bool:
+            assert isinstance(exception, HttpStatusException)
+            shown.append(exception.response_body)
+            return False
+
+    body = {"no": value, "text": "known-secret-5511", "api_key": "named-secret-5511"}
+    url = server.reply("/x", Reply(503, body))
+    with HttpClient(HttpClientConfig(retry_strategy=Asked())) as http:
+        assert http.get(url).status_code == 503
+    assert shown == [f'{{"no": "{value}", "text": "***", "api_key": "***"}}']

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import re
 import time
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 
 from forge_cli import (
+    AuthenticationException,
     AuthorizationHook,
     ConnectionException,
     CorrelationIdHook,
@@ -22,8 +24,13 @@ from forge_cli import (
     RequestContext,
 )
 from forge_cli.models import Headers
+from forge_cli.redact import REDACTOR
+from tests.lookalikes import LOOKALIKES
 
 REQUEST = HttpRequest("POST", "/users?token=query-token-1", headers={"Authorization": "Bearer user-token-1", "A": "b"})
+
+
+LOOKS = pytest.mark.parametrize("value", LOOKALIKES.values(), ids=LOOKALIKES.keys())
 
 
 def answer(status: int = 200, body: bytes = b"", **headers: str) -> HttpResponse:
@@ -71,6 +78,15 @@ class TestLoggingRequestHook:
         for secret in ("user-token-1", "a=1", "p-1"):
             assert secret not in text
 
+    @LOOKS
+    def test_what_only_looks_like_a_token_stays_in_the_body(self, log: pytest.LogCaptureFixture, value: str) -> None:
+        REDACTOR.add("known-secret-5511")
+        body = {"id": value, "text": "known-secret-5511", "api_key": "named-secret-5511"}
+        request = HttpRequest("POST", "/", {"X-Id": value, "X-Api-Key": "named-secret-5511"}, json_data=body)
+        LoggingRequestHook(log_headers=True, log_body=True).before_request(request, context())
+        assert log.text.count(value) == 2
+        assert "secret-5511" not in log.text
+
     def test_its_own_names_replace_the_usual_ones(self, log: pytest.LogCaptureFixture) -> None:
         request = HttpRequest("GET", "/", {"X-Mine": "value-1", "Cookie": "flavour=plain"})
         LoggingRequestHook(log_headers=True, sensitive_keys={"x-MINE"}).before_request(request, context())
@@ -103,6 +119,15 @@ class TestLoggingResponseHook:
         for secret in ("user-token-2", "cookie-1", "x" * 501):
             assert secret not in log.text
 
+    @LOOKS
+    def test_what_only_looks_like_a_token_stays(self, log: pytest.LogCaptureFixture, value: str) -> None:
+        REDACTOR.add("known-secret-5511")
+        body = json.dumps({"no": value, "text": "known-secret-5511", "api_key": "named-secret-5511"}).encode()
+        hook = LoggingResponseHook(log_headers=True, log_body=True)
+        hook.after_response(answer(404, body, X_Id=value, X_Api_Key="named-secret-5511"), context())
+        assert log.text.count(value) == 2
+        assert "secret-5511" not in log.text
+
     def test_shows_no_body_of_a_success(self, log: pytest.LogCaptureFixture) -> None:
         LoggingResponseHook(log_body=True).after_response(answer(200, b"content"), context())
         assert "content" not in log.text
@@ -117,6 +142,20 @@ class TestLoggingErrorHook:
         assert record.getMessage() == (
             "[abc] HTTP POST /users?token=*** failed, attempt 2/4: ConnectionException: refused, password=***"
         )
+
+    @LOOKS
+    def test_of_an_api_s_failure_what_only_looks_like_a_token_stays(
+        self, log: pytest.LogCaptureFixture, value: str
+    ) -> None:
+        REDACTOR.add("known-secret-5511")
+        error = ConnectionException(f"no answer for {value}: known-secret-5511, password=named-secret-5511")
+        LoggingErrorHook().on_error(error, context())
+        assert value in log.text
+        assert "secret-5511" not in log.text
+
+    def test_of_a_login_s_failure_it_does_not(self, log: pytest.LogCaptureFixture) -> None:
+        LoggingErrorHook().on_error(AuthenticationException(f"refused: {'a1' * 16}"), context())
+        assert log.text.rstrip().endswith("AuthenticationException: refused: ***")
 
 
 class TestAuthorizationHook:

@@ -160,7 +160,7 @@ class _Hiding:
     def _raw(self, text: str, place: str) -> str:
         """A body of no known form: when a secret seems to be in it, all of it."""
         pieces = [piece for piece in self.slots.split(text) if isinstance(piece, str)]
-        if all(REDACTOR.body(piece) == piece for piece in pieces):
+        if all(REDACTOR.content(REDACTOR.body(piece)) == piece for piece in pieces):
             return text
         return self._hide(text, "BODY", "the body, as it stands in the command")
 

@@ -7,13 +7,14 @@ import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
-from urllib.parse import parse_qsl, quote_plus
 from urllib.parse import quote as percent_encode
+from urllib.parse import quote_plus
 
 from ..compiled import compiled
 from ..errors import RequestBuildException
 from ..redact import MASK, REDACTOR, sensitive
 from .command import BREAKS, argument, render
+from .parameters import iter_params
 
 FORM = "application/x-www-form-urlencoded"
 # All that a path or query may hold unencoded, and "%" that already starts an escape (RFC 3986).
@@ -102,7 +103,7 @@ def _body(request: Any, mask: bool) -> tuple[bytes | None, str | None]:
         return _encoded(iter_params(raw), mask).encode(), None
     value, path = _content(raw)
     if mask and value is not None and (text := argument(value)) is not None:
-        value = REDACTOR.body(text).encode()
+        value = REDACTOR.content(text).encode()
     return value, path
 
 
@@ -152,25 +153,6 @@ def _address(url: str, params: list[tuple[str, str]]) -> str:
     authority = match[0] if match else ""
     rest = head[len(authority) :] + hash_ + fragment
     return authority + percent_encode(_STRAY_PERCENT.sub("%25", rest), safe=_URL_SAFE)
-
-
-def iter_params(
-    values: Mapping[str, Any] | Iterable[tuple[str, Any]] | str | bytes | None,
-) -> Iterator[tuple[str, str]]:
-    """Query or form parameters as pairs of text: lists repeated, None left out, booleans lower case."""
-    if isinstance(values, str | bytes):
-        values = parse_qsl(_text(values), keep_blank_values=True)
-    items = values.items() if isinstance(values, Mapping) else values or ()
-    for name, value in items:
-        for item in value if isinstance(value, list | tuple) else (value,):
-            if item is not None:
-                yield str(name), _text(item)
-
-
-def _text(value: Any) -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return value.decode() if isinstance(value, bytes) else str(value)
 
 
 def _encoded(pairs: Iterable[tuple[str, str]], mask: bool) -> str:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import io
+import json
 import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
 import pytest
 from hypothesis import given, settings
@@ -15,6 +17,8 @@ from forge_cli.curl import to_curl
 from forge_cli.encode import encode
 from forge_cli.errors import RequestBuildException
 from forge_cli.models import HttpMethod, HttpRequest
+from forge_cli.redact import REDACTOR
+from tests.lookalikes import LOOKALIKES
 from tests.server import Reply, Server
 
 if TYPE_CHECKING:
@@ -180,6 +184,25 @@ def test_masking_covers_each_kind_of_body(fields: dict[str, Any]) -> None:
     request = HttpRequest("POST", URL, **fields)
     assert "pass-1234" in to_curl(request)
     assert "pass-1234" not in to_curl(request, mask=True)
+
+
+@pytest.mark.parametrize("value", LOOKALIKES.values(), ids=LOOKALIKES.keys())
+@pytest.mark.parametrize("kind", ["json", "json text", "form", "form text", "xml", "parts"])
+def test_what_only_looks_like_a_token_is_not_masked(kind: str, value: str) -> None:
+    REDACTOR.add("known-secret-5511")
+    fields = {"id": value, "text": "known-secret-5511", "api_key": "named-secret-5511"}
+    bodies: dict[str, dict[str, Any]] = {
+        "json": {"json_data": fields},
+        "json text": {"content": json.dumps(fields)},
+        "form": {"data": fields},
+        "form text": {"data": "&".join(f"{name}={text}" for name, text in fields.items())},
+        "xml": {"content": "".join(f"<{name}>{text}</{name}>" for name, text in fields.items())},
+        "parts": {"data": fields, "files": {"image": ("x.txt", value)}},
+    }
+    headers = {"X-Id": value, "X-Api-Key": "named-secret-5511", "X-Note": "known-secret-5511"}
+    text = HttpRequest("POST", URL, headers=headers, params={"of": value}, **bodies[kind]).to_curl(redact=True)
+    assert unquote(text).count(value) == (4 if kind == "parts" else 3)
+    assert "secret-5511" not in text
 
 
 @pytest.mark.parametrize(

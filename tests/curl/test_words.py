@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 from urllib.parse import quote as percent_encode
 
@@ -12,6 +11,7 @@ from hypothesis import strategies as st
 
 from forge_cli.curl import Slot, Slots, quote
 from forge_cli.curl.words import printf, word
+from tests.conftest import Require
 
 SHELLS = ["sh", "bash", "dash", "zsh"]
 HARD = "'\"$`!\\\n\t @#~*?[]{}()<>|&;=%^-+ é𝄞\x1b\r\x7f\x9b\u202e\u2028ab01"
@@ -22,8 +22,7 @@ TEXTS = st.one_of(
 
 
 def run(shell: str, script: str) -> bytes:
-    if shutil.which(shell) is None:
-        pytest.skip(f"{shell} is not installed: apt-get install {shell}")
+    Require()(shell, f"apt-get install {shell}")
     done = subprocess.run(
         [shell, "-c", script], capture_output=True, check=True, env={"NAME": "a b'c", "PATH": "/usr/bin:/bin"}
     )
