@@ -19,8 +19,10 @@ PAGE = Path(__file__).with_name("forge.1")
 FILES = {
     "~/.config/forge/profiles.toml": "The profiles.",
     "~/.config/forge/tokens/": "The tokens, one file for each profile; for the user alone.",
+    "~/.config/forge/state/": "Locks, circuits and counters that processes share; what a start need not work out anew.",
     "~/.config/forge/recipes/": "Recipes of one's own, for forge profile add.",
-    ".forge.toml": "A project's profiles.",
+    "~/.config/forge/trust.toml": "The project files that are allowed: for each the SHA-256 of its content.",
+    ".forge.toml": "A project's profiles, used once forge trust has allowed them.",
 }
 
 

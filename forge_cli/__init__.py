@@ -6,7 +6,7 @@ import importlib
 
 TYPE_CHECKING = False  # typing takes longer to import than a remembered answer to give
 if TYPE_CHECKING:
-    from typing import Any
+    import typing
 
     from .auth import ApiKeyAuthHook, BasicAuthHook, CompositeAuthHook, TokenAuthHook
     from .breaker import CircuitBreaker, RetryBudget
@@ -205,7 +205,7 @@ _EXTRAS = {
 _NAMES = {name: module for module, names in _MODULES.items() for name in names.split()}
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> typing.Any:
     module = _NAMES.get(name)
     if module is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -22,7 +22,7 @@ from .transport.redirects import address
 USER_AGENT = f"forge/{__version__}"
 FORM = "application/x-www-form-urlencoded"
 JSON = "application/json"
-_ACCEPT_JSON = f"{JSON}, */*;q=0.5"
+ACCEPT_JSON = f"{JSON}, */*;q=0.5"
 
 _SCHEME = compiled(r"[A-Za-z][A-Za-z0-9+.-]*:")
 _ABSOLUTE = compiled(r"https?://", re.IGNORECASE)
@@ -184,7 +184,7 @@ def _fields(
     """
     fields = {
         "user-agent": [("User-Agent", USER_AGENT)],
-        "accept": [("Accept", _ACCEPT_JSON if content_type == JSON else "*/*")],
+        "accept": [("Accept", ACCEPT_JSON if content_type == JSON else "*/*")],
     }
     if content_type is not None:
         fields["content-type"] = [("Content-Type", content_type)]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -85,3 +87,28 @@ class Answered(NamedTuple):
 
 
 Listener = Callable[[Any], None]
+
+
+class _Thread(threading.local):
+    listener: Listener | None = None
+
+
+_thread = _Thread()
+
+
+@contextmanager
+def overheard(listener: Listener) -> Iterator[None]:
+    """Within it the listener is told of each exchange of this thread, whichever client sends it.
+
+    A login has clients of its own, which whoever sends many requests has to count too.
+    """
+    before, _thread.listener = _thread.listener, listener
+    try:
+        yield
+    finally:
+        _thread.listener = before
+
+
+def overhearing() -> Listener | None:
+    """Who is told of this thread's exchanges, beside the client's own listener."""
+    return _thread.listener

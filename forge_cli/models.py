@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 _EXPORT = Registry("export", {"curl": "forge_cli.curl:to_curl"})
 # RFC 9110, section 5.6.2
 TOKEN = compiled(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+# What tokens are made of: VSCHAR of RFC 6749, appendix A.
+_VSCHARS = compiled(r"[\x20-\x7e]+")
 
 # What `is_expired` subtracts for callers of the library; the manager and the pipeline use `fresh`.
 _EXPIRY_MARGIN = timedelta(seconds=30)
@@ -221,7 +223,7 @@ class HttpResponse:
     def raise_for_status(self) -> HttpResponse:
         """Return the response, or raise the status class that fits 400 and above."""
         if self.status_code >= 400:
-            body = REDACTOR.body(self.text[:4000])[:500]
+            body = REDACTOR.content(self.text[:4000])[:500]
             raise status_exception(self.status_code, body, {"request": self.request})
         return self
 
@@ -341,8 +343,13 @@ class TokenData:
         """
         if self.issued_at is not None and aware(self.issued_at) > now + _CLOCK_TOLERANCE:
             return False
+        until = self.usable_until(skew)
+        return until is None or now < until
+
+    def usable_until(self, skew: float | None = None) -> datetime | None:
+        """The moment `skew` seconds before its end, as for `fresh`; None when the end is unknown."""
         if self.expires_at is None:
-            return True
+            return None
         end = _end(self.expires_at)
         if skew is None:
             # Without a stamp the life is unknown; 30 s is what such callers have always had.
@@ -352,7 +359,10 @@ class TokenData:
                 else _LONGEST_SKEW / _SKEW_SHARE
             )
             skew = min(_LONGEST_SKEW, max(0.0, life) * _SKEW_SHARE)
-        return now + timedelta(seconds=skew) < end
+        try:
+            return end - timedelta(seconds=skew)
+        except OverflowError:
+            return end
 
     @property
     def authorization_header(self) -> str:
@@ -370,12 +380,20 @@ class TokenData:
     ) -> TokenData:
         """The token in a token endpoint's answer (RFC 6749, section 5.1).
 
-        AuthenticationException when it has none. `expires_in` may be a number or numeric text;
-        anything else is an unknown end.
+        AuthenticationException when it has none, or one that is not printable ASCII. `expires_in` may be a number
+        or numeric text; anything else is an unknown end.
         """
         token = data.get(access_token_key)
         if not isinstance(token, str) or not token:
             raise AuthenticationException(f"Token field '{access_token_key}' not found in response")
+        refresh = _text_or_none(data.get(refresh_token_key))
+        for name, text in ((access_token_key, token), (refresh_token_key, refresh)):
+            if text and _VSCHARS.fullmatch(text) is None:
+                REDACTOR.add(text)  # it may be a good credential all the same
+                raise AuthenticationException(
+                    f"Token field '{name}' holds a character that no token has",
+                    hint="printable ASCII only; an answer that is no UTF-8 is read wrongly",
+                )
         now = datetime.now(UTC)
         end = expires_after(data.get(expires_in_key), now)
         known = {access_token_key, refresh_token_key, token_type_key, expires_in_key, "scope"}
@@ -383,7 +401,7 @@ class TokenData:
             access_token=token,
             token_type=_text_or_none(data.get(token_type_key)) or "Bearer",
             expires_at=None if end is None else local(end),
-            refresh_token=_text_or_none(data.get(refresh_token_key)),
+            refresh_token=refresh,
             scope=_text_or_none(data.get("scope")),
             extra={key: value for key, value in data.items() if key not in known},
             issued_at=now,

@@ -368,5 +368,5 @@ RETRIES = Registry(
         "exponential": "forge_cli.retry:ExponentialBackoffRetryStrategy",
         "circuit-breaker": "forge_cli.retry:CircuitBreakerRetryStrategy",
     },
-    custom=True,
+    custom=("should_retry", "get_delay"),
 )

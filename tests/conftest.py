@@ -10,9 +10,10 @@ import shutil
 import signal
 import sys
 from collections.abc import Callable, Collection, Generator, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NoReturn, Protocol
+from typing import Any, NoReturn, Protocol
 
 import hypothesis
 import pytest
@@ -61,16 +62,16 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
 
 @pytest.fixture(autouse=True)
 def own_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A home directory for this test alone, and an environment that says nothing; the work is done in `~/work`."""
+    """A home directory for this test alone, and an environment that says nothing; it starts in `~/project`."""
     home = tmp_path_factory.mktemp("home")
-    work = home / "work"
-    work.mkdir()
+    project = home / "project"
+    project.mkdir()
     for name in filter(_AMBIENT.fullmatch, tuple(os.environ)):
         monkeypatch.delenv(name)
     monkeypatch.setenv("HOME", str(home))
     monkeypatch.setenv("XDG_CONFIG_HOME", str(home / ".config"))
     monkeypatch.setenv("TERM", "xterm-256color")
-    monkeypatch.chdir(work)
+    monkeypatch.chdir(project)
     return home
 
 
@@ -95,7 +96,7 @@ def canaries(
         assert marker.kwargs.get("reason"), "shows_secrets needs a reason"
         planted.excused = True
     yield planted
-    planted.finish([own_home / "work"])
+    planted.finish([own_home / "project"])
 
 
 @pytest.fixture
@@ -139,6 +140,13 @@ class Require:
         """The path of a program; `install` is the command that brings it."""
         path = shutil.which(program)
         return path if path is not None else self.missing(f"{program} is not installed: {install}")
+
+    def package(self, *names: str, install: str = "pip install 'forge-http[test]'") -> Any:
+        """The first of these modules that there is; `install` is the command that brings one."""
+        for name in names:
+            with suppress(ModuleNotFoundError):
+                return importlib.import_module(name)
+        return self.missing(f"{' or '.join(names)} is not installed: {install}")
 
     def missing(self, reason: str) -> NoReturn:
         """Stop here, for this reason."""

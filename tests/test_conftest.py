@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from collections.abc import Callable
@@ -15,7 +16,7 @@ from tests.conftest import Forge, Require
 
 def test_a_test_has_a_home_and_nothing_from_outside(own_home: Path) -> None:
     assert Path.home() == own_home
-    assert Path.cwd() == own_home / "work"
+    assert Path.cwd() == own_home / "project"
     leaked = [name for name in os.environ if name.startswith("FORGE_") or name.upper().endswith("_PROXY")]
     assert leaked == []
 
@@ -59,3 +60,19 @@ def test_a_program_that_is_missing_skips_or_fails(require: Require, monkeypatch:
     monkeypatch.setattr("tests.conftest.STRICT", True)
     with pytest.raises(pytest.fail.Exception, match="no-such-program is not installed"):
         require("no-such-program", "apt-get install it")
+
+
+def test_a_package_that_is_missing_skips_or_fails(require: Require, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert require.package("no_such_package", "json") is json
+    monkeypatch.setattr("tests.conftest.STRICT", False)
+    with pytest.raises(pytest.skip.Exception, match="no_such_package or no_other is not installed: pip install"):
+        require.package("no_such_package", "no_other")
+    monkeypatch.setattr("tests.conftest.STRICT", True)
+    with pytest.raises(pytest.fail.Exception, match="no_such_package is not installed: pip install it"):
+        require.package("no_such_package", install="pip install it")
+
+
+def test_no_test_is_left_out_in_another_way_because_a_package_is_missing() -> None:
+    called = "importor" + "skip("
+    found = [path for path in Path(__file__).parent.rglob("*.py") if called in path.read_text(encoding="utf-8")]
+    assert found == []

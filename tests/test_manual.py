@@ -49,9 +49,9 @@ def test_man_shows_every_command_and_warns_of_nothing(require: Require) -> None:
 
 
 @pytest.fixture(scope="module")
-def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def built(tmp_path_factory: pytest.TempPathFactory, require: Require) -> Path:
     """A folder with the wheel and the sdist of a checkout whose man page is of another time."""
-    pytest.importorskip("hatchling")
+    require.package("hatchling")
     checkout, target = tmp_path_factory.mktemp("checkout"), tmp_path_factory.mktemp("dist")
     for name in ("pyproject.toml", "README.md", "LICENSE", "profiles.example.toml"):
         shutil.copy(ROOT / name, checkout)

@@ -375,16 +375,18 @@ class TestHttpResponse:
         ],
     )
     def test_raise_for_status_raises_the_class_that_fits(self, status: int, kind: type[HttpStatusException]) -> None:
+        body = b'{"access_token": "user-token-1", "error": "no", "id": "%b"}' % (b"c3" * 16)
         with pytest.raises(HttpStatusException) as caught:
-            response(b'{"access_token": "user-token-1", "error": "no"}' + b" " * 5000, status).raise_for_status()
+            response(body + b" " * 5000, status).raise_for_status()
         assert type(caught.value) is kind
         assert caught.value.status_code == status
         assert caught.value.context == {"request": FULL}
-        body = caught.value.response_body
-        assert body is not None
-        assert len(body) <= 500
-        assert '"error": "no"' in body
-        assert "user-token-1" not in body
+        shown = caught.value.response_body
+        assert shown is not None
+        assert len(shown) <= 500
+        assert '"error": "no"' in shown
+        assert "c3c3c3" in shown
+        assert "user-token-1" not in shown
 
     @pytest.mark.parametrize("status", [200, 204, 302, 399])
     def test_raise_for_status_returns_what_is_no_error(self, status: int) -> None:
@@ -641,6 +643,19 @@ class TestTokenFromResponse:
     def test_without_a_token_it_is_an_error_that_names_the_field(self, data: dict[str, Any]) -> None:
         with pytest.raises(AuthenticationException, match="Token field 'access_token' not found in response"):
             TokenData.from_response(data)
+
+    @pytest.mark.parametrize(
+        "token", ["user-\ufffd-token-1", "user-tokén-1", "user\ntoken", "user-token-1\x7f", "\x00"]
+    )
+    @pytest.mark.parametrize("field", ["access_token", "refresh_token"])
+    def test_a_token_that_is_no_printable_ascii_is_refused_and_not_quoted(self, field: str, token: str) -> None:
+        with pytest.raises(AuthenticationException, match=f"Token field '{field}' holds a character") as caught:
+            TokenData.from_response({"access_token": "user-token-1", field: token})
+        assert token not in str(caught.value)
+
+    def test_every_character_that_a_token_may_have_is_accepted(self) -> None:
+        token = "".join(map(chr, range(0x20, 0x7F)))
+        assert TokenData.from_response({"access_token": token}).access_token == token
 
     def test_fields_of_the_wrong_kind_are_not_there(self) -> None:
         odd = {"access_token": "user-token-1", "token_type": None, "refresh_token": 7, "scope": ["read", "write"]}

@@ -11,8 +11,9 @@ from docs import reference
 
 ROOT = Path(__file__).parents[1]
 PAGE = reference.DOCS / "platforms.md"
-# Each takes the platform as a parameter, but for those in `LINES`, which have a line of their own with its reason.
+# Each takes the platform as a parameter, but for that in `LINES`, which has a line of its own with its reason.
 PLACES = {
+    "home.py",
     "files/places.py",
     "files/private.py",
     "files/locks.py",
@@ -22,10 +23,8 @@ PLACES = {
     "cli/streams.py",
     "cli/commands/token/execute.py",
     "login/callback.py",
-    "profiles/netrc.py",
-    "cli/commands/trust.py",
 }
-LINES = {"login/callback.py", "profiles/netrc.py", "cli/commands/trust.py"}
+LINES = {"login/callback.py"}
 
 
 def test_nothing_else_asks_which_platform_it_is() -> None:

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import errno
 import os
-import signal
 import sys
 from collections.abc import Sequence
-from contextlib import suppress
-from typing import Any, NoReturn
 
 import click
 
@@ -19,6 +16,7 @@ from .exit_codes import HINTS, MEANINGS, ExitCode, cause_of, exit_code_of, kind_
 from .failure import Failure
 from .group import Entry, LazyGroup
 from .run import Run, discard, global_options
+from .signals import Signals, Terminated, handled
 from .streams import closed, take_any_character
 from .variables import VARIABLES
 
@@ -90,16 +88,24 @@ def forge() -> None:
     """The command itself does nothing; see the table of commands."""
 
 
-class Terminated(BaseException):
-    """SIGTERM came."""
-
-
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command and return its exit code. Nothing below this prints an error or exits."""
+    """Run one command and return its exit code. Nothing below this prints an error or exits.
+
+    Without `argv` the command line is that of this process, which then has nothing else to do.
+    """
+    with handled(for_good=argv is None) as signals:
+        try:
+            return _ran(argv, signals)
+        except (KeyboardInterrupt, Terminated) as exc:
+            # It came while another failure was on its way.
+            return ExitCode.TERMINATED if isinstance(exc, Terminated) else ExitCode.INTERRUPTED
+
+
+def _ran(argv: Sequence[str] | None, signals: Signals) -> int:
     _mend_streams()
     run = Run(_program())
+    run.ending = signals
     try:
-        _on_terminate()
         # Not `forge.main`: that has ideas of its own about closed pipes, interrupts and exit codes.
         arguments = list(sys.argv[1:] if argv is None else argv)
         run.arguments = tuple(arguments)
@@ -108,6 +114,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         run.stdout.flush()
         return int(result or 0)
     except (Exception, KeyboardInterrupt, Terminated) as exc:
+        signals.over()
         return _report(exc, run)
 
 
@@ -213,12 +220,3 @@ def _mend_streams() -> None:
     if sys.stderr is None:
         sys.stderr = os.fdopen(os.open(os.devnull, os.O_WRONLY), "w")
     take_any_character(sys.stdout)
-
-
-def _on_terminate() -> None:
-    def terminate(number: int, frame: Any) -> NoReturn:
-        raise Terminated
-
-    # Outside the main thread it is somebody else's program, and their signals.
-    with suppress(ValueError):
-        signal.signal(signal.SIGTERM, terminate)

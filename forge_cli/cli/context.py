@@ -51,7 +51,8 @@ class Context(Run):
     @cached_property
     def document(self) -> Document:
         """The profile file, parsed. ProfileError when it is not there or does not parse."""
-        return opened(self.source)
+        left = None if self.deadline is None else max(0.0, self.deadline.remaining())
+        return opened(self.source, notice=self.notice, seconds=left)
 
     @cached_property
     def config_dir(self) -> Path:
@@ -121,6 +122,7 @@ class Context(Run):
             listener=listener,
             strict=strict,
             deadline=None if limit is None else Deadline(limit),
+            ending=self.ending,
         )
 
     @property

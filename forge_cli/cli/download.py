@@ -15,6 +15,7 @@ from typing import Self
 from ..client import StreamedResponse
 from ..compiled import compiled
 from ..errors import IncompleteResponseException, StorageError, UsageError
+from ..files import followed, open_to_write
 from ..frozen import immutable_by_name
 from ..models import Headers, HttpRequest
 from .download_name import from_url, proposed, safe
@@ -73,7 +74,7 @@ class Saving:
 
     def __init__(self, path: str | None, url: str, *, resume: bool, say: Callable[[str], None]) -> None:
         self._given = None if path is None else os.path.expanduser(path)
-        self._final = None if self._given is None else os.path.realpath(self._given)
+        self._final = None if self._given is None else followed(self._given)
         self._url = url
         self._resume = resume
         self._say = say
@@ -97,7 +98,7 @@ class Saving:
                 return self
             old = _status(guess)
             if self._given is not None and old is not None and not stat.S_ISREG(old.st_mode):
-                self._device(self._given)
+                self._device(guess)
                 return self
             if self._final is not None and old is not None:
                 if not os.access(guess, os.W_OK):
@@ -111,7 +112,7 @@ class Saving:
         if self._resume:
             raise UsageError(f"--continue: {path!r} is no file", hint="leave --continue out")
         if fd < 0:
-            self._fd = os.open(path, os.O_WRONLY | getattr(os, "O_BINARY", 0))
+            self._fd = open_to_write(path, create=False)
 
     def _open(self, guess: str, old: os.stat_result | None) -> None:
         self.part = _part(guess)

@@ -11,7 +11,7 @@ from ..curl import word
 from ..curl.command import argument, multipart
 from ..curl.hiding import Members, Number, written
 from ..curl.imported import Form, FromFile, Imported, Joined, Json, Multipart, Part, Raw
-from ..curl.importing import FORM, JSON
+from ..curl.payload import FORM, JSON
 from ..curl.words import printf
 from ..errors import UsageError
 from .items import MEDIA_TYPE

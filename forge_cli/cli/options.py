@@ -10,6 +10,7 @@ from typing import Any, Concatenate, ParamSpec
 import click
 
 from ..compiled import compiled
+from ..models import Deadline
 from .completers import completed
 from .context import Context
 from .output import FORMATS, PRETTY
@@ -21,6 +22,7 @@ __all__ = [
     "bundle",
     "export_options",
     "global_options",
+    "limited",
     "output_options",
     "pass_context",
     "request_options",
@@ -56,6 +58,13 @@ class Seconds(click.FloatRange):
             if 0 < seconds <= _LONGEST:
                 return seconds
         self.fail(f"{value!r} is not a number of seconds, such as 3 or 0.5, or a time such as 500ms or 1m", param, ctx)
+
+
+def limited(ctx: click.Context, parameter: click.Parameter, value: float | None) -> float | None:
+    """Let the run know of the command's limit: what it is given may be a pipe that never ends."""
+    if value is not None:
+        ctx.ensure_object(Run).deadline = Deadline(value)
+    return value
 
 
 class Count(click.IntRange):
@@ -109,7 +118,15 @@ _EXPECT_HELP = "Exit 12 unless the answer is so: status==200, header:NAME~=text,
 
 request_options = section(
     "Request",
-    click.option("-H", "--header", "headers", multiple=True, metavar="'K: V'", help="A header; `K:` leaves one out."),
+    click.option(
+        "-H",
+        "--header",
+        "headers",
+        multiple=True,
+        metavar="'K: V'|@FILE|@-",
+        shell_complete=completed("reference"),
+        help="A header; `K:` leaves one out. A file has one a line.",
+    ),
     click.option(
         "-d",
         "--data",
@@ -121,7 +138,14 @@ request_options = section(
     click.option("--json", "json", is_flag=True, help="The body is JSON (default for items)."),
     click.option("-f", "--form", is_flag=True, help="The items make a form."),
     click.option("--multipart", is_flag=True, help="The items make a multipart body."),
-    click.option("-q", "--query", multiple=True, metavar="K=V", help="A query parameter."),
+    click.option(
+        "-q",
+        "--query",
+        multiple=True,
+        metavar="K=V|@FILE|@-",
+        shell_complete=completed("reference"),
+        help="A query parameter. A file has one a line.",
+    ),
     click.option(
         "-u",
         "--user",
@@ -147,6 +171,7 @@ request_options = section(
     click.option(
         "--timeout",
         type=Seconds(),
+        callback=limited,
         metavar="SECONDS",
         help="A limit for everything: login, retries, body; seconds, 500ms, 1m (default none).",
     ),
@@ -172,7 +197,11 @@ request_options = section(
         "--cert-key", metavar="FILE", shell_complete=completed("file"), help="Its key (default: in the same file)."
     ),
     click.option(
-        "-x", "--proxy", metavar="URL", help="A proxy (default none; HTTPS_PROXY, HTTP_PROXY, ALL_PROXY, NO_PROXY)."
+        "-x",
+        "--proxy",
+        metavar="URL",
+        shell_complete=completed("reference"),
+        help="A proxy; also env:NAME, @FILE, - (default none; HTTPS_PROXY, HTTP_PROXY, ALL_PROXY, NO_PROXY).",
     ),
     click.option("--no-auth", is_flag=True, help="Send no credential of the profile."),
 )

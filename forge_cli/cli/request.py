@@ -6,9 +6,10 @@ import base64
 import mimetypes
 import os
 import stat
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
+from functools import cache
 from typing import Any, BinaryIO
 
 from ..compiled import compiled
@@ -21,13 +22,15 @@ from .items import Items, header, parse, read_file, unreadable
 from .progress import watched
 from .run import Run
 
-_TYPES = mimetypes.MimeTypes()
+_types = cache(mimetypes.MimeTypes)
 # As much of standard input is read before anything is sent; more is sent while it comes.
 _SHORT = 1 << 20
 _NEEDED = {
     "host": "HTTP/1.1 needs it; `Host:NAME` says another one",
     "content-length": "the server needs it to find the end of the body; `Transfer-Encoding:chunked` sends it without",
 }
+_SEEN = "a secret on the command line can be seen by others: use env:NAME, @FILE or -"
+_PASSWORD = compiled(r":[^/@]+@")
 _LIKE_A_HOST = compiled(r":[0-9]+(/|$)|localhost(/|$)|[0-9]{1,3}(\.[0-9]{1,3}){3}(:[0-9]+)?(/|$)|[\w.-]+:[0-9]+(/|$)")
 
 
@@ -56,6 +59,39 @@ class RequestOptions:
     cert_key: str | None = None
     proxy: str | None = None
     no_auth: bool = False
+
+
+def referred(run: Run, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """The options of a request that refer to what they say elsewhere, as what is said there.
+
+    ``-H @FILE`` and ``-q @FILE`` have one a line, ``--proxy`` takes what `secret` does.
+    """
+    found: dict[str, Any] = {}
+    for name, option in (("headers", "--header"), ("query", "--query")):
+        texts = settings.get(name, ())
+        if any(map(_is_file, texts)):
+            found[name] = tuple(line for text in texts for line in _lines(run, option, text))
+    proxy = settings.get("proxy")
+    if proxy and (value := _elsewhere(run, "--proxy", proxy)) is not None:
+        check_stated("--proxy", value)
+        found["proxy"] = value
+    elif proxy and _PASSWORD.search(proxy):
+        run.notice(f"--proxy: {_SEEN}")
+    return found
+
+
+def _is_file(text: str) -> bool:
+    # No header begins so; a query parameter may, and has a value.
+    return text.startswith("@") and "=" not in text
+
+
+def _lines(run: Run, option: str, text: str) -> Iterator[str]:
+    """A text, or those of the file that it names."""
+    if not _is_file(text):
+        yield text
+        return
+    content = run.read_stdin(option) if text == "@-" else read_file(text[1:])
+    yield from (line for line in _line(option, content).splitlines() if line.strip())
 
 
 def build_request(
@@ -196,7 +232,7 @@ def _upload(run: Run, path: str) -> Any:
 
 def _type_of(filename: str) -> str | None:
     """The content type that a file's name stands for, on every machine the same."""
-    kind, coding = _TYPES.guess_type(filename)
+    kind, coding = _types().guess_type(filename)
     return kind if coding is None else None
 
 
@@ -260,21 +296,25 @@ def _file(run: Run, path: str) -> BinaryIO:
 
 def secret(run: Run, option: str, text: str) -> str:
     """A secret given as a literal, ``env:NAME``, ``@FILE`` or ``-``. A literal works, and warns."""
-    if text.startswith("env:"):
-        name = text[4:]
-        value = run.environ.get(name, "")
-        if name not in run.environ:
-            raise UsageError(f"{option}: the environment variable {name} is not set", hint=f"export {name}=…")
-    elif text.startswith("@"):
-        value = _line(option, _file(run, text[1:]).read())
-    elif text == "-":
-        value = _line(option, run.read_stdin(option))
-    else:
-        run.notice(f"{option}: a secret on the command line can be seen by others: use env:NAME, @FILE or -")
+    value = _elsewhere(run, option, text)
+    if value is None:
+        run.notice(f"{option}: {_SEEN}")
         value = text
     check_stated(option, value)
     REDACTOR.add(value)
     return value
+
+
+def _elsewhere(run: Run, option: str, text: str) -> str | None:
+    """What ``env:NAME``, ``@FILE`` or ``-`` refer to; None for any other text."""
+    if text.startswith("env:"):
+        name = text[4:]
+        if name not in run.environ:
+            raise UsageError(f"{option}: the environment variable {name} is not set", hint=f"export {name}=…")
+        return run.environ[name]
+    if text.startswith("@"):
+        return _line(option, _file(run, text[1:]).read())
+    return _line(option, run.read_stdin(option)) if text == "-" else None
 
 
 def check_stated(option: str, value: str) -> None:

@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack, suppress
-from typing import Any, BinaryIO, TextIO
+from typing import TYPE_CHECKING, Any, BinaryIO, TextIO
 
 import click
 
@@ -16,6 +16,13 @@ from ..redact import REDACTOR
 from .completers import completed
 from .failure import Failure
 from .output.text import visible
+from .patience import patient
+
+if TYPE_CHECKING:
+    from ..tokens.unbroken import Ending
+
+if TYPE_CHECKING:
+    from ..models import Deadline
 
 
 class Run:
@@ -37,7 +44,11 @@ class Run:
         self.stderr: TextIO = sys.stderr
         # What is open until the command ends.
         self.resources = ExitStack()
+        self.ending: Ending | None = None
+        """Whoever ends the run when a signal comes."""
         self._stdin_reader: str | None = None
+        self.deadline: Deadline | None = None
+        """By when the command has to end, where --timeout says so."""
         self.said = False
         """Whether anything was told on standard error."""
 
@@ -87,7 +98,10 @@ class Run:
             raise UsageError("nothing was entered", hint="type it when asked") from None
 
     def read_stdin(self, reader: str) -> bytes:
-        """All of standard input, for the one `reader` that asks. UsageError for a second one, and when it is closed."""
+        """All of standard input, for the one `reader` that asks. UsageError for a second one, and when it is closed.
+
+        TimeoutException when it has not ended by the command's deadline.
+        """
         return self.open_stdin(reader).read()
 
     def open_stdin(self, reader: str) -> BinaryIO:
@@ -99,7 +113,7 @@ class Run:
                 f"{self._stdin_reader} and {reader} both read standard input", hint="give one of them by a file: @FILE"
             )
         self._stdin_reader = reader
-        return self.stdin.buffer
+        return patient(self.stdin.buffer, self.deadline)
 
     def tell(self, text: str) -> None:
         """Write to standard error as it is. A text that nobody can read is no reason to fail."""

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
+import importlib
 import io
 import sys
-from typing import Protocol, TextIO
+from typing import Any, Protocol, TextIO
 
 from ..compiled import compiled
 
@@ -34,6 +36,17 @@ def take_any_character(stream: TextIO) -> None:
 def closed(error: OSError, *, platform: str = sys.platform) -> bool:
     """Whether an error while writing means that the reader is gone, for which Windows has no signal and no EPIPE."""
     return isinstance(error, BrokenPipeError) or (platform == "win32" and error.errno == errno.EINVAL)
+
+
+def widened(stream: object, *, platform: str = sys.platform) -> None:
+    """Have a pipe hold a megabyte, where the system allows it: both ends then wait for each other less often."""
+    if platform != "linux":
+        return
+    fcntl: Any = importlib.import_module("fcntl")  # only here, and only for large bodies
+    fileno = getattr(stream, "fileno", None)
+    if fileno is not None:
+        with contextlib.suppress(OSError):  # no descriptor, no pipe, or the user has too many large ones
+            fcntl.fcntl(fileno(), fcntl.F_SETPIPE_SZ, 1024 * 1024)
 
 
 def descriptor(path: str | None, *, platform: str = sys.platform) -> int | None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from .links import followed, open_to_write
 from .locks import lock
-from .places import config_dir, private_directory, too_open, unwritable
+from .places import config_dir, on_windows, private_directory, too_open, unwritable
 from .private import (
     LIMIT,
     PendingWrite,
@@ -16,17 +17,23 @@ from .private import (
     set_aside,
     write_private,
 )
+from .reading import Found, read_named
 
 __all__ = [
     "LIMIT",
+    "Found",
     "PendingWrite",
     "PrivateFile",
     "Stamp",
     "TooLarge",
     "config_dir",
+    "followed",
     "lock",
+    "on_windows",
+    "open_to_write",
     "opened",
     "private_directory",
+    "read_named",
     "read_private",
     "reserve",
     "set_aside",

@@ -39,6 +39,11 @@ def config_dir(environ: Mapping[str, str] = os.environ, *, platform: str = sys.p
     raise StorageError("HOME is not set, so there is no place for settings and tokens", hint=_CHOOSE)
 
 
+def on_windows(*, platform: str = sys.platform) -> bool:
+    """Whether this is Windows, where files have no modes and other names."""
+    return platform == "win32"
+
+
 def private_directory(path: Path, *, notice: Notice | None = None, platform: str = sys.platform) -> None:
     """Make the directory and its missing parents, 0700; repair a loose one. StorageError when it is not one's own."""
     with reported("make", path):

@@ -122,6 +122,7 @@ class VerifyTable:
     issuer: TemplateText = key("what `iss` must be")
     audience: TemplateText = key("what `aud` must hold")
     nonce: TemplateText | None = key("what `nonce` must be", default=None)
+    at_hash: str | None = key("the output that `at_hash`, where there is one, must be the hash of", default=None)
     algorithms: tuple[str, ...] = key("the algorithms that are allowed", default=("RS256", "ES256", "PS256", "EdDSA"))
 
 

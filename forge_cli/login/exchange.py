@@ -283,6 +283,7 @@ def _verify(extract: Extract, found: dict[str, Any], own: Mapping[str, Any], wor
             del found[name]
             continue
         keys, scope = _keys(name, table, work), work.scope
+        hashed = None if table.at_hash is None else {**own, **found}.get(table.at_hash)
         before = claims_of(own.get(name))
         try:
             claims = verified(
@@ -293,6 +294,7 @@ def _verify(extract: Extract, found: dict[str, Any], own: Mapping[str, Any], wor
                 nonce=None if table.nonce is None or before else scope.text(table.nonce) or None,
                 algorithms=table.algorithms,
                 now=work.now.timestamp(),
+                access_token=None if hashed is None else str(hashed),
             )
         except AuthenticationException as exc:
             raise StepFailed(work.step, f"output '{name}' is not accepted: {exc.message}", hint=exc.hint) from None

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import hmac
 import json
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
 from typing import Any, NoReturn
 
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -32,6 +34,10 @@ a vendor may well have issued a short secret, and a header may hold a chain of c
 # Keys that anybody may read cannot be shared secrets.
 _VERIFIABLE = frozenset(name for name in _NEEDS if not name.startswith("HS"))
 _LEAST_RSA_BITS = 2048
+# An issuer publishes a handful; each one that is tried costs time.
+_MOST_KEYS = 100
+# Whole numbers up to here are exact in every JSON library (RFC 8259, section 6), and no clock gets there.
+_LAST_MOMENT = 2**53
 _LEEWAY = 60.0
 """Seconds that the clocks of two machines may differ by."""
 # What a library may raise over a key or a signature that makes no sense.
@@ -69,11 +75,13 @@ def verified(
     nonce: str | None,
     algorithms: Sequence[str],
     now: float,
+    access_token: str | None = None,
 ) -> Mapping[str, Any]:
     """The claims of an ID token that is what it must be (OpenID Connect Core 1.0, section 3.1.3.7).
 
     `keys` is the issuer's JWK set (RFC 7517, section 5). The clocks may differ by 60 seconds. Shared secrets
-    and `none` are never accepted, whatever `algorithms` says. AuthenticationException: it is not.
+    and `none` are never accepted, whatever `algorithms` says. `access_token` is the one that came along: where
+    there is an `at_hash`, it must be of it. AuthenticationException: it is not.
     """
     parts = token.split(".")
     if len(parts) != 3:
@@ -85,19 +93,36 @@ def verified(
     if "crit" in header:
         # RFC 7515, section 4.1.11: what it lists must be understood, and nothing is.
         _refuse("has critical header parameters")
+    kind = header.get("typ")
+    if isinstance(kind, str) and kind.lower().endswith("+jwt"):
+        # RFC 8725, section 3.11: a token of another kind says so, as at+jwt and logout+jwt do.
+        _refuse("is a token of another kind")
     try:
         signed_by = _decoded(parts[2])
     except ValueError:
         _refuse("has a damaged signature")
     data = f"{parts[0]}.{parts[1]}".encode()
-    fitting = list(_fitting(keys, alg, header.get("kid")))
+    fitting = list(islice(_fitting(keys, alg, header.get("kid")), _MOST_KEYS))
     if not fitting:
         _refuse("is signed with a key that the issuer does not publish", hint="see `jwks` in its `verify` table")
     if not any(valid(data, signed_by, alg, jwk) for jwk in fitting):
         _refuse("has a wrong signature")
     claims = _object(parts[1], "payload")
     _check(claims, issuer, audience, nonce, now)
+    if access_token is not None and "at_hash" in claims and claims["at_hash"] not in _hashes(access_token, alg):
+        _refuse("came with another access token: its `at_hash` differs")
     return claims
+
+
+def _hashes(access_token: str, alg: str) -> list[str]:
+    """What `at_hash` may be: half of the digest that the algorithm is made with (OpenID Connect Core, 3.1.3.6)."""
+    text = access_token.encode()
+    if alg == "EdDSA":
+        # Of its two curves, in this order: Ed25519 and Ed448 (RFC 8032, sections 5.1 and 5.2).
+        digests = [hashlib.sha512(text).digest(), hashlib.shake_256(text).digest(114)]
+    else:
+        digests = [hashlib.new(f"sha{alg[-3:]}", text).digest()]
+    return [_unpadded(digest[: len(digest) // 2]) for digest in digests]
 
 
 def valid(data: bytes, signed_by: bytes, alg: str, jwk: Mapping[str, Any]) -> bool:
@@ -143,8 +168,8 @@ def _same(value: Any, wanted: str) -> bool:
 
 def _number(claims: Mapping[str, Any], name: str) -> float:
     value = claims.get(name)
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        _refuse(f"has no `{name}` that is a number")
+    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= _LAST_MOMENT:
+        _refuse(f"has no `{name}` that is a moment")
     return value
 
 

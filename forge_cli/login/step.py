@@ -17,6 +17,7 @@ from ..errors import HttpClientException, MaxRetryException, NeedsPerson, Profil
 from ..models import Deadline, HttpRequest, HttpResponse, TokenData, random_uuid
 from ..registry import Registry
 from ..tokens.step import Cache, forgotten
+from ..tokens.unbroken import requested
 from .blame import blamed
 from .definition import ConditionTable, InvalidateTable, RefreshTable, RequestTable, StepTable
 from .expiry import duration
@@ -258,6 +259,7 @@ class LoginStep:
         def send(table: RequestTable, request: HttpRequest, scope: Scope) -> HttpResponse:
             if request.auth is not None and ":" in request.auth[0]:
                 raise ProfileError(f"step '{self.name}': the user in `basic` {COLON}", hint=COLON_HINT)
+            requested()
             try:
                 return self._wire.send(self.name, table, request, scope, repeat=repeat, deadline=deadline)
             except MaxRetryException as exc:

@@ -20,6 +20,7 @@ from ..login.work import Person
 from ..models import Deadline
 from ..registry import Registry
 from ..tokens.storage import STORAGES
+from ..tokens.unbroken import Ending
 from .connection import base_url_trouble
 from .expand import expand
 from .load import ProfileSettings, current_directory, find, opened, profile, select
@@ -60,6 +61,7 @@ class Profile:
 
     `person` is whoever can be asked (None: nobody), `notice` is told what a person should know, `listener` of
     each exchange. With `strict`, tokens that cannot be saved are an error. `sleep` waits between polls.
+    `ending` is as for `Pipeline`.
     """
 
     def __init__(
@@ -73,6 +75,7 @@ class Profile:
         strict: bool = False,
         sleep: Callable[[float], None] = time.sleep,
         deadline: Deadline | None = None,
+        ending: Ending | None = None,
     ) -> None:
         self.settings = settings
         self.name = settings.name
@@ -80,6 +83,7 @@ class Profile:
         self._notice = notice
         self._listener = listener
         self._strict = strict
+        self._ending = ending
         # Threads that share a profile must share its login, and with that its locks.
         self._building = threading.RLock()
         table = settings.table
@@ -132,9 +136,20 @@ class Profile:
         storage = STORAGES.load(kind)
         if kind == "memory":
             return storage()
+        if ":" in kind:
+            return self._own_storage(kind, storage)
         if kind != "file":
-            return storage(**self._storage_settings(), **({} if ":" in kind else {"notice": self._notice}))
+            return storage(**self._storage_settings(), notice=self._notice)
         return self._file_storage(Path(f"{self.name}.toml"))
+
+    def _own_storage(self, kind: str, storage: Callable[..., Any]) -> Any:
+        """A storage of the user's own, which gets the keys of `tokens` that the profile states."""
+        try:
+            return storage(**self._storage_settings())
+        except TypeError as exc:
+            raise ProfileError(
+                f"token storage {kind!r} cannot be made: {exc}", hint="it gets the keys of `tokens` by name"
+            ) from exc
 
     def _file_storage(self, name: Path) -> Any:
         """The tokens in a file of this name. In memory, with a notice, where there is no place for files."""
@@ -217,6 +232,7 @@ class Profile:
                 environ=self._environ,
                 notice=self._notice,
                 strict=self._strict,
+                ending=self._ending,
             )
         )
 
@@ -242,6 +258,7 @@ class Profile:
                 environ=self._environ,
                 notice=self._notice,
                 strict=self._strict,
+                ending=self._ending,
             )
         )
 

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from ..compiled import compiled
-from ..errors import ProfileError
+from ..errors import ProfileError, TimeoutException
+from ..files import Found, read_named
 from ..frozen import immutable
 from ..login.template import nearest
 from . import parsed, positions
@@ -76,7 +77,7 @@ def load_document(path: Path, raw: bytes | None = None, *, kept: Path | None = N
 
     `kept` is where a large one is kept once it is parsed.
     """
-    text = _text(path, _bytes(path) if raw is None else raw)
+    text = _text(path, read_file(path).content if raw is None else raw)
     if match := _LONG_KEY.search(text):
         raise _fault(path, text.count("\n", 0, match.start()) + 1, f"more than {_DEEPEST} levels of tables")
     try:
@@ -200,12 +201,14 @@ def _too_deep(data: Mapping[str, Any]) -> Place | None:
     return next(place for place, _ in _walk(data, ()) if len(place) > _DEEPEST - 1)
 
 
-def _bytes(path: Path) -> bytes:
+def read_file(path: Path, seconds: float | None = None) -> Found:
+    """The bytes of a profile file, read once. ProfileError when they cannot be had, TimeoutException."""
     try:
-        with path.open("rb") as file:
-            return file.read(LARGEST + 1)
+        return read_named(path, LARGEST + 1, seconds)
     except FileNotFoundError:
         raise ProfileError(f"no profile file: {path}", hint="write one with `forge profile init`") from None
+    except TimeoutError as exc:
+        raise TimeoutException(f"{path} cannot be read: {exc.strerror}") from None
     except OSError as exc:
         raise ProfileError(f"{path} cannot be read: {exc.strerror}", hint="name another with --config") from exc
 

@@ -272,7 +272,8 @@ def _row(table: Callable[[], Registry], *, but: Sequence[str] = ()) -> Read:
     def check(value: Any, path: Path, reading: Reading) -> Any:
         registry = table()
         if value in registry and value not in but:
-            return value
+            trouble = registry.trouble(value)
+            return value if trouble is None else reading.problem(path, trouble)
         legal = [name for name in registry if name not in but]
         return reading.problem(path, f"unknown {registry.kind} {unknown(value, legal)}")
 

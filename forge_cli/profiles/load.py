@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import field, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -12,7 +12,8 @@ from ..errors import ProfileError
 from ..files import config_dir
 from ..frozen import immutable, immutable_by_name
 from ..login.template import nearest
-from .document import Document, Place, load_document, merged
+from . import ownership
+from .document import Document, Place, load_document, merged, read_file
 from .kinds import Problem, unknown
 from .schema import ProfileTable, RetryTable, SharedAuth
 from .trust import PROJECT_FILE, Trust, content, digest_of, project_file, relative_programs
@@ -23,6 +24,7 @@ __all__ = [
     "Document",
     "ProfileSettings",
     "Source",
+    "content_of",
     "find",
     "load_document",
     "merged",
@@ -113,9 +115,15 @@ def find(config: str | None, environ: Mapping[str, str], cwd: Path, no_project: 
     return Source(folder / "profiles.toml", "user", kept=folder / "state" / "profiles.json")
 
 
-def opened(source: Source) -> Document:
-    """The file, parsed. ProfileError when it is not there or not TOML, or a project's file names a relative program."""
-    document = load_document(source.path, source.data, kept=source.kept)
+def opened(
+    source: Source, *, notice: Callable[[str], None] = lambda text: None, seconds: float | None = None
+) -> Document:
+    """The file, parsed. ProfileError when it is not there or not TOML, or a project's file names a relative program.
+
+    StorageError when it should be the user's own and is another user's. Of one that was named on purpose `notice` is
+    told so, and of each that others can write to. `seconds` is how long it is waited for, where it is a pipe.
+    """
+    document = load_document(source.path, content_of(source, notice=notice, seconds=seconds), kept=source.kept)
     if source.data is not None and (found := relative_programs(document)):
         raise refused(
             document,
@@ -124,6 +132,19 @@ def opened(source: Source) -> Document:
             hint="write the full path of the program, or its name alone to look for it in PATH",
         )
     return document
+
+
+def content_of(
+    source: Source, *, notice: Callable[[str], None] = lambda text: None, seconds: float | None = None
+) -> bytes:
+    """The bytes of the file, as `opened` takes them."""
+    if source.data is not None:
+        return source.data
+    found = read_file(source.path, seconds)
+    if ownership.applies():
+        check = ownership.check_own if source.named_by == "user" else ownership.tell_odd
+        check(source.path, found.info, notice)
+    return found.content
 
 
 def select(document: Document, name: str | None, environ: Mapping[str, str]) -> str:

@@ -16,6 +16,7 @@ from ..login.login import Login, ends, targets
 from ..login.scope import Scope
 from ..login.step import LoginStep, Wire, digest, needs, uses_jar
 from ..tokens.pipeline import Pipeline
+from ..tokens.unbroken import Ending
 from .schema import PipelineAuth
 from .world import World
 
@@ -41,6 +42,7 @@ class Surroundings:
     environ: Mapping[str, str]
     notice: Callable[[str], None]
     strict: bool
+    ending: Ending | None = None
 
 
 def build(around: Surroundings) -> Login:
@@ -53,7 +55,13 @@ def build(around: Surroundings) -> Login:
     challenged = any("challenge" in step.heads for step in steps.values())
     return Login(
         around.name,
-        Pipeline(list(steps.values()), around.storage, strict=around.strict, notice=around.notice),
+        Pipeline(
+            list(steps.values()),
+            around.storage,
+            strict=around.strict,
+            notice=around.notice,
+            ending=around.ending,
+        ),
         inject,
         targets(auth.inject, auth.sign, steps),
         auth.invalidate,

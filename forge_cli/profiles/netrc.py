@@ -11,6 +11,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from ..errors import MissingSecret, ProfileError
+from ..files import on_windows
 from ..login.definition import InjectTable
 from ..login.hook import LoginHook
 from ..models import Headers, PreparedRequest, RequestContext
@@ -18,7 +19,7 @@ from ..redact import REDACTOR
 from .schema import PipelineAuth
 
 _LARGEST = 1024 * 1024
-_NAME = "_netrc" if os.name == "nt" else ".netrc"
+_NAME = "_netrc" if on_windows() else ".netrc"
 
 
 def login(base_url: str, environ: Mapping[str, str], notice: Callable[[str], None]) -> PipelineAuth:
@@ -85,7 +86,7 @@ def _entry(path: Path, host: str, notice: Callable[[str], None]) -> tuple[str, s
         raise ProfileError(
             f"{path} is not text in UTF-8", hint="save it as UTF-8, or name another with NETRC"
         ) from None
-    if os.name == "posix" and status.st_mode & 0o077:
+    if not on_windows() and status.st_mode & 0o077:
         notice(f"{path} can be read by others: chmod 600 {path}")
     if found is None or not (found[0] or found[2]):
         return None

@@ -171,6 +171,7 @@ class _Steps:
         renewable = self.auth.grant in _RENEWABLE
         return STEPS.load(kind)(
             kind=kind,
+            success=SuccessTable(body={"/token_type": _WITHOUT_PROOF}),
             extract=self._outputs(renewable),
             expires=ExpiresTable(in_="/expires_in"),
             refresh=self._refresh(client) if renewable else None,
@@ -316,13 +317,19 @@ class _Steps:
                     audience=self.auth.client_id,
                     # There is one where an ID token was asked for.
                     nonce=f'${{steps.{_BROWSER}.nonce ?? ""}}' if _BROWSER in self.steps else None,
+                    at_hash="token",
                 ),
             )
         return found
 
 
 _ACCESS_TOKEN = "urn:ietf:params:oauth:token-type:access_token"
+# Types of tokens that are worth nothing by themselves (RFC 6749, section 7.1; RFC 9449): sent as Bearer they would
+# be refused, and be seen.
+_WITHOUT_PROOF = {"not": {"matches": "(?i)^(dpop|mac|pop)$"}}
 _WELL_KNOWN = "/.well-known/"
+# A URL of the issuer's that is relative would lead to the API.
+_NOT_RELATIVE = {"not": {"matches": "^(?![A-Za-z][A-Za-z0-9+.-]*:)"}}
 _ENDPOINTS = (
     "token_endpoint",
     "authorization_endpoint",
@@ -379,7 +386,9 @@ def _metadata(issuer: str, sought: Collection[str]) -> MetadataStep:
             headers={"Accept": "application/json"},
             named="`issuer`",
         ),
-        success=SuccessTable(status=200, body={"/issuer": issuer}),
+        success=SuccessTable(
+            status=200, body={"/issuer": issuer, **{f"/{name}": _NOT_RELATIVE for name in _ENDPOINTS}}
+        ),
         extract=extract,
         expires=ExpiresTable(ttl=_METADATA_LIFE),
     )

@@ -10,7 +10,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from ..errors import MissingSecret, NeedsPerson, StorageError
+from ..errors import MissingSecret, NeedsPerson, StorageError, TimeoutException
+from ..files import read_named
 from ..interfaces import storage_lock
 from ..login.expiry import duration
 from ..login.extract import pointer
@@ -173,8 +174,10 @@ class Secrets:
 
     def _from_file(self, name: str, path: Path) -> str:
         try:
-            with path.open("rb") as file:
-                raw = file.read(_LARGEST + 1)
+            left = self._deadline()
+            raw = read_named(path, _LARGEST + 1, None if left is None else max(0.0, left.remaining())).content
+        except TimeoutError as exc:
+            raise TimeoutException(f"secret {name!r}: {str(path)!r} cannot be read: {exc.strerror}") from None
         except (OSError, ValueError) as exc:
             # A NUL in a path is a ValueError.
             reason = exc.strerror if isinstance(exc, OSError) else "not a file name"

@@ -21,6 +21,7 @@ from ..login.scope import Scope
 from ..login.sign import Signer
 from ..models import Deadline, HttpRequest, HttpResponse, PreparedRequest, RequestContext, TokenData
 from ..retry import SimpleAuthRetryStrategy
+from ..tokens.unbroken import idle
 from ..transport.redirects import origin
 from .schema import RetryTable, SharedTable
 from .transport import of_shared, retry_strategy
@@ -80,7 +81,12 @@ class StepClients:
             retry_unsafe_methods=way.repeat,
             client_cert=None if way.away else way.certificate or transport.client_cert,
         )
-        return HttpClient(config, listener=None if self._listener is None else _own(self._listener))
+        return HttpClient(config, listener=None if self._listener is None else _own(self._listener), sleep=_slept)
+
+
+def _slept(seconds: float) -> None:
+    with idle():
+        time.sleep(seconds)
 
 
 def _own(listener: Listener) -> Listener:

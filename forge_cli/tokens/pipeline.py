@@ -23,6 +23,7 @@ from ..errors import (
 from ..models import Deadline, TokenData
 from .kept import KeptTokens
 from .step import Step, again, bound_parents, forgotten, identity, in_order, made_for, same
+from .unbroken import Ending, unbroken
 
 _NO_ANSWER = (ConnectionException, TimeoutException, SSLException, IncompleteResponseException)
 
@@ -76,7 +77,8 @@ class Pipeline:
 
     ValueError for a step that needs one that is not there, for two of one name, and for a cycle.
     `notice` is told of what a person should know. With `strict`, a token that cannot be saved is an
-    error; without, it is used all the same.
+    error; without, it is used all the same. `ending` is whoever may end this process at any moment: it is asked
+    to wait while a token is on its way into the storage.
 
     A step's lock is held while it runs, and no other: its parents are settled before, and looked at
     again once the lock is there.
@@ -91,6 +93,7 @@ class Pipeline:
         notice: Callable[[str], None] = lambda text: None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         monotonic: Callable[[], float] = time.monotonic,
+        ending: Ending | None = None,
     ) -> None:
         self.steps: dict[str, Step] = in_order(steps)
         self.storage = storage
@@ -99,6 +102,7 @@ class Pipeline:
         self._notice = notice
         self._now = now
         self._monotonic = monotonic
+        self._ending = ending
         self._failures: dict[str, tuple[float, Exception]] = {}
         self._asking = threading.RLock()
 
@@ -111,6 +115,7 @@ class Pipeline:
             notice=self._notice,
             now=self._now,
             monotonic=self._monotonic,
+            ending=self._ending,
         )
 
     def obtain(
@@ -384,9 +389,10 @@ class Pipeline:
             if not step.stored:
                 return self._log_in(step, run)
             if step.interactive and not refreshing:
-                made = self._log_in(step, run)  # nobody else's lock waits for a person
-                with self._kept.lock(step, run.deadline):
-                    self._kept.save(step, made)
+                with unbroken(self._ending):
+                    made = self._log_in(step, run)  # nobody else's lock waits for a person
+                    with self._kept.lock(step, run.deadline):
+                        self._kept.save(step, made)
                 return made
             since = self._monotonic()
             with self._kept.lock(step, run.deadline):
@@ -399,7 +405,8 @@ class Pipeline:
                 self._raise_shared(step.name, since)
                 if refreshing and not _unchanged(current, self._read(step.name, run)):
                     continue
-                renewed = self._attempt(step, current if refreshing else None, run)
+                with unbroken(self._ending):
+                    renewed = self._attempt(step, current if refreshing else None, run)
                 if renewed is not None:
                     return renewed
             run.read.pop(step.name, None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import importlib
 import io
 import os
 import subprocess
@@ -11,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from forge_cli.cli.streams import closed, descriptor, draws, take_any_character
+from forge_cli.cli.streams import closed, descriptor, draws, take_any_character, widened
 from tests.server import Reply, Server
 
 ROOT = Path(__file__).parents[2]
@@ -75,3 +76,17 @@ def test_the_program_in_an_old_console_shows_what_it_can(server: Server, tmp_pat
 def test_a_path_may_be_an_open_file(path: str | None, number: int | None) -> None:
     assert descriptor(path, platform="linux") == number
     assert descriptor(path, platform="win32") is None
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only there a pipe can be resized")
+def test_a_pipe_is_made_to_hold_more_and_other_streams_stay_as_they_are(tmp_path: Path) -> None:
+    fcntl = importlib.import_module("fcntl")
+    ours, theirs = os.pipe()
+    with open(ours, "rb") as reading, open(theirs, "wb") as writing:
+        before = fcntl.fcntl(reading, fcntl.F_GETPIPE_SZ)
+        widened(writing)
+        assert fcntl.fcntl(reading, fcntl.F_GETPIPE_SZ) > before
+    with (tmp_path / "file").open("wb") as file:
+        widened(file)
+    widened(io.BytesIO())
+    widened(object())

@@ -130,3 +130,7 @@ def test_where_modes_cannot_be_changed_that_is_said_and_the_file_is_read(
     monkeypatch.setattr("os.fchmod", refuse)
     assert files.read_private(tmp_path / "a", notice=told.append) == b"x"
     assert told == [f"{tmp_path / 'a'} may be open to other users, and its mode cannot be changed"]
+
+
+def test_windows_alone_is_windows() -> None:
+    assert [files.on_windows(platform=name) for name in ("win32", "linux", "darwin")] == [True, False, False]

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.conftest import Forge
+from tests.conftest import Forge, Require
 
 
 def answer(forge: Forge, *words: str, **settings: Any) -> Any:
@@ -102,8 +101,8 @@ def test_a_bearer_token(forge: Forge, httpbin: str) -> None:
 
 @pytest.mark.parametrize("coding", ["gzip", "deflate", "brotli"])
 def test_a_compressed_body_arrives_plain(forge: Forge, httpbin: str, coding: str) -> None:
-    if coding == "brotli" and importlib.util.find_spec("brotli") is None:
-        pytest.skip("brotli is not installed: pip install brotli")
+    if coding == "brotli":
+        Require().package("brotli")
     found = answer(forge, "get", f"{httpbin}/{coding}")
     assert found["brotli" if coding == "brotli" else "gzipped" if coding == "gzip" else "deflated"] is True
 

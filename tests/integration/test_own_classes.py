@@ -144,7 +144,7 @@ def test_an_untrusted_project_file_is_not_used_at_all(
 ) -> None:
     profile_file(PROFILE.replace("@URL@", server.url))
     text = PROFILE.replace("@URL@", "http://127.0.0.1:1").replace("own_things", "evil_things")
-    (own_home / "work" / ".forge.toml").write_text(text)
+    (own_home / "project" / ".forge.toml").write_text(text)
 
     def sent(seen: Seen) -> Reply:
         return Reply(200, seen.headers["Authorization"])

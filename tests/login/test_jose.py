@@ -444,6 +444,27 @@ def test_a_nonce_that_nobody_asked_for_is_not_looked_at() -> None:
     assert check(token(nonce="other"), nonce=None)["nonce"] == "other"
 
 
+@pytest.mark.parametrize(
+    ("alg", "digest"),
+    [
+        ("RS256", hashlib.sha256(b"access-1").digest()),
+        ("ES256", hashlib.sha256(b"access-1").digest()),
+        ("ES384", hashlib.sha384(b"access-1").digest()),
+        ("PS512", hashlib.sha512(b"access-1").digest()),
+        ("EdDSA", hashlib.sha512(b"access-1").digest()),
+    ],
+)
+def test_an_at_hash_is_half_of_the_digest_of_the_access_token(alg: str, digest: bytes) -> None:
+    made = token(alg, at_hash=b64(digest[: len(digest) // 2]))
+    options: dict[str, Any] = {"algorithms": [alg], "access_token": "access-1"}
+    assert check(made, jwk(alg), **options)["at_hash"]
+    with pytest.raises(AuthenticationException, match="another access token"):
+        check(made, jwk(alg), **{**options, "access_token": "access-2"})
+    assert check(made, jwk(alg), algorithms=[alg])["at_hash"]
+    with pytest.raises(AuthenticationException, match="another access token"):
+        check(token(alg, at_hash=b64(digest)), jwk(alg), **options)
+
+
 def test_critical_parameters_are_refused() -> None:
     data = f"{head(alg='RS256', crit=['exp'], exp=1)}.{token().split('.')[1]}"
     made = f"{data}.{b64(signature(data.encode(), 'RS256', pem(private('RS256'))))}"

@@ -33,7 +33,7 @@ def test_profiles_that_are_added_at_once_are_all_in_the_file(
 ) -> None:
     path = profile_file(TABLE.format(name="first"))
     if named_by == "--config":
-        path = own_home / "work" / "other.toml"
+        path = own_home / "project" / "other.toml"
         path.write_text(TABLE.format(name="first"))
     if not there:
         path.unlink()
@@ -91,6 +91,6 @@ def test_without_a_place_for_a_lock_a_profile_is_added_all_the_same(
 ) -> None:
     for name in ("HOME", "XDG_CONFIG_HOME"):
         monkeypatch.delenv(name)
-    path = own_home / "work" / "profiles.toml"
+    path = own_home / "project" / "profiles.toml"
     ProfileFile(Source(path, "--config"), quiet).add("demo", TABLE.format(name="demo"))
     assert names(path) == {"demo"}

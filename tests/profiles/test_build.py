@@ -309,7 +309,7 @@ class TestStorages:
     def test_a_profile_chooses_where_its_tokens_are(
         self, profile_file: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch, settings: str, kind: str
     ) -> None:
-        (Path.cwd() / "my_storage.py").write_text("class Mine:\n    def __init__(self, url): self.url = url\n")
+        (Path.cwd() / "my_storage.py").write_text("class Mine:\n    get = set = delete = exists = None\n    def __init__(self, url): self.url = url\n")
         monkeypatch.syspath_prepend(Path.cwd())
         profile_file(STORED + settings)
         assert type(load_profile().storage).__name__ == kind
@@ -319,6 +319,24 @@ class TestStorages:
         environ = {**os.environ, "FORGE_TOKEN_STORAGE": "memory"}
         assert type(load_profile(environ=environ).storage).__name__ == "InMemoryTokenStorage"
 
+    @pytest.mark.parametrize("kind", ["sys:exit", "os:system", "json:loads", "builtins:dict", ":", "a b:c", "disk"])
+    def test_the_environment_names_a_storage_or_nothing_is_used(
+        self, profile_file: Callable[[str], Path], kind: str
+    ) -> None:
+        profile_file(STORED)
+        with pytest.raises(ProfileError, match=f"token storage '{kind}'"):
+            _ = load_profile(environ={**os.environ, "FORGE_TOKEN_STORAGE": kind}).storage
+
+    def test_a_storage_of_ones_own_that_takes_other_settings_is_named(
+        self, profile_file: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        text = "class Mine:\n    get = set = delete = exists = None\n    def __init__(self, place): pass\n"
+        (Path.cwd() / "picky_storage.py").write_text(text)
+        monkeypatch.syspath_prepend(Path.cwd())
+        profile_file(STORED + 'storage = "picky_storage:Mine"')
+        with pytest.raises(ProfileError, match="'picky_storage:Mine' cannot be made: .*'place'"):
+            _ = load_profile().storage
+
     @pytest.mark.parametrize(
         ("settings", "said"),
         [
@@ -326,6 +344,8 @@ class TestStorages:
             ('storage = "django"', "unknown token storage (one of"),
             ('storage = "file"\nurl = "x"', "`url` does not go with the token storage 'file'"),
             ('storage = "command"\nread = ["r"]', "missing key: write"),
+            ('storage = "sys:exit"', "token storage 'sys:exit' is no class"),
+            ('storage = "builtins:dict"', "'builtins:dict' has no 'set', so it is no token storage"),
         ],
     )
     def test_settings_that_do_not_fit_are_problems(

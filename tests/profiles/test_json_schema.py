@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from docs.reference import tables
 from forge_cli.errors import ProfileError
 from forge_cli.login.template import parse
-from forge_cli.profiles import json_schema, reader
+from forge_cli.profiles import json_schema, json_schema_rules, reader
 from forge_cli.profiles.document import Document
 from forge_cli.profiles.schema import BasicAuth, CompositeAuth
 from forge_cli.profiles.validate import problems
@@ -137,7 +137,7 @@ def test_the_file_with_everything_has_every_key_of_the_format() -> None:
 
 def test_every_rule_of_the_reader_has_its_counterpart() -> None:
     # Of these a key alone says what the rule does.
-    assert set(reader.RULES).difference(json_schema.RULES) == {BasicAuth, CompositeAuth}
+    assert set(reader.RULES).difference(json_schema_rules.RULES) == {BasicAuth, CompositeAuth}
 
 
 def test_the_keys_of_a_class_of_ones_own_are_not_known() -> None:

@@ -40,12 +40,14 @@ def test_one_that_is_down_is_exit_9_in_time_and_nothing_is_sent(
         held.bind(("127.0.0.1", 0))
         if answers:
             held.listen()  # and nobody accepts
-        server = api(f"redis://ada:{PASSWORD}@127.0.0.1:{held.getsockname()[1]}/0")
+        held_port = held.getsockname()[1]
+        server = api(f"redis://ada:{PASSWORD}@127.0.0.1:{held_port}/0")
         begun = time.monotonic()
         result = forge("get", "/x", "--debug")
     assert time.monotonic() - begun < 10
     assert (result.exit_code, server.seen) == (9, [])
     assert PASSWORD not in result.stderr
+    assert f":{held_port}" not in result.stderr
     assert "storage" in result.stderr or "Redis" in result.stderr
 
 

@@ -77,3 +77,29 @@ def test_the_login_of_a_command_is_verified_nevertheless(
     )
     result = forge("get", "/x", "-k", "--retry", "0")
     assert (result.exit_code, secure.seen) == (8, [])
+
+
+@pytest.mark.parametrize("quiet", [(), ("-ss",)], ids=["loud", "-ss"])
+@pytest.mark.parametrize(
+    "words",
+    [("token", "refresh"), ("token", "show", "--raw"), ("batch", "requests.jsonl")],
+    ids=" ".join,
+)
+def test_commands_that_log_in_or_send_many_say_so_too(
+    forge: Forge,
+    secure: Server,
+    profile_file: Callable[[str], Path],
+    words: tuple[str, ...],
+    quiet: tuple[str, ...],
+) -> None:
+    profile_file(
+        f'[profiles.api]\nbase_url = "{secure.url}"\nverify = false\n[profiles.api.auth]\ntype = "pipeline"\n'
+        '[profiles.api.auth.steps.one]\nrequest = { url = "/login" }\nextract = { token = "/token" }\n'
+    )
+    Path("requests.jsonl").write_text("/x\n")
+    secure.reply("/login", Reply(200, {"token": "user-token-1"}))
+    secure.reply("/x", Reply(), optional=True)
+    for _ in range(2):
+        result = forge(words[0], *quiet, *words[1:]) if words[0] == "batch" else forge(*words[:2], *quiet, *words[2:])
+        assert result.exit_code == 0, result.stderr
+        assert result.stderr.count(WARNING) == 1

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import importlib.util
 import os
 import socket
 import subprocess
@@ -16,6 +15,7 @@ from typing import NamedTuple
 import pytest
 
 from tests.children import ROOT
+from tests.conftest import Require
 from tests.faults import BOMB, MIB, bomb_of_deflate, bomb_of_gzip, coded
 from tests.server import Reply, Server
 
@@ -50,15 +50,14 @@ def forge(*words: str) -> Ended:
 
 
 def bomb_of_brotli() -> bytes:
-    brotli = pytest.importorskip("brotli")
+    brotli = Require().package("brotli")
     packer = brotli.Compressor(quality=5)
     data = b"".join(packer.process(bytes(MIB)) for _ in range(BOMB // MIB))
     return bytes(data + packer.finish())
 
 
 def bomb_of_zstd() -> bytes:
-    name = "compression.zstd" if importlib.util.find_spec("compression") else "backports.zstd"
-    packer = pytest.importorskip(name).ZstdCompressor()
+    packer = Require().package("compression.zstd", "backports.zstd").ZstdCompressor()
     data = b"".join(packer.compress(bytes(MIB)) for _ in range(BOMB // MIB))
     return bytes(data + packer.flush())
 
@@ -147,7 +146,6 @@ def test_a_pipe_is_uploaded_in_flat_memory_while_it_comes(small: int, words: str
     ("words", "code"),
     [
         ("--select a", 10),
-        ("--format table", 10),
         ("--format yaml", 10),
         ("--format exchange", 10),
         ("--expect body:/a==1", 12),

@@ -28,7 +28,7 @@ from ..items import Items
 from ..options import export_options, global_options, pass_context, request_options, silent
 from ..output.heads import placeholders_as_they_are
 from ..output.tokens import variable
-from ..request import RequestOptions, build_request, check_stated, credential
+from ..request import RequestOptions, build_request, check_stated, credential, referred
 
 _HELP = """\
 Print a request as a cURL command, and send nothing.
@@ -87,6 +87,7 @@ def curl(
     for name, value in (("METHOD", method), ("URL", url)):
         if value is None:
             raise click.UsageError(f"Missing argument '{name}'.", click.get_current_context())
+    settings |= referred(context, settings)
     other = settings.pop("method_option")
     options = RequestOptions(method=other, **settings)
     return export(context, method or "", url or "", items, options, style, reveal=reveal, shell=shell or "posix")

@@ -9,7 +9,7 @@ import shlex
 import shutil
 import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -20,10 +20,14 @@ import click
 from ... import __version__
 from ...errors import ForgeError, ProfileError
 from ...files import too_open
+from ...login.scope import Scope
+from ...login.template import Reference, Template, parse
 from ...profiles.build import Profile, token_directory
+from ...profiles.connection import base_url_trouble
 from ...profiles.load import Document, ProfileSettings, default, profile, select
+from ...profiles.secrets import Secrets
 from ...profiles.transport import verification
-from ...redact import REDACTOR
+from ...redact import MASK, REDACTOR, sensitive
 from ...registry import Registry
 from ...transport.environment import checked_proxy, read
 from ..context import Context
@@ -187,8 +191,7 @@ def _profiles(context: Context) -> Iterator[Finding]:
         if isinstance(settings, ForgeError):
             yield _failed(settings)
         else:
-            base_url = REDACTOR.url(settings.table.base_url or "no base_url")
-            yield Finding(f"{name}: {base_url}, retry {settings.table.retry.strategy}")
+            yield _profile(context, name, settings)
     if _document(context) is None:
         return
     wanted = context.profile_name or context.environ.get("FORGE_PROFILE")
@@ -196,6 +199,31 @@ def _profiles(context: Context) -> Iterator[Finding]:
         yield Finding(f"used here: {select(context.document, wanted, context.environ)}")
     else:
         yield Finding(f"used when none is named: {default(context.document) or 'none'}")
+
+
+def _profile(context: Context, name: str, settings: ProfileSettings) -> Finding:
+    """Where a profile sends its requests, as it is filled in here."""
+    written = settings.table.base_url or ""
+    try:
+        base_url = _filled(context, written, settings)
+    except ForgeError as exc:
+        return Finding(f"{name}: {REDACTOR.url(written)}: {exc.message}", exc.hint or "correct it there")
+    if trouble := base_url_trouble(base_url):
+        return Finding(f"{name}: {REDACTOR.url(base_url)}: it {trouble}", "correct what is filled in there")
+    return Finding(f"{name}: {REDACTOR.url(base_url) or 'no base_url'}, retry {settings.table.retry.strategy}")
+
+
+def _filled(context: Context, text: str, settings: ProfileSettings) -> str:
+    """A template with its values in it. A secret is masked, not looked up: that may ask somebody, or run a program."""
+    given = {name: value for name, value in context.variables.items() if name in settings.vars}
+    nobody = Secrets({}, environ=context.environ, prompt=None, base_dir=settings.path.parent)
+    scope = Scope(vars={**settings.vars, **given}, environ=context.environ, secrets=nobody)
+    parts = (Template((part,)) for part in parse(text).parts)
+    return "".join(MASK if _is_secret(part.references) else part.text(scope.resolve) for part in parts)
+
+
+def _is_secret(references: Iterable[Reference]) -> bool:
+    return any(reference[0] == "secrets" or sensitive(reference[-1]) for reference in references)
 
 
 def _document(context: Context) -> Document | None:

@@ -16,7 +16,7 @@ from ..context import Context
 from ..group import Sectioned
 from ..items import parse
 from ..output import LISTINGS
-from ..request import RequestOptions, reader
+from ..request import RequestOptions, reader, referred
 from ..saved import combined
 from . import send
 from .profile.printing import print_json
@@ -47,6 +47,7 @@ def run(context: Context, /, name: str | None, listed: bool, items: tuple[str, .
         raise UsageError("no request is named", hint="`--list` shows which there are")
     saved = _find(context, name)
     profile = context.profile()
+    settings |= referred(context, settings)
     options = RequestOptions(
         **{item.name: settings[item.name] for item in fields(RequestOptions) if item.name in settings}
     )

@@ -14,7 +14,6 @@ import click
 from ...client import StreamedResponse
 from ...errors import ForgeError, UsageError
 from ...events import Listener
-from ...login.placeholder import OfflineHook
 from ...models import PreparedRequest
 from ...pages import PageRule
 from ...profiles.build import Profile
@@ -40,7 +39,7 @@ from ..output.shown import OutputOptions, Shown, decide
 from ..output.text import color_wanted
 from ..paginate import PageOptions, check_pages, paged
 from ..progress import progress
-from ..request import RequestOptions, build_request, credential
+from ..request import RequestOptions, build_request, credential, referred
 from ..run import section
 
 _EXAMPLE = """\
@@ -55,7 +54,10 @@ with =@ :=@ :@ ==@ the value is in a FILE (- is stdin); \\ escapes. More:
 docs/scripting.md#items
 """
 
-_INSTEAD = Registry("option", {"--curl": "forge_cli.cli.commands.curl:export"})
+_INSTEAD = Registry(
+    "option",
+    {"--curl": "forge_cli.cli.commands.curl:export", "--offline": "forge_cli.login.placeholder:OfflineHook"},
+)
 _instead = section(
     "Instead of sending",
     click.option("--offline", is_flag=True, help="Print the request; open no connection."),
@@ -113,6 +115,7 @@ def request(context: Context, /, method: str, url: str, items: tuple[str, ...], 
 
 def run(context: Context, method: str, url: str, items: tuple[str, ...] | Items, settings: dict[str, Any]) -> int:
     """Carry out one send command."""
+    settings |= referred(context, settings)
     offline, as_curl = settings.pop("offline"), settings.pop("as_curl")
     style, reveal, shell = settings.pop("style"), settings.pop("reveal"), settings.pop("shell")
     rules: list[PageRule] = []
@@ -141,7 +144,7 @@ def run(context: Context, method: str, url: str, items: tuple[str, ...] | Items,
     color = color_wanted(context.stderr, context.environ)
     notices = Notices(context.notice, context.tell, verbose=chosen.verbose, color=color)
     recorder = Recorder()
-    hook = (lambda profile: OfflineHook(profile.login)) if offline else None
+    hook = (lambda profile: _INSTEAD.load("--offline")(profile.login)) if offline else None
     with ExitStack() as stack:
         client = stack.enter_context(
             build_client(context, url, options, _both(recorder, notices), hook, at_home=_told(checks, rules))

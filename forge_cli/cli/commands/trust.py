@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import os
 import stat
-import sys
 from pathlib import Path
 
 import click
 
 from ...errors import ProfileError, UsageError
+from ...files import on_windows
 from ...profiles.document import Document
 from ...profiles.load import Source, current_directory, opened
-from ...profiles.powers import powers
+from ...profiles.powers import LOADS, powers
 from ...profiles.trust import PROJECT_FILE, Trust, content, digest_of, project_file
 from ...profiles.validate import describe, problems
 from ..completers import completed
@@ -96,9 +96,11 @@ def _about(path: Path, document: Document, digest: str) -> list[str]:
     lines = [str(path), *(f"  {line}" for line in _oddities(path)), f"  SHA-256 {digest}"]
     names = ", ".join(document.profiles) or "none"
     lines.append(f"  profiles: {names}")
-    for what, with_what in powers(document).items():
+    may = powers(document)
+    for what, with_what in may.items():
         lines += [f"  {what}:", *(f"    {each}" for each in with_what)]
-    if found := problems(document):
+    # To check the keys of a class is to load it, and nothing of the file is run before it was allowed.
+    if LOADS not in may and (found := problems(document)):
         lines.append(f"  it has problems, the first: {describe(document, found[0])}")
     return lines
 
@@ -106,7 +108,7 @@ def _about(path: Path, document: Document, digest: str) -> list[str]:
 def _oddities(path: Path) -> list[str]:
     """What is unusual about where it lies: its content counts, and files that it names may lie there too."""
     found = [f"a link to {path.resolve()}"] if path.is_symlink() else []
-    if sys.platform == "win32":
+    if on_windows():
         return found
     for each, called in ((path, "it"), (path.parent, "its directory")):
         info = each.stat()

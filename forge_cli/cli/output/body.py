@@ -12,7 +12,7 @@ from ...client import StreamedResponse
 from ...errors import IncompleteResponseException, ResponseParseException
 from ...models import PreparedRequest, decode_text
 from ...redact import REDACTOR
-from ..streams import draws
+from ..streams import draws, widened
 from . import FORMATS
 from .auto import EVENTS, auto, streams
 from .content import Content, Look, NotSuited, binary, each_line, media_type, named_charset, one_line, parsed
@@ -25,6 +25,10 @@ from .shown import MOST_SHOWN, Shown
 from .text import visible
 
 _WHOLE = "save it with -o FILE; --select and this --format need all of it in memory"
+_PIECE = 64 * 1024
+# Fewer and larger reads and writes: of a body that is not looked at, these are most of the work.
+_LARGE_PIECE = 256 * 1024
+_MUCH = 1024 * 1024
 
 
 class Sink(Protocol):
@@ -42,6 +46,7 @@ class Output:
         self._text = text
         self._data = data
         self._last = "\n"
+        self._written = 0
 
     def write(self, text: str) -> None:
         """Write text, in a pipe as UTF-8."""
@@ -58,6 +63,9 @@ class Output:
         """Write bytes as they are."""
         if self._data is not None and data:
             self._last = chr(data[-1])
+            before, self._written = self._written, self._written + len(data)
+            if before <= _MUCH < self._written:
+                widened(self._data)
             self._data.write(data)
             self._data.flush()
 
@@ -91,7 +99,11 @@ class Body:
         self.ended: float | None = None
 
     def __iter__(self) -> Iterator[bytes]:
-        for piece in self._response.iter_bytes():
+        return self.pieces(_PIECE)
+
+    def pieces(self, size: int) -> Iterator[bytes]:
+        """The body, in pieces of at most so many bytes."""
+        for piece in self._response.iter_bytes(size):
             if self._limit is not None and self.size + len(piece) > self._limit:
                 self.cut = True
                 piece = piece[: self._limit - self.size]
@@ -205,7 +217,7 @@ def show_response(
             output.write("\n")
     if "b" in shown:
         if shown.exact:
-            for piece in body:
+            for piece in body.pieces(_LARGE_PIECE):
                 output.raw(piece)
         else:
             _show_body(response, body, prepared, shown, output, notice)
@@ -300,7 +312,7 @@ def _documents(content: Content, notice: Callable[[str], None]) -> Iterator[Any]
 
 def _formatted(content: Content, shown: Shown, notice: Callable[[str], None]) -> Iterator[str]:
     """The text in the format that was asked for, or as it is where it is not suited."""
-    if shown.format in ("yaml", "table"):
+    if shown.format == "yaml":
         content.pieces = list(content.pieces)  # it is read again where it is not suited
     try:
         yield from FORMATS.load(shown.format)(content, shown.look)

@@ -7,8 +7,9 @@ import json
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Any, Self
+from typing import Any
 
+from ... import digits
 from ...compiled import compiled
 from ...errors import ResponseParseException
 from ...frozen import immutable
@@ -157,26 +158,10 @@ def as_written(text: str) -> Any:
         raise NotSuited("the body is not JSON") from None
 
 
-class Written(float):
-    """A number that can be reckoned with, and is written as it was."""
-
-    __slots__ = ("text",)
-    text: str
-
-    def __new__(cls, text: str) -> Self:
-        number = super().__new__(cls, text)
-        number.text = text
-        return number
-
-
-# The functions of JMESPath know a number by what its class is called.
-Written.__name__ = "float"
-
-
 def parsed(text: str) -> Any:
     """The JSON value. ResponseParseException when it is none."""
     try:
-        return json.loads(text, parse_int=_whole, parse_float=_broken)
+        return json.loads(text, parse_int=digits.whole, parse_float=digits.broken)
     except (ValueError, RecursionError):
         raise ResponseParseException("the body is not JSON", hint="without --select it is shown as it is") from None
 
@@ -184,30 +169,9 @@ def parsed(text: str) -> Any:
 def one_line(value: Any) -> str:
     """A value of `parsed` as JSON in one line."""
     try:
-        return _one_line(value)
+        return digits.one_line(value)
     except RecursionError:
         raise ResponseParseException("the JSON is nested too deeply") from None
-
-
-def _one_line(value: Any) -> str:
-    if isinstance(value, dict):
-        return "{" + ",".join([f"{_ENCODED(name)}:{_one_line(item)}" for name, item in value.items()]) + "}"
-    if isinstance(value, list):
-        return "[" + ",".join(map(_one_line, value)) + "]"
-    return value.text if isinstance(value, Written) else _ENCODED(value)
-
-
-_ENCODED = json.JSONEncoder(ensure_ascii=False).encode
-
-
-def _whole(digits: str) -> int | float:
-    # Python refuses to read more digits than this, and knows no -0.
-    return int(digits) if len(digits) < 4000 and digits != "-0" else Written(digits)
-
-
-def _broken(digits: str) -> float:
-    number = float(digits)
-    return number if repr(number) == digits else Written(digits)
 
 
 def written(value: Any) -> str:

@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from typing import BinaryIO
 
 from ...errors import StorageError
+from ...files import followed, open_to_write
+from ..streams import descriptor
 
 
 @contextmanager
@@ -18,13 +20,21 @@ def output_file(path: str, *, private: bool = False, option: str = "-o") -> Iter
 
     `private`: its owner alone may read it. StorageError, before anything is sent, when it cannot be made.
     """
-    path = os.path.realpath(os.path.expanduser(path))
+    path = os.path.expanduser(path)
+    number = descriptor(path)
+    if number is not None:
+        with _translated(path, option):
+            copy = os.fdopen(os.dup(number), "wb")
+        with copy:
+            yield copy
+        return
     with _translated(path, option):
+        path = followed(path)
         old = _old(path)
         whole = old is None or stat.S_ISREG(old.st_mode)
         folder, name = os.path.split(path)
         part = os.path.join(folder, f".{name[:200]}.{os.urandom(4).hex()}.part") if whole else path
-        file = _opened(part, 0o600 if private else 0o666) if whole else open(part, "wb")  # noqa: SIM115  # closed below
+        file = _opened(part, 0o600 if private else 0o666) if whole else _device(path)
     if not whole:
         with file:  # a device or a pipe: nothing to replace
             yield file
@@ -43,6 +53,10 @@ def output_file(path: str, *, private: bool = False, option: str = "-o") -> Iter
 
 def _opened(part: str, mode: int) -> BinaryIO:
     return os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), mode), "wb")
+
+
+def _device(path: str) -> BinaryIO:
+    return os.fdopen(open_to_write(path, create=False), "wb")
 
 
 def _old(path: str) -> os.stat_result | None:

@@ -17,7 +17,9 @@ PARTS = {"H": "request head", "B": "request body", "h": "response head", "b": "r
 # Formats that make something else of the body: its head would be in the way.
 _ALONE = ("exchange",)
 # Formats that are made of the whole body.
-_WHOLE = ("exchange", "table", "yaml")
+_WHOLE = ("exchange", "yaml")
+# Cut off in the middle they would say something else, or nothing.
+_UNCUT = (*_WHOLE, "table")
 MOST_SHOWN = 10 * 1024 * 1024
 
 
@@ -88,7 +90,7 @@ def decide(options: OutputOptions, stdout: Stream, environ: Mapping[str, str], w
         format=shape,
         select=SELECTORS.load("--select")(options.select) if options.select is not None else None,
         # What is made of the whole body cannot be made of its beginning.
-        limit=MOST_SHOWN if terminal and not (options.stream or options.select or shape in _WHOLE) else None,
+        limit=MOST_SHOWN if terminal and not (options.stream or options.select or shape in _UNCUT) else None,
         terminal=terminal,
     )
 

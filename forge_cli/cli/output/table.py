@@ -1,16 +1,20 @@
-"""Rows under headings, for people: fitted to a terminal, never wrapped in a pipe."""
+"""Rows under headings, for people: fitted to a terminal, never wrapped in a pipe, and never all in memory."""
 
 from __future__ import annotations
 
 import os
 import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain, islice
 from operator import ge
 from typing import TextIO
 
 from rich.cells import cell_len
 
 from .text import color_wanted, paint, visible_line
+
+LOOKED_AHEAD = 500
+"""How many rows decide how wide the columns are."""
 
 _GAP = 2
 _AT_ONCE = 1000
@@ -36,12 +40,18 @@ def table(
     if sheets and width is not None and sum(_widths(heads, cells)) + _GAP * (len(heads) - 1) > width:
         stream.write(_sheets(heads, cells, color=color))
     else:
-        stream.writelines(_drawn(heads, cells, width, color=color))
+        stream.writelines(_drawn(heads, cells, _widths(heads, cells), width, color=color))
 
 
-def rendered(columns: Sequence[str], rows: Sequence[Sequence[str]], *, width: int | None, color: bool) -> Iterator[str]:
-    """The lines of the table, fitted to the width; without one each column is as wide as it needs to be."""
-    return _drawn(_shown(columns), [_shown(row) for row in rows], width, color=color)
+def rendered(columns: Sequence[str], rows: Iterable[Sequence[str]], *, width: int | None, color: bool) -> Iterator[str]:
+    """The lines of the table, while its rows come. The first `LOOKED_AHEAD` of them decide how wide a column is.
+
+    With a `width` the columns fit it, and what is wider than its column is folded. Without one nothing is folded: a
+    later cell that is wider moves what follows it in its row. A row may have one cell more than there are columns.
+    """
+    heads, cells = _shown(columns), map(_shown, rows)
+    ahead = list(islice(cells, LOOKED_AHEAD))
+    return _drawn(heads, chain(ahead, cells), _widths(heads, ahead), width, color=color)
 
 
 def _shown(row: Sequence[str]) -> list[str]:
@@ -72,14 +82,37 @@ def _sheets(heads: Sequence[str], cells: Sequence[Sequence[str]], *, color: bool
     return "\n".join(blocks)
 
 
-def _drawn(heads: Sequence[str], cells: Sequence[Sequence[str]], width: int | None, *, color: bool) -> Iterator[str]:
-    widths = _widths(heads, cells)
+def _drawn(
+    heads: Sequence[str], cells: Iterable[list[str]], widths: list[int], width: int | None, *, color: bool
+) -> Iterator[str]:
     if width is not None:
         widths = _fitted(widths, width - _GAP * (len(widths) - 1))
     for line in _lines(heads, widths):
         yield (paint(line, "strong", color) if color else line) + "\n"
-    for start in range(0, len(cells), _AT_ONCE):
-        yield "".join([f"{line}\n" for row in cells[start : start + _AT_ONCE] for line in _lines(row, widths)])
+    held: list[str] = []
+    try:
+        for row in cells:
+            held += _row(row, widths, width)
+            if len(held) >= _AT_ONCE:
+                yield "\n".join([*held, ""])
+                held = []
+    except Exception:
+        # What came before a row that cannot be read is shown.
+        yield "\n".join([*held, ""]) if held else ""
+        raise
+    if held:
+        yield "\n".join([*held, ""])
+
+
+def _row(row: list[str], widths: Sequence[int], width: int | None) -> Iterable[str]:
+    if width is None:
+        gap = " " * _GAP
+        padded = [cell + " " * (room - _size(cell)) for cell, room in zip(row, widths, strict=False)]
+        return (gap.join([*padded, *row[len(widths) :]]).rstrip(),)
+    if len(row) == len(widths):
+        return _lines(row, widths)
+    # Below the row, where it takes no room from the columns.
+    return (*_lines(row[:-1], widths), *_folded(row[-1], width))
 
 
 def _fitted(widths: Sequence[int], room: int) -> list[int]:

@@ -13,5 +13,5 @@ STEPS = Registry(
         "command": "forge_cli.login.steps.command:CommandStep",
         "prompt": "forge_cli.login.steps.prompt:PromptStep",
     },
-    custom=True,
+    custom=("run", "renew"),
 )

@@ -10,12 +10,13 @@ import re
 import secrets
 from collections.abc import Mapping
 from typing import Any, ClassVar, NamedTuple, Protocol, runtime_checkable
-from urllib.parse import parse_qsl, quote, urlencode, urlsplit
+from urllib.parse import parse_qsl, quote, unquote_plus, urlencode, urlsplit
 
 from ...compiled import compiled
 from ...errors import ProfileError, StepFailed, TimeoutException
 from ...models import Deadline
 from ...redact import REDACTOR
+from ...tokens.unbroken import idle
 from ..callback import Callback, Place, place_of
 from ..definition import RequestTable, StepTable, TemplateText, Tree, key, table
 from ..endpoint import checked_endpoint, is_this_machine
@@ -143,6 +144,7 @@ class BrowserStep(StepTable):
         """Have a code issued. StepFailed when the server says no, TimeoutException when nobody comes back."""
         person = work.somebody("opens a browser")
         url = checked_endpoint(absolute(work.scope.text(self.url), work.scope), work.step, "`url`")
+        self._check_own_query(url, work)
         pushed = self.pushed if _true(self.push_if, work) else None
         if pushed is not None:
             pushing = absolute(work.scope.text(pushed.url), work.scope)
@@ -153,6 +155,11 @@ class BrowserStep(StepTable):
             None if self.issuer is None else work.scope.text(self.issuer),
             _true(self.iss_required, work),
         )
+        if expected.iss_required and expected.issuer is None:
+            raise ProfileError(
+                f"step '{work.step}': `iss_required` says nothing without `issuer`",
+                hint="add `issuer`, which is what `iss` in the answer must be",
+            )
         if place is None:
             return self._logged_in(work, person, url, redirect_uri, pushed, expected, None)
         with Callback(work.step, place, expected.read) as callback:
@@ -201,7 +208,8 @@ class BrowserStep(StepTable):
         ]
         if pushed is not None:
             params = _pushed(pushed, params, work)
-        found = _fetched(work, person, _with_query(url, params), expected, callback)
+        with idle():
+            found = _fetched(work, person, _with_query(url, params), expected, callback)
         REDACTOR.add(found.code)
         if found.trouble is not None:
             raise StepFailed(work.step, found.trouble, hint="try again with `forge token login`")
@@ -211,6 +219,20 @@ class BrowserStep(StepTable):
         given = {"verifier": verifier, "redirect_uri": redirect_uri, "state": expected.state}
         known = {} if nonce is None else {"nonce": nonce}
         return Result({"token": found.code, "code": found.code, **given, **known}, End(None, known=False))
+
+    def _check_own_query(self, url: str, work: Work) -> None:
+        """ProfileError when the endpoint's query says what is forge's to say: of two, a server might take either.
+
+        `request` and `request_uri` stand for all the rest (RFC 9101, section 5).
+        """
+        query = url.partition("#")[0].partition("?")[2]
+        own = {unquote_plus(pair.partition("=")[0]) for pair in query.split("&")}
+        twice = [name for name in (*_OWN, "nonce", "request", "request_uri", *self.params) if name in own]
+        if twice:
+            raise ProfileError(
+                f"step '{work.step}': the query of `url` has the parameter {twice[0]}, which is not for it to say",
+                hint=f"remove {twice[0]} from `url`",
+            )
 
     def _params(self, work: Work) -> list[tuple[str, str]]:
         """The profile's own parameters, as they are sent."""

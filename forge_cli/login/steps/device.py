@@ -13,6 +13,7 @@ from ...compiled import compiled
 from ...errors import ConnectionException, StepFailed, TimeoutException
 from ...models import HttpRequest, HttpResponse
 from ...redact import REDACTOR
+from ...tokens.unbroken import idle
 from ..definition import (
     Extract,
     ExtractTable,
@@ -37,9 +38,11 @@ _INTERVAL = 5.0
 _SLOWER = 5.0
 # Where an answer does not say how long its codes are good, which it has to (section 3.2).
 _EXPIRES_IN = 900.0
+# However long they are good: by then nobody is there any more.
+_LONGEST = 86400.0
 _TEXT_SHOWN = 500
 # No space or control character, so that a browser and a terminal see the same address.
-_WEB = compiled(r"https?://[^\s\x00-\x20\x7f-\x9f]+", re.IGNORECASE)
+_WEB = compiled(r"https?://[^\s\x00-\x20\x7f-\x9f]{1,4096}", re.IGNORECASE)
 
 _START: Extract = {
     "device_code": "/device_code",
@@ -83,13 +86,22 @@ class DeviceStep(StepTable):
         """Log in. StepFailed when it was refused or nobody came in time."""
         person = work.somebody("waits for a code to be entered")
         for what, request in (("`request`", self.request), ("`poll.request`", self.poll.request)):
+            # Nobody is shown a code that could not be asked about.
             checked_endpoint(
                 absolute(work.scope.text(_url_alone(request)), work.scope), work.step, f"the URL of {what}"
             )
         started = self._started(work)
-        _shown(person, work.step, started)
         polling = dataclasses.replace(work, scope=dataclasses.replace(work.scope, own=started))
-        return self._polled(polling, _seconds(started.get("interval"), _INTERVAL), _lifetime(started))
+        # The whole of it: the server may have named where to ask.
+        polled = absolute(polling.scope.text(self.poll.request.url), polling.scope)
+        checked_endpoint(polled, work.step, "the URL of `poll.request`")
+        interval, lifetime = _seconds(started.get("interval"), _INTERVAL), _lifetime(started)
+        if interval >= lifetime:
+            raise StepFailed(
+                work.step, f"the code ends after {lifetime:g} s, and may first be asked about after {interval:g} s"
+            )
+        _shown(person, work.step, started)
+        return self._polled(polling, interval, lifetime)
 
     def renew(self, work: Work) -> Result | None:
         """Renew the token that `work.scope.own` holds; None when that was refused and a login should follow."""
@@ -127,7 +139,8 @@ class DeviceStep(StepTable):
                 )
             if work.deadline is not None and work.deadline.remaining() <= interval:
                 raise TimeoutException(f"step '{work.step}': the time limit leaves no time to wait for the person")
-            work.sleep(interval)
+            with idle():
+                work.sleep(interval)
             slept += interval
             try:
                 attempt = self._attempt(work)
@@ -184,7 +197,8 @@ def _url_alone(request: RequestTable) -> str:
 
 def _shown(person: Person, step: str, started: Mapping[str, Any]) -> None:
     """Tell the person what to do, and open the page where that can be done."""
-    uri, code = str(started["verification_uri"]), str(started["user_code"])
+    # What is no single line could look like something that forge says.
+    uri, code = str(started["verification_uri"]), one_line(str(started["user_code"]), _TEXT_SHOWN)
     complete = started.get("verification_uri_complete")
     if _WEB.fullmatch(uri) is None:
         raise StepFailed(step, "the page for the code is no web address", hint="the server has to name http or https")
@@ -207,11 +221,11 @@ def _error(reading: Reading) -> Mapping[str, Any]:
 def _seconds(value: Any, default: float) -> float:
     """A number of seconds of at least 1; the default when it is none."""
     try:
-        seconds = float(value)
-    except (TypeError, ValueError):
+        seconds = default if isinstance(value, bool) else float(value)
+    except (TypeError, ValueError, OverflowError):
         return default
     return max(1.0, seconds) if math.isfinite(seconds) and seconds >= 0 else default
 
 
 def _lifetime(started: Mapping[str, Any]) -> float:
-    return _seconds(started.get("expires_in"), _EXPIRES_IN)
+    return min(_seconds(started.get("expires_in"), _EXPIRES_IN), _LONGEST)

@@ -15,5 +15,5 @@ STORAGES = Registry(
         "command": "forge_cli.tokens.storage.command:CommandTokenStorage",
     },
     extras={"keyring": "keyring", "redis": "redis", "django": "django"},
-    custom=True,
+    custom=("get", "set", "delete", "exists"),
 )

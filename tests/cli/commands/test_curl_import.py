@@ -188,6 +188,11 @@ HIDDEN: dict[str, tuple[str, str, str]] = {
         "EXAMPLE_PASSWORD",
     ),
     "raw": ("-H content-type:text/x -d 'password=the-secret-1'", '-d "$EXAMPLE_BODY"', "EXAMPLE_BODY"),
+    "raw xml": (
+        "-H content-type:text/xml -d '<a><Password>the-secret-1</Password></a>'",
+        '-d "$EXAMPLE_BODY"',
+        "EXAMPLE_BODY",
+    ),
     "part": ("-F token=the-secret-1", '"token=$EXAMPLE_TOKEN"', "EXAMPLE_TOKEN"),
     "proxy": ("-x http://ada:the-secret-1@p:1", "ada:${EXAMPLE_PROXY_PASSWORD}@p:1", "EXAMPLE_PROXY_PASSWORD"),
     "beside a variable": ('-H "X-Api-Key: the-secret-1$X"', '"X-Api-Key:$EXAMPLE_API_KEY"', "EXAMPLE_API_KEY"),

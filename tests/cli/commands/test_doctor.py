@@ -16,7 +16,7 @@ import pytest
 from forge_cli.cli.commands import doctor
 from forge_cli.files import config_dir, too_open
 from tests.children import NOBODY, ordinary_home
-from tests.conftest import Forge, Result
+from tests.conftest import Forge, Require, Result
 
 ROOT = Path(__file__).parents[3]
 PROFILE = '[profiles.api]\nbase_url = "https://api.example.com"\n'
@@ -119,6 +119,37 @@ def test_a_project_file_that_is_not_trusted_is_named(forge: Forge) -> None:
     assert "not trusted" in found and "--no-project" in found
 
 
+ADDRESS = """
+[profiles.api]
+base_url = "https://ada:${env.PASS_WORD}@${vars.site}.example.com/${vars.site_token}/${secrets.key}/${env.STAGE}"
+vars = { site = "acme", site_token = "token-in-a-var-1" }
+secrets.key = { command = ["touch", "made"] }
+"""
+
+
+def test_an_address_is_shown_filled_in_and_masked(forge: Forge, profile_file: Callable[[str], Path]) -> None:
+    profile_file(ADDRESS)
+    env = {"STAGE": "v2", "PASS_WORD": "pass-word-in-a-url-1"}
+    result = forge("doctor", env=env)
+    assert fixes(result) == []
+    assert "api: https://ada:***@acme.example.com/***/***/v2, retry" in result.stdout
+    assert "https://ada:***@emca.example.com/" in forge("doctor", "--var", "site=emca", env=env).stdout
+    assert not Path("made").exists()
+
+
+def test_a_variable_that_an_address_lacks_is_named(forge: Forge, profile_file: Callable[[str], Path]) -> None:
+    profile_file(ADDRESS)
+    [found] = fixes(forge("doctor", env={"PASS_WORD": "pass-word-in-a-url-1"}))
+    assert "'env.STAGE' has no value: export STAGE=…" in found
+    assert "pass-word-in-a-url-1" not in found and "token-in-a-var-1" not in found
+
+
+def test_an_address_that_nothing_can_be_appended_to_is_found(forge: Forge, profile_file: Callable[[str], Path]) -> None:
+    profile_file('[profiles.api]\nbase_url = "${env.ADDRESS}"\n')
+    [found] = fixes(forge("doctor", env={"ADDRESS": "https://api.example.com/?key=key-in-a-query-1"}))
+    assert "has a query" in found and "key-in-a-query-1" not in found
+
+
 def test_a_profile_that_is_named_and_not_there_is_found(forge: Forge, profile_file: Callable[[str], Path]) -> None:
     profile_file(PROFILE)
     [found] = fixes(forge("doctor", env={"FORGE_PROFILE": "apy"}))
@@ -139,9 +170,9 @@ _OPEN: list[socket.socket] = []
 
 
 def test_a_storage_that_cannot_be_reached_is_named_within_its_limit(
-    forge: Forge, profile_file: Callable[[str], Path], silent_port: int
+    forge: Forge, profile_file: Callable[[str], Path], silent_port: int, require: Require
 ) -> None:
-    pytest.importorskip("redis")
+    require.package("redis")
     profile_file(PROFILE + f'tokens = {{ storage = "redis", url = "redis://:pass-1@127.0.0.1:{silent_port}/0" }}\n')
     begun = time.monotonic()
     result = forge("doctor")
@@ -157,6 +188,7 @@ def test_a_storage_of_ones_own_that_fails_is_named_without_what_it_said(
 ) -> None:
     (tmp_path / "own_storage_of_doctor.py").write_text(
         "class Broken:\n"
+        "    get = set = delete = None\n"
         "    def __init__(self, **settings): pass\n"
         "    def exists(self, key): raise RuntimeError('secret-1')\n"
     )
@@ -213,7 +245,7 @@ def test_on_windows_modes_say_nothing(tmp_path: Path) -> None:
 _AS_SOMEBODY = """
 import os, sys
 from forge_cli.cli import app
-import forge_cli.cli.commands.doctor, forge_cli.transport.tls
+import email.parser, forge_cli.cli.commands.doctor, forge_cli.transport.authorities, forge_cli.transport.tls
 if os.getuid() == 0:
     os.setgroups([])
     os.setgid({nobody})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 import shlex
@@ -346,6 +347,18 @@ class TestValidate:
         other.write_text("[profiles.a]\nx = 1\n")
         result = forge("profile", "validate", str(other))
         assert (result.exit_code, result.stdout.partition(": ")[0]) == (2, f"{other}:2")
+
+    def test_what_a_projects_file_may_not_run_is_said_also_when_the_file_is_named(self, forge: Forge) -> None:
+        path = Path.cwd() / ".forge.toml"
+        path.write_text('[profiles.a]\nbase_url = "https://a.example.com"\nsecrets.s = { command = ["./run"] }\n')
+        named = forge("profile", "validate", ".forge.toml")
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+        found = forge("profile", "validate", env={"FORGE_TRUST": digest})
+        assert (named.exit_code, named.stdout, named.stderr) == (found.exit_code, found.stdout, found.stderr)
+        assert named.exit_code == 2
+        assert named.stdout.startswith(f"{path}:3: profiles.a.secrets.s.command: './run' is a relative path")
+        # Chosen on purpose it is no project's file, and such programs are run.
+        assert forge("profile", "validate", "--config", ".forge.toml").exit_code == 0
 
     @pytest.mark.parametrize(
         ("content", "said"),

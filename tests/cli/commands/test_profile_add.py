@@ -159,7 +159,7 @@ class TestAdd:
 
     def test_a_recipe_can_be_a_file(self, forge: Forge, own_home: Path) -> None:
         Path("mine.toml").write_text(DEMO)
-        for number, word in enumerate(("mine.toml", "./mine.toml", "~/work/mine.toml")):
+        for number, word in enumerate(("mine.toml", "./mine.toml", "~/project/mine.toml")):
             result = forge("profile", "add", f"p{number}", "--from", word, "--var", "app_id=1")
             assert result.exit_code == 0, result.stderr
         assert "# Demo, from the recipe mine." in (config_dir() / "profiles.toml").read_text()

@@ -643,7 +643,7 @@ class TestProfiles:
         self.check(forge, server, "base_url")
 
     def test_an_untrusted_project_file_stops_the_command(self, forge: Forge, api: Server, own_home: Path) -> None:
-        (own_home / "work" / ".forge.toml").write_text("[profiles.api]\n")
+        (own_home / "project" / ".forge.toml").write_text("[profiles.api]\n")
         self.check(forge, api, ".forge.toml", "--no-project")
         api.reply("/x", Reply())
         assert forge("get", "/x", "--no-project").exit_code == 0

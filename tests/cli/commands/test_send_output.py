@@ -19,7 +19,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.conftest import Forge
+from tests.conftest import Forge, Require
 from tests.server import Reply, Server
 
 ROOT = Path(__file__).parents[3]
@@ -614,10 +614,9 @@ def coded(name: str | None, body: bytes) -> bytes:
     if name in CODINGS:
         return CODINGS[name](body)
     if name == "br":
-        made: bytes = pytest.importorskip("brotli").compress(body)
-        return made
+        return bytes(Require().package("brotli").compress(body))
     if name == "zstd":
-        return bytes(pytest.importorskip("backports.zstd").compress(body))
+        return bytes(Require().package("compression.zstd", "backports.zstd").compress(body))
     return body
 
 

@@ -188,7 +188,7 @@ def test_what_a_file_may_do_is_all_that_it_names(tmp_path: Path) -> None:
             "https://files.example.com:8443",
             "http://proxy.example:3128",
             "https://login.example.com",
-            "${env.ANYWHERE}/v1",
+            "composed: ${env.ANYWHERE}/v1",
         ],
         "runs programs": ["op read 'a b'", "pass show '{key}'", "helper", "shared-helper"],
         "loads Python classes": ["mine.retry:Strategy", "mine.steps:Kind"],

@@ -90,3 +90,22 @@ def test_the_option_that_names_it_is_in_the_hint() -> None:
     with pytest.raises(StorageError) as caught, output_file("no/such/out", option="--har"):
         pytest.fail("nothing must be sent")
     assert "--har" in str(caught.value.hint)
+
+
+@pytest.mark.skipif(os.name == "nt" or os.geteuid() != 0, reason="only the superuser gives files away")
+def test_a_link_of_another_user_is_not_followed() -> None:
+    Path("victim").write_text("KEEP")
+    Path("link").symlink_to("victim")
+    os.lchown("link", 65534, 65534)
+    with pytest.raises(StorageError, match="a link that another user made"), output_file("link"):
+        raise AssertionError("nothing may be written")
+    assert Path("victim").read_text() == "KEEP"
+
+
+def test_an_open_file_is_written_to_where_it_stands() -> None:
+    with Path("out").open("wb") as file:
+        file.write(b"before ")
+        file.flush()
+        with output_file(f"/dev/fd/{file.fileno()}") as copy:
+            copy.write(b"new")
+    assert Path("out").read_bytes() == b"before new"

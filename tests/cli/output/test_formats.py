@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from forge_cli.cli.output import FORMATS
 from forge_cli.cli.output.content import Content, Look, as_written, one_line, parsed, texts, written
 from forge_cli.models import decode_text
+from tests.conftest import Require
 
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(),
@@ -32,7 +33,7 @@ def test_every_format_says_what_it_is() -> None:
 
 @given(VALUES)
 def test_yaml_says_what_the_json_said(value: Any) -> None:
-    yaml = pytest.importorskip("yaml")
+    yaml = Require().package("yaml")
     assert yaml.safe_load(made("yaml", json.dumps(value).encode())) == value
     coloured = made("yaml", json.dumps(value).encode(), Look(color=True))
     assert re.sub(r"\x1b\[[0-9;]*m", "", coloured) == made("yaml", json.dumps(value).encode())

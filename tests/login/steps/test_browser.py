@@ -218,7 +218,7 @@ def test_a_state_is_good_once(work: MakeWork) -> None:
         ({"issuer": "https://a"}, "https://a/", "another issuer"),
         ({"issuer": "https://a", "iss_required": True}, "https://a", None),
         ({"issuer": "https://a", "iss_required": True}, None, "does not say who issued it"),
-        ({"iss_required": "${vars.announced}"}, None, "does not say who issued it"),
+        ({"issuer": "https://a", "iss_required": "${vars.announced}"}, None, "does not say who issued it"),
         ({"iss_required": "${vars.id}"}, None, None),
     ],
 )

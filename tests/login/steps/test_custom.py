@@ -27,6 +27,11 @@ class Reversed(StepTable):
 
 class NoTable:
     """Has no keys."""
+    run = renew = None
+
+@table
+class Idle(StepTable):
+    """Does nothing."""
 '''
 PROFILE = """
 [profiles.dev]
@@ -55,6 +60,8 @@ def test_it_is_read_and_run_like_any_other(forge: Forge, profile_file: Callable[
     ("kind", "message"),
     [
         ("my_own_steps:NoTable", "must be a class made with `table`"),
+        ("my_own_steps:Idle", "has no 'run', so it is no step kind"),
+        ("sys:exit", "is no class"),
         ("my_own_steps:Missing", "the module has no 'Missing'"),
         ("no_such_module_here:Step", "no module 'no_such_module_here'"),
         ("htp", "unknown step kind (nearest: http)"),

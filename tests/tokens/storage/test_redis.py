@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 import redis as library
@@ -223,6 +225,33 @@ def test_a_lock_lives_as_long_as_its_holder(redis: RedisServer) -> None:
     ):
         pass
     assert caught.value.hint
+
+
+def test_a_lock_ends_by_itself_within_15_seconds_and_has_an_owner_of_its_own(redis: RedisServer) -> None:
+    owners = set()
+    with redis.client() as client:
+        for _ in range(2):
+            with RedisTokenStorage(redis.url).lock("key", 0):
+                left: Any = client.pttl("forge.lock:key")
+                assert 0 < left <= 15_000
+                owners.add(client.get("forge.lock:key"))
+    assert len(owners) == 2
+
+
+def test_a_lock_is_renewed_at_a_third_of_its_life(redis: RedisServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    waits: list[float | None] = []
+    kept = threading.Event()
+
+    class Recorded(threading.Event):
+        def wait(self, timeout: float | None = None) -> bool:
+            waits.append(timeout)
+            if timeout == lease.LIFE / 3:
+                kept.set()
+            return super().wait(timeout)
+
+    monkeypatch.setattr("threading.Event", Recorded)
+    with RedisTokenStorage(redis.url).lock("key", 0):
+        assert kept.wait(10), waits
 
 
 def test_who_waits_for_a_lock_is_told_so(redis: RedisServer, monkeypatch: pytest.MonkeyPatch) -> None:

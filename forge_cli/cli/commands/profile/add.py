@@ -62,7 +62,7 @@ def add(
 
     \b
       forge profile add shop --from-curl --extract step1.token=/token \\
-        'curl https://id.example.com/login -d user=ada -d password=secret' \\
+        'curl https://id.example.com/login -d user=ada -d password=$PASSWORD' \\
         'curl https://api.example.com/users -H "X-Token: ${steps.step1.token}"'
 
     Each command becomes a step of the login; one that comes last and sends a step's token as its credential says where

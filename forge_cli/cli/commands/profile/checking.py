@@ -12,7 +12,8 @@ from ....errors import ProfileError, StorageError, UsageError
 from ....profiles.build import token_directory
 from ....profiles.document import Document, Place, load_document
 from ....profiles.kinds import Problem
-from ....profiles.load import current_directory
+from ....profiles.load import PROJECT_FILE, Source, content_of, current_directory
+from ....profiles.trust import relative_programs
 from ....profiles.validate import describe, ordered, problems
 from ....redact import REDACTOR
 from ...completers import completed
@@ -39,15 +40,18 @@ def validate(context: Context, file: str | None) -> int:
 
     Each line has the file, the line and the key. Exit 0 when there is no problem, else 2.
     """
-    path = context.source.path if file is None else current_directory() / file
+    source = context.source if file is None else Source(current_directory() / file, "--config")
+    path = source.path
     try:
-        document = load_document(path)
+        document = load_document(path, content_of(source, notice=context.notice))
     except ProfileError as exc:
         if not os.path.isfile(path):
             raise
         found = [exc.message]
     else:
-        every = ordered(document, [*problems(document), *_expectations(document)])
+        of_project = source.named_by == "project" or (file is not None and path.name == PROJECT_FILE)
+        refused = relative_programs(document) if of_project else []
+        every = ordered(document, [*problems(document), *_expectations(document), *refused])
         found = [describe(document, problem) for problem in every]
     if found:
         context.stdout.write("".join(f"{visible_line(REDACTOR.text(line))}\n" for line in found))

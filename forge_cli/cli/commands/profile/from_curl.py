@@ -34,6 +34,8 @@ def write_steps(context: Context, name: str | None, commands: Sequence[str], ext
     named = {before.partition("=")[0].rpartition(".")[0] for before in extracts}
     steps = drafted(name, requests, _outputs(extracts, step_names(requests, named)))
     document = file.add(name, steps.text)
+    if steps.variables and _typed(commands):
+        context.notice("--from-curl: a secret on the command line can be seen by others: use --from-curl -")
     for variable in steps.variables:
         context.warn(f"set {variable.name} to {variable.place}")
     config = "" if context.config is None else f" --config {quote(context.config)}"
@@ -58,11 +60,16 @@ def _line(context: Context, call: Imported, flags: str) -> str:
 
 
 def _text(context: Context, commands: Sequence[str]) -> str:
-    if commands and list(commands) != ["-"]:
+    if _typed(commands):
         return "\n\n".join(commands)
     if context.interactive:
         context.tell("Paste the curl commands, and end with Ctrl-D:\n")
     return context.read_stdin("--from-curl").decode("utf-8", "surrogateescape")
+
+
+def _typed(commands: Sequence[str]) -> bool:
+    """Whether the curl commands themselves are on the command line."""
+    return bool(commands) and list(commands) != ["-"]
 
 
 def _outputs(extracts: Sequence[str], steps: Sequence[str]) -> Mapping[str, Mapping[str, Place]]:

@@ -16,7 +16,7 @@ from ....profiles.build import Profile
 from ....tokens.pipeline import StepState
 from ...completers import completed
 from ...context import Context
-from ...options import Seconds
+from ...options import Seconds, limited
 from ...output.notices import NOT_VERIFIED, Notices
 from ...output.text import color_wanted
 from ...output.tokens import variable
@@ -28,7 +28,9 @@ STEP = click.option(
     help="This step, instead of those whose tokens requests carry.",
 )
 JSON = click.option("--json", "as_json", is_flag=True, help="As JSON.")
-TIMEOUT = click.option("--timeout", type=Seconds(), metavar="SECONDS", help="A limit for everything (default none).")
+TIMEOUT = click.option(
+    "--timeout", type=Seconds(), callback=limited, metavar="SECONDS", help="A limit for everything (default none)."
+)
 YES = click.option("--yes", is_flag=True, help="Run steps that have a side effect again, without asking.")
 
 
