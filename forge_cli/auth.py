@@ -178,6 +178,15 @@ class CompositeAuthHook(AuthHookInterface):
         self._retry_strategy = retry_strategy or first
         self._chosen = f"auth_hooks:{id(self)}"
 
+    def of(self, change: Callable[[AuthHookInterface], AuthHookInterface]) -> CompositeAuthHook:
+        """The same of other hooks: what `change` makes of each."""
+        own = self._hooks and self._retry_strategy is not self._hooks[0].retry_strategy
+        return CompositeAuthHook(
+            [change(hook) for hook in self._hooks],
+            "all" if self._all else "first_match",
+            self._retry_strategy if own else None,
+        )
+
     @property
     def retry_strategy(self) -> AuthRetryStrategyInterface:
         return self._retry_strategy

@@ -35,7 +35,10 @@ def broken(text: str) -> float:
 
 
 def one_line(value: Any) -> str:
-    """A value that a decoder made with `whole` and `broken`, as JSON in one line. RecursionError: it is too deep."""
+    """A value that a decoder made with `whole` and `broken`, as JSON in one line.
+
+    RecursionError: it is too deep. ValueError: a number that was worked out is infinite, or none.
+    """
     if isinstance(value, dict):
         return "{" + ",".join([f"{_ENCODED(name)}:{one_line(item)}" for name, item in value.items()]) + "}"
     if isinstance(value, list):
@@ -44,4 +47,4 @@ def one_line(value: Any) -> str:
 
 
 # Made once: `json.dumps` makes one for each value.
-_ENCODED = json.JSONEncoder(ensure_ascii=False).encode
+_ENCODED = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode

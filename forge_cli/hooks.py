@@ -17,6 +17,8 @@ from .redact import MASK, REDACTOR, sensitive
 logger = logging.getLogger(__name__)
 
 _BODY_SHOWN = 500
+# Far more than is shown, and masked before it is cut: what is cut in two is no known secret.
+_BODY_READ = 64 * 1024
 _WHOLE_NUMBER = compiled(r"-?[0-9]{1,18}")
 
 
@@ -67,7 +69,7 @@ class LoggingResponseHook(ResponseHookInterface):
         if self._log_headers:
             logger.debug("[%s] headers: %s", request_id, dict(REDACTOR.headers(Headers(response.headers).pairs)))
         if self._log_body and not response.is_success:
-            logger.log(level, "[%s] body: %s", request_id, REDACTOR.content(response.text)[:_BODY_SHOWN])
+            logger.log(level, "[%s] body: %s", request_id, REDACTOR.content(response.text[:_BODY_READ])[:_BODY_SHOWN])
         return response
 
 

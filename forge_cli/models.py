@@ -34,6 +34,8 @@ TOKEN = compiled(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 # What tokens are made of: VSCHAR of RFC 6749, appendix A.
 _VSCHARS = compiled(r"[\x20-\x7e]+")
 
+# Far more than is shown, and masked before it is cut: what is cut in two is no known secret.
+_TEXT_READ = 64 * 1024
 # What `is_expired` subtracts for callers of the library; the manager and the pipeline use `fresh`.
 _EXPIRY_MARGIN = timedelta(seconds=30)
 _LONGEST_SKEW = 30.0
@@ -208,7 +210,7 @@ class HttpResponse:
         try:
             return json.loads(self.text)
         except (ValueError, RecursionError) as exc:
-            preview = REDACTOR.body(self.text)[:500]
+            preview = REDACTOR.body(self.text[:_TEXT_READ])[:500]
             raise ResponseParseException(
                 f"Failed to parse JSON response: {exc}", exc, {"content_preview": preview}
             ) from exc

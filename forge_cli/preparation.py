@@ -136,6 +136,7 @@ class Preparation:
         """The bytes of `request`, which is `plain` and what authentication added."""
         config = self._config
         headers, queries = _added(plain, request)
+        headers, queries = headers | _known_headers(request), queries | _known_queries(request)
         if not ours:
             return encode(request, timeout=config.default_timeout, credentials=headers, query_credentials=queries)
         headers, queries = headers | self._header_names, queries | self._query_names
@@ -225,6 +226,22 @@ def _added(before: HttpRequest, after: HttpRequest) -> tuple[frozenset[str], fro
     if after.params is before.params:
         return frozenset(headers), frozenset()
     return frozenset(headers), frozenset(_names(after.params) - _names(before.params))
+
+
+def _known_headers(request: HttpRequest) -> set[str]:
+    """Names of the headers (lower case) whose value is known to be a secret, whatever they are called."""
+    return {
+        name.lower()
+        for name, value in (request.headers or {}).items()
+        for item in (value if isinstance(value, list | tuple) else (value,))
+        if isinstance(item, str) and REDACTOR.knows(item)
+    }
+
+
+def _known_queries(request: HttpRequest) -> set[str]:
+    """Names of the query parameters whose value is known to be a secret."""
+    pairs = iter_params(request.params) if isinstance(request.params, Mapping | list | tuple) else ()
+    return {name for name, value in pairs if REDACTOR.knows(value)}
 
 
 def _names(params: Any) -> set[str]:

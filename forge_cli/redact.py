@@ -7,7 +7,7 @@ import json
 import re
 import threading
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 
 from .compiled import compiled
@@ -16,6 +16,8 @@ MASK = "***"
 
 # A redactor lives as long as the process; a server that renews tokens all day must not grow it.
 _MOST_VALUES = 1000
+# What servers say is kept apart: they could drive out the secrets with it.
+_MOST_HEARD = 100
 # Shorter values occur in ordinary text; masking every "dev" would hide more than it protects.
 _SHORTEST = 4
 # No header holds a longer one; such a value is not worth ten copies in memory.
@@ -32,10 +34,12 @@ _SENSITIVE_NAME = compiled(
 # An authorization code is a secret and random; the code of an error is words, and what a reader needs most.
 _ERROR_CODE = compiled(r"[0-9]{1,5}|[A-Za-z]{2,}(?:[_. -][A-Za-z]+)*")
 _UNRESERVED = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
+# Strangers' megabytes pass these expressions: each begins where a run of its characters does, goes through it once,
+# and takes nothing back.
 # What looks like a token, under whatever name: a JWT (RFC 7519), or a long run of letters and digits.
 _TOKEN_LIKE = compiled(
-    r"\beyJ[\w-]{8,}\.[\w-]+\.[\w-]*"
-    r"|(?<![\w+/~.-])(?=[\w+/~.-]*[0-9])(?=[\w+/~.-]*[A-Za-z])[\w+/~.-]{32,}={0,2}(?![\w+/~.-])"
+    r"(?<![\w-])eyJ[\w-]{8,}+\.[\w-]++\.[\w-]*+"
+    r"|(?<![\w+/~.-])(?=[\w+/~.-]*[0-9])(?=[\w+/~.-]*[A-Za-z])[\w+/~.-]{32,}+(?:={1,2}(?![\w+/~.-]))?"
 )
 # What stands for a value that is not there hides nothing.
 _PLACEHOLDER = compiled(r"<(token:[A-Za-z0-9_-]+|redacted)>")
@@ -64,11 +68,14 @@ _WORDS = compiled(
 )
 _MOMENT = compiled(r"[0-9]{4}-[0-9]{2}-[0-9]{2}(?:[T ][0-9:.]{4,18}(?:Z|[+-][0-9:]{2,5})?)?")
 _ADDRESS = compiled(r"https?://[^\s/@?#\\]+(?:/[^\s@?#\\]*)?(?:\?(?P<query>[^\s#]*))?", re.IGNORECASE)
+_NAME_OF_ARGUMENT = compiled(r"[^\s:=;@]*+(?=[\s:=;@])")
 _SEGMENT = compiled(r"[^/?#&=\s<>;,]+")
 # The path of a URL, and a host: of words and few digits, as no random text of this length is.
-_NAMED = r"(?:v?[0-9]{1,4}|[a-z]{1,24}(?:[A-Z][a-z]{2,23}){0,4}[0-9]{0,2}|[A-Z][a-z]{1,23}|[A-Z]{1,24})"
+_NAMED = (
+    r"(?>(?:v?[0-9]{1,4}|[a-z]{1,24}(?:[A-Z][a-z]{2,23}){0,4}[0-9]{0,2}|[A-Z][a-z]{1,23}|[A-Z]{1,24})(?=[/._-]|\Z))"
+)
 _PATH_OR_HOST = compiled(
-    rf"(?:/{_NAMED}(?:[._-]{_NAMED})*){{1,12}}/?"
+    rf"(?:/{_NAMED}(?:[._-]{_NAMED})*+){{1,12}}/?"
     r"|(?:[a-z]{1,24}[0-9]{0,2}(?:-(?:[a-z]{1,24}[0-9]{0,2}|[0-9]{1,3}))*\.){1,6}[a-z]{2,24}(?::[0-9]{1,5})?"
     r"|[0-9]{1,3}(?:\.[0-9]{1,3}){3}(?::[0-9]{1,5})?"
 )
@@ -109,7 +116,8 @@ _TRACES = compiled(r"request-?id|correlation-?id|trace|cf-ray|^access-control-|r
 _SHORTEST_UNNAMED = 8
 _SHORTEST_RUN = 16
 # A parameter, also of a fragment: there the answers of some servers carry tokens.
-_PAIR = compiled(r"(?<=[?&#])([^=&#]+)=([^&#\s>]*)")
+_PAIR = compiled(r"(?<=[?&#])([^=&#?]++)=([^&#\s>]*)")
+_PASSWORD = compiled(r"(?<=//)([^/@:?#]*+):[^/@?#]*+@")
 _UUID = compiled(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _RUN = compiled(r"(?<![\w+/~.=-])(?=[\w+/~.=-]*[0-9])(?=[\w+/~.=-]*[A-Za-z])[\w+/~.=-]{16,}")
 _LINK = r"(?P<link>https?://[^\s\"'<>]+)"
@@ -117,17 +125,17 @@ _LINK_OR_TOKEN = compiled(f"{_LINK}|{_TOKEN_LIKE.pattern}")
 _PROSE = compiled(f"{_LINK}|{_RUN.pattern}", re.IGNORECASE)
 # A JSON text and what follows it, to tell a value from a name; the last one may be cut off.
 _ANSWER = compiled(
-    rf"""\"(?P<text>(?:[^"\\]|\\.)*)(?:"|\Z)(?P<colon>\s*:)?|{_PROSE.pattern}""", re.DOTALL | re.IGNORECASE
+    rf"""\"(?P<text>[^"\\]*+(?:\\.[^"\\]*+)*+)(?:"|\\?\Z)(?P<colon>\s*+:)?|{_PROSE.pattern}""",
+    re.DOTALL | re.IGNORECASE,
 )
 # A name is looked at once, from its beginning, and nothing is tried again: bodies of megabytes pass here.
 _KEY = compiled(r"""(?P<quote>["']?)(?<![A-Za-z0-9_.-])(?P<name>[A-Za-z0-9_.-]{2,}+)(?P=quote)(?P<sign>\s*+[:=]\s*+)""")
 _QUOTED = r"""(?<=")[^"\\]*+(?:\\.[^"\\]*+)*+"|(?<=')[^'\\]*+(?:\\.[^'\\]*+)*+'"""
 _VALUE = compiled(rf"""(?P<edge>["'])(?:{_QUOTED})|(?P<escaped>\\")(?:[^"\\]|\\[^"])*+\\"|["']?[^\s,;&"'}}\]]+""")
-# A part of a form (RFC 7578), and an element of XML, with their names.
-_PART = compiled(
-    r"""(?P<head>;\s*name="?(?P<name>[^";\r\n]*+)"?[^\r\n]*\r?\n(?:[^\r\n]+\r?\n)*+\r?\n)(?P<value>.*?)(?P<end>\r?\n--|\Z)""",
-    re.DOTALL | re.IGNORECASE,
-)
+# A part of a form (RFC 7578): where it ends, where its head does, and its name. An element of XML, with its name.
+_BOUNDARY = compiled(r"(\r?\n--)")
+_EMPTY_LINE = compiled(r"(\r?\n\r?\n)")
+_PART_NAME = compiled(r";\s*+name=\"?([^\";\r\n]*+)", re.IGNORECASE)
 _ELEMENT = compiled(r"""(?P<head><(?:[\w.-]+:)?(?P<name>[\w.-]++)(?:\s[^<>]*+)?>)(?P<value>[^<>]++)(?P<end></)""")
 
 
@@ -168,6 +176,7 @@ class Redactor:
 
     def __init__(self) -> None:
         self._values: OrderedDict[str, tuple[str, ...] | None] = OrderedDict()
+        self._heard: OrderedDict[str, tuple[str, ...] | None] = OrderedDict()
         self._spellings: tuple[str, ...] | None = ()
         self._lock = threading.Lock()
 
@@ -177,22 +186,38 @@ class Redactor:
             value = value.reveal()
         if isinstance(value, bytes):
             value = value.decode("utf-8", "replace")
-        if value is None or len(value) < _SHORTEST:
-            return
-        with self._lock:
-            if value in self._values:
-                self._values.move_to_end(value)
-                return
-            self._values[value] = None
-            while len(self._values) > _MOST_VALUES:
-                self._values.popitem(last=False)
-            self._spellings = None
+        if value is not None:
+            self._keep(value, self._values, _MOST_VALUES)
+
+    def hear(self, location: str) -> None:
+        """Hide from now on the values that `header` masks in this Location, wherever they are shown."""
+        for name, value in _PAIR.findall(location):
+            if sensitive(name) or _RUN.search(value) is not None:
+                self._keep(value, self._heard, _MOST_HEARD)
+                self._keep(_unescaped(value), self._heard, _MOST_HEARD)
+
+    def knows(self, value: str) -> bool:
+        """Whether the whole value is a secret that was added."""
+        return value in self._values
 
     def clear(self) -> None:
         """Forget every value: what is shown from now on is as if none had been known."""
         with self._lock:
             self._values.clear()
+            self._heard.clear()
             self._spellings = ()
+
+    def _keep(self, value: str, values: OrderedDict[str, tuple[str, ...] | None], most: int) -> None:
+        if len(value) < _SHORTEST:
+            return
+        with self._lock:
+            if value in values:
+                values.move_to_end(value)
+                return
+            values[value] = None
+            while len(values) > most:
+                values.popitem(last=False)
+            self._spellings = None
 
     def text(self, text: str) -> str:
         """The text with every known secret replaced by ``***``."""
@@ -203,17 +228,18 @@ class Redactor:
                 text = text.replace(spelling, MASK)
         return text
 
-    def content(self, text: str) -> str:
+    def content(self, text: str, spared: Callable[[str], bool] | None = None) -> str:
         """The text of a body of an API: known secrets and values of sensitive names replaced, and nothing else.
 
-        What only looks like a token is most often an identifier, which its reader needs.
+        What only looks like a token is most often an identifier, which its reader needs. A field whose value is
+        `spared` stays.
         """
         text = self.text(text)
         if "form-data" in text:
-            text = _PART.sub(_mask_named, text)
+            text = "".join(map(_mask_part, _BOUNDARY.split(text)))
         if "</" in text:
             text = _ELEMENT.sub(_mask_named, text)
-        return _mask_fields(text)
+        return _mask_fields(text, spared)
 
     def body(self, text: str) -> str:
         """The text of a body that may be a login's: as `content`, and what looks like a token is replaced too."""
@@ -248,17 +274,19 @@ class Redactor:
 
     def url(self, url: str) -> str:
         """A URL without its password, with sensitive query values and known secrets masked."""
-        url = re.sub(r"(?<=//)([^/@:?#]*):[^/@?#]*@", rf"\1:{MASK}@", url)
+        url = _PASSWORD.sub(rf"\1:{MASK}@", url)
         url = _PAIR.sub(_mask_pair, url)
         return self.text(url)
 
     def _longest_first(self) -> tuple[str, ...]:
         with self._lock:
             if self._spellings is None:
-                for value, known in self._values.items():
-                    if known is None:
-                        self._values[value] = tuple(_spellings(value))
-                found = {spelling for known in self._values.values() for spelling in known or ()}
+                found: set[str] = set()
+                for values in (self._values, self._heard):
+                    for value, known in values.items():
+                        if known is None:
+                            values[value] = known = tuple(_spellings(value))
+                        found.update(known)
                 self._spellings = tuple(sorted(found, key=len, reverse=True))
             return self._spellings
 
@@ -296,6 +324,14 @@ def _looks_harmless(value: str) -> bool:
     )
 
 
+def quoted(argument: str) -> str:
+    """An argument as a message may quote it: of one that may hold a secret no more than the name before it."""
+    name = _NAME_OF_ARGUMENT.match(argument)
+    shown = argument if name is None else name[0]
+    shown = shown if _looks_harmless(shown.lstrip("-")) else ""
+    return repr(shown if shown == argument else f"{shown}…")
+
+
 def masked(token: str) -> str:
     """A token as a table shows it: enough of the ends to tell two apart, never enough to use."""
     return f"{token[:4]}…{token[-4:]}" if len(token) >= 20 else MASK
@@ -312,6 +348,12 @@ def repr_mapping(values: Mapping[str, object] | None) -> str:
 def _percent(raw: bytes, kept: bytes = b"") -> str:
     """Percent-encoded (RFC 3986, section 2.1). Not `urllib.parse`: that is a tenth of what `--version` takes."""
     return "".join(chr(byte) if byte in _UNRESERVED or byte in kept else f"%{byte:02X}" for byte in raw)
+
+
+def _unescaped(text: str) -> str:
+    """The value of a query, without what `_percent` does."""
+    raw = text.replace("+", " ").encode("utf-8", "replace")
+    return re.sub(b"%[0-9A-Fa-f]{2}", lambda match: bytes([int(match[0][1:], 16)]), raw).decode("utf-8", "replace")
 
 
 def _spellings(value: str) -> set[str]:
@@ -332,7 +374,7 @@ def _spellings(value: str) -> set[str]:
     return forms
 
 
-def _mask_fields(text: str) -> str:
+def _mask_fields(text: str, spared: Callable[[str], bool] | None = None) -> str:
     """The text with the values of sensitive names masked, also of names within the value of a harmless one."""
     shown: list[str] = []
     done = at = inside = 0
@@ -352,7 +394,7 @@ def _mask_fields(text: str) -> str:
             # The search goes on within it; an unquoted one after a space is prose.
             quoted = value["edge"] is not None
             inside = value.end() if quoted or not sign[-1].isspace() else at
-        elif _hides(key["name"], value[0]):
+        elif _hides(key["name"], value[0]) and not (spared is not None and spared(value[0])):
             edge = value["edge"] or value["escaped"] or ""
             shown += text[done:at], edge, MASK, edge
             done = at = value.end()
@@ -363,7 +405,17 @@ def _hides(name: str, value: str) -> bool:
     """Whether what stands at a sensitive name is the secret itself."""
     if value.startswith(("{", "[")) or value in {"null", "true", "false"}:
         return False
-    return name.lower() != "code" or _ERROR_CODE.fullmatch(value.strip("\"'")) is None
+    bare = value.strip("\"'")
+    return _PLACEHOLDER.fullmatch(bare) is None and (name.lower() != "code" or _ERROR_CODE.fullmatch(bare) is None)
+
+
+def _mask_part(part: str) -> str:
+    """A part of a multipart body, its head first, with its content masked where its name is that of a secret."""
+    blocks = _EMPTY_LINE.split(part)
+    for place in range(0, len(blocks) - 2, 2):
+        if any(sensitive(name) for name in _PART_NAME.findall(blocks[place])):
+            return "".join(blocks[: place + 2]) + (MASK if any(blocks[place + 2 :]) else "")
+    return part
 
 
 def _mask_named(match: re.Match[str]) -> str:

@@ -36,7 +36,9 @@ class Registry:
         return iter(self._rows)
 
     def __contains__(self, name: object) -> bool:
-        return name in self._rows or (bool(self._custom) and isinstance(name, str) and _CUSTOM.fullmatch(name) is not None)
+        return name in self._rows or (
+            bool(self._custom) and isinstance(name, str) and _CUSTOM.fullmatch(name) is not None
+        )
 
     def load(self, name: str) -> Any:
         """Return the class behind a name. ProfileError when it is unknown or what it needs is not installed."""

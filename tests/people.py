@@ -68,3 +68,13 @@ def visit(url: str) -> str:
     with suppress(HTTPError), urllib.request.urlopen(url, timeout=20) as response:
         return str(response.read().decode())
     return ""
+
+
+class Holder(set[object]):
+    """Whoever may end the process: what it was asked to wait for."""
+
+    def hold(self, what: object) -> None:
+        self.add(what)
+
+    def free(self, what: object) -> None:
+        self.discard(what)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, BinaryIO
 from urllib.parse import quote
 
@@ -19,7 +21,20 @@ _KEYS = frozenset({"method", "url", "headers", "query", "json", "form", "text", 
 _BODIES = ("json", "form", "text")
 _HINT = 'as in {"method": "POST", "url": "/users", "json": {"name": "Ada"}, "id": 1}, or just a URL'
 _NO_URL = "has no url"
+_NEITHER = "is neither an object nor a URL"
+_ROW = "row"
+_CSV_HINT = (
+    "a field with a comma, a quote or a line end in it is quoted, a quote in it is doubled, and its end is a quote"
+)
+# What the csv module says of a field that goes on and on.
+_NO_END = "field larger than field limit"
+# Bytes of a line: what is longer is hardly a request, and would take many times its length of memory.
+LONGEST = 64 * 1024 * 1024
+_TOO_LONG = f"is longer than {LONGEST // 1024 // 1024} MiB"
 _ENDED = compiled(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+")
+# What is JSON and neither an object nor a text, or looks like an array or a comment: no URL that anybody means.
+_NO_URLS = compiled(r"[\[#].*|null|true|false|NaN|-?Infinity|-?[0-9]+(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?", re.DOTALL)
+_UNWRITTEN = compiled(r"[\s\x00-\x1f\x7f-\x9f]")
 _COLUMN = compiled(r"\{([^{}]+)\}")
 # Of an object that is JSON: the name of the next member, and all before its value.
 _MEMBER = compiled(r'[,{ \t\r]*("(?:[^"\\]|\\.)*")[ \t\r]*:[ \t\r]*')
@@ -44,18 +59,41 @@ def read_jsonl(file: BinaryIO, stated: Collection[str] = ()) -> Iterator[Line]:
 
     `stated` are the names of headers that all requests have: they need not be made up for a body.
     """
-    for number, raw in enumerate(file, 1):
+    for number, raw in enumerate(_raw(file), 1):
+        if len(raw) > LONGEST:
+            yield _broken(number, _TOO_LONG)
+            continue
         if not raw.strip():
             continue
         try:
             text = raw.decode("utf-8-sig" if number == 1 else "utf-8").strip()
-            record = _record(text) if text.startswith(("{", '"')) else text
+            record = _record(text) if text.startswith(("{", '"')) else _bare(text)
+        except UsageError as exc:
+            yield _broken(number, exc.message, hint=exc.hint)
         except UnicodeDecodeError:
             yield _broken(number, "is not UTF-8")
         except (ValueError, RecursionError) as exc:
             yield _broken(number, f"is not JSON: {_reason(exc)}")
         else:
             yield line(number, record, stated)
+
+
+def _raw(file: BinaryIO) -> Iterator[bytes]:
+    """The lines with their ends; of one that is too long, its beginning, which is too long as well."""
+    for raw in iter(partial(file.readline, LONGEST + 1), b""):
+        rest = raw
+        while len(rest) > LONGEST and not rest.endswith(b"\n"):
+            rest = file.readline(LONGEST + 1)
+        yield raw
+
+
+def _bare(text: str) -> str:
+    """A line that is just a URL. UsageError: nobody means it as one."""
+    if _NO_URLS.fullmatch(text) is not None:
+        raise UsageError(_NEITHER, hint=_HINT)
+    if _UNWRITTEN.search(text) is not None:
+        raise UsageError("is no URL: there is a space or a control character in it", hint="write %20 for a space")
+    return text
 
 
 def _record(text: str) -> Any:
@@ -81,10 +119,11 @@ def _as_written(text: str, wanted: str) -> str:
 def read_csv(file: BinaryIO, template: str, stated: Collection[str] = ()) -> Iterator[Line]:
     """The rows of a CSV file with a head, each filled into the template. UsageError when the two do not fit.
 
-    `stated` as for `read_jsonl`.
+    `stated` as for `read_jsonl`. The limit for a field, which the csv module has for the whole process, is raised.
     """
+    csv.field_size_limit(max(csv.field_size_limit(), LONGEST))
     try:
-        reader = csv.reader(_decoded(file))
+        reader = csv.reader(_decoded(file), strict=True)
         columns = next(reader, [])
     except csv.Error as exc:
         raise UsageError(f"the CSV file has no head: {exc}", hint="its first row names the columns") from None
@@ -93,8 +132,13 @@ def read_csv(file: BinaryIO, template: str, stated: Collection[str] = ()) -> Ite
 
 
 def _decoded(file: BinaryIO) -> Iterator[str]:
-    """The lines with their ends. Unlike `io.TextIOWrapper` it leaves the file open: it may be standard input."""
-    for number, raw in enumerate(file):
+    """The lines with their ends. Unlike `io.TextIOWrapper` it leaves the file open: it may be standard input.
+
+    csv.Error for one that is too long.
+    """
+    for number, raw in enumerate(_raw(file)):
+        if len(raw) > LONGEST:
+            raise csv.Error(f"a line of it {_TOO_LONG}")
         yield from _ENDED.findall(raw.decode("utf-8" if number else "utf-8-sig", "surrogateescape"))
 
 
@@ -109,19 +153,19 @@ def requests_of(
             yield line(number, request, stated)
 
 
-def line(number: int, record: Any, stated: Collection[str] = ()) -> Line:
-    """The line that a JSON value is."""
+def line(number: int, record: Any, stated: Collection[str] = (), kind: str = "line") -> Line:
+    """The line that a JSON value is. `kind` is what errors call it."""
     if isinstance(record, str):
         return Line(number, number, HttpRequest(HttpMethod.GET, record)) if record else _broken(number, _NO_URL)
     if not isinstance(record, Mapping):
-        return _broken(number, "is neither an object nor a URL")
+        return _broken(number, _NEITHER)
     name = record.get("id")
     if name is None:
         name = number
     try:
         return Line(number, name, _request(record, stated))
     except ForgeError as exc:
-        return _broken(number, exc.message, name, exc.hint)
+        return _broken(number, exc.message, name, exc.hint, kind)
 
 
 def _request(record: Mapping[str, Any], stated: Collection[str]) -> HttpRequest:
@@ -204,6 +248,9 @@ def _strings(value: Any) -> Iterator[str]:
 
 
 def _rows(reader: Any, columns: list[str], template: dict[str, Any], stated: Collection[str]) -> Iterator[Line]:
+    url = template.get("url")
+    # Where the URL is a column, its path is the row's own.
+    gaps = _gaps(_COLUMN.sub("x", url)) if isinstance(url, str) and _COLUMN.fullmatch(url) is None else None
     number = 0
     while True:
         number += 1
@@ -212,21 +259,34 @@ def _rows(reader: Any, columns: list[str], template: dict[str, Any], stated: Col
         except StopIteration:
             return
         except csv.Error as exc:
-            yield _broken(number, f"is not CSV: {exc}")
+            yield _broken(number, f"is not CSV: {exc}", hint=_CSV_HINT, kind=_ROW)
+            if _NO_END in str(exc):
+                return  # nobody knows where the next row begins
             continue
         if not row:
             continue
         if len(row) != len(columns):
-            yield _broken(number, f"has {len(row)} fields, and the head has {len(columns)}")
+            yield _broken(number, f"has {len(row)} fields, and the head has {len(columns)}", kind=_ROW)
             continue
         values = dict(zip(columns, row, strict=True))
         if any("\udc80" <= character <= "\udcff" for cell in row for character in cell):
-            yield _broken(number, "is not UTF-8")
+            yield _broken(number, "is not UTF-8", kind=_ROW)
             continue
         record = {key: _filled(item, values, in_url=key == "url") for key, item in template.items()}
         if "json" in record:
             record["json"] = _Text(one_line(record["json"]))
-        yield line(number, record, stated)
+        if gaps is not None and _gaps(record["url"]) != gaps:
+            yield _broken(
+                number, "leaves the template's path: a column in it is empty, . or ..", record.get("id"), kind=_ROW
+            )
+            continue
+        yield line(number, record, stated, _ROW)
+
+
+def _gaps(url: str) -> int:
+    """How many segments of the path are empty or lead elsewhere (RFC 3986, section 5.2.4)."""
+    path = re.split("[?#]", url, maxsplit=1)[0]
+    return sum(segment.lower().replace("%2e", ".") in ("", ".", "..") for segment in path.split("/"))
 
 
 def _filled(value: Any, values: Mapping[str, str], *, in_url: bool = False) -> Any:
@@ -240,8 +300,8 @@ def _filled(value: Any, values: Mapping[str, str], *, in_url: bool = False) -> A
     return [_filled(item, values) for item in value] if isinstance(value, list) else value
 
 
-def _broken(number: int, what: str, name: Any = None, hint: str | None = None) -> Line:
-    error = UsageError(f"line {number} {what}", hint=hint or _HINT)
+def _broken(number: int, what: str, name: Any = None, hint: str | None = None, kind: str = "line") -> Line:
+    error = UsageError(f"{kind} {number} {what}", hint=hint or _HINT)
     return Line(number, number if name is None else name, None, error)
 
 

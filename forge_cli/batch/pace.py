@@ -9,12 +9,16 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Protocol
 
+from ..attempts import span
+from ..errors import TimeoutException
 from ..models import Headers
 from .quota import Quota, delay_asked, quotas
 
 _OVERLOADED = frozenset({429, 503})
 # Seconds after which a waiting worker looks whether the run was stopped: a signal handler cannot notify.
 _LOOK = 0.2
+# A wait of so many seconds is told; who is told hears of the next one only when it ends so much later.
+_WORTH_TELLING = 0.5
 NEVER = float("-inf")
 
 
@@ -49,6 +53,14 @@ class Pace(Protocol):
         """The answer to what was sent in this turn asks for so many seconds of nothing, or tells of a quota."""
         ...
 
+    def done(self, turn: Turn) -> None:
+        """What was sent in this turn was answered, failed, or was never sent."""
+        ...
+
+    def close(self) -> None:
+        """There are no more turns to be taken."""
+        ...
+
 
 class OwnPace:
     """The pace of this process: `rate` a second, evenly spaced; None for no rate.
@@ -60,7 +72,7 @@ class OwnPace:
         self._interval = None if rate is None else 1 / rate
         self._schedule: float | None = None
         self._free = self._paused_until = self._quota_until = NEVER
-        self._left = self._number = 0
+        self._left = self._number = self._known = self._out = 0
         self._lock = threading.Lock()
 
     def take(self, now: float) -> Turn:
@@ -70,6 +82,7 @@ class OwnPace:
             if wanted_at > now:
                 return Turn(self._number, wanted_at, granted=False)
             self._number += 1
+            self._out += 1
             if limited:
                 self._left -= 1
             if self._interval is None:
@@ -88,10 +101,23 @@ class OwnPace:
         with self._lock:
             if pause > 0:
                 self._paused_until = max(self._paused_until, now + pause)
-            if quota is not None:
-                # The turns that were taken since are not in the server's count yet.
-                self._left = quota.remaining - (self._number - turn.number)
-                self._quota_until = now + quota.seconds
+            if quota is None:
+                return
+            # What is under way beside this one may not be in the server's count yet.
+            left, until = quota.remaining - (self._out - turn.granted), now + quota.seconds
+            # Answers overtake each other. Only one to what was sent when the last one was known can tell of more.
+            if now >= self._quota_until or turn.number > self._known:
+                self._left, self._quota_until = left, until
+            elif left < self._left:
+                self._left, self._quota_until = left, max(self._quota_until, until)
+            self._known = self._number
+
+    def done(self, turn: Turn) -> None:
+        with self._lock:
+            self._out -= turn.granted
+
+    def close(self) -> None:
+        return
 
 
 class Window:
@@ -119,7 +145,11 @@ class Window:
 
 
 class Gate:
-    """Every worker asks here before it sends. Safe between threads."""
+    """Every worker asks here before it sends. Safe between threads.
+
+    `patience` is how many seconds a request waits while the server wants nothing (None: as long as it says). `say`
+    is told of such waits.
+    """
 
     def __init__(
         self,
@@ -127,29 +157,41 @@ class Gate:
         pace: Pace | None = None,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
+        *,
+        patience: float | None = None,
+        say: Callable[[str], None] = lambda text: None,
     ) -> None:
         self._window = Window(jobs)
         self._pace = pace or OwnPace()
         self._clock = clock
         self._sleep = sleep
+        self._patience = math.inf if patience is None else patience
+        self._say = say
         self._changed = threading.Condition()
         self._running = 0
-        self._stopped = False
+        self._held_until = NEVER
+        self.stopped = False
+        """Whether nothing more is to be sent, and nothing more to be waited for."""
 
     @property
     def size(self) -> int:
         """How many may run at a time now."""
         return self._window.size
 
+    @property
+    def held(self) -> float:
+        """Seconds for which the server still wants nothing, as far as somebody waits for that."""
+        return max(0.0, self._held_until - self._clock())
+
     def stop(self) -> None:
         """Admit nobody more."""
         # Not under a lock: a signal handler may have interrupted its holder.
-        self._stopped = True
+        self.stopped = True
 
     def enter(self) -> Turn | None:
         """Wait until there is room for one more, and for its turn. None: nothing more is to be sent."""
         with self._changed:
-            while self._running >= self._window.size and not self._stopped:
+            while self._running >= self._window.size and not self.stopped:
                 self._changed.wait(_LOOK)
             self._running += 1
         turn = None
@@ -161,22 +203,52 @@ class Gate:
         return turn
 
     def turn(self, most: float = math.inf) -> Turn | None:
-        """Wait for a turn, for `most` seconds at the most. None: nothing more is to be sent."""
+        """Wait for a turn, for `most` seconds at the most. None: nothing more is to be sent.
+
+        TimeoutException when the server wants nothing for longer than anybody has patience.
+        """
         now = self._clock()
-        end, scheduled = now + most, None
-        while not self._stopped:
+        end, scheduled, patience = now + most, None, self._patience
+        while not self.stopped:
             turn = self._pace.take(now)
             scheduled = turn.scheduled if scheduled is None else scheduled
-            waits = turn.at > now
-            while now < min(turn.at, end) and not self._stopped:
-                self._sleep(min(turn.at, end, now + _LOOK) - now)
-                now = self._clock()
-            if self._stopped:
-                break
+            begun, until = now, min(turn.at, end)
+            if not turn.granted:
+                self.tell(turn.at, "the server wants no requests for {}: all wait")
+                until = min(until, now + patience)
+            self.wait(until - now)
+            now = self._clock()
             # While it waited, another answer may have said that nothing more is wanted.
-            if now >= end or (turn.granted and (not waits or self._pace.held_until(now) <= now)):
+            good = turn.granted and (turn.at <= begun or self._pace.held_until(now) <= now)
+            if (good or now >= end) and not self.stopped:
                 return replace(turn, at=now, scheduled=now if scheduled is None else scheduled)
+            self._pace.done(turn)
+            if not turn.granted:
+                patience -= now - begun
+                if patience <= 0 and turn.at > now:
+                    raise TimeoutException(
+                        f"not sent: the server wants no requests for another {span(math.ceil(turn.at - now))}",
+                        hint="a longer --timeout waits for it",
+                    )
         return None
+
+    def wait(self, seconds: float) -> bool:
+        """Wait so long; false, and at once, when nothing more is to be waited for."""
+        now = self._clock()
+        end = now + seconds
+        while now < end and not self.stopped:
+            self._sleep(min(end, now + _LOOK) - now)
+            now = self._clock()
+        return not self.stopped
+
+    def tell(self, until: float, text: str) -> None:
+        """Say that requests wait until then, `text` being about how long; once for those who wait for the same."""
+        now = self._clock()
+        with self._changed:
+            new = until - now >= _WORTH_TELLING and until - max(now, self._held_until) >= _WORTH_TELLING
+            self._held_until = max(self._held_until, until)
+        if new:
+            self._say(text.replace("{}", span(math.ceil(until - now))))
 
     def leave(self) -> None:
         """What was admitted has ended."""
@@ -185,15 +257,27 @@ class Gate:
             self._changed.notify()
 
     def told(self, turn: Turn, started: float, status: int, headers: Headers) -> None:
-        """What an answer says about the server's load, and about its limits. It was sent in this turn, at `started`."""
+        """What an answer says about the server's load, and about its limits. It was sent in this turn, at `started`.
+
+        The turn is done with that.
+        """
         found, pause = quotas(headers), delay_asked(status, headers)
         now = self._clock()
         if pause or found:
             quota = min(found, key=lambda quota: (quota.remaining, -quota.seconds), default=None)
             self._pace.told(now, turn, pause, quota)
+        self._pace.done(turn)
         with self._changed:
             if status in _OVERLOADED:
                 self._window.overloaded(started, now)
             else:
                 self._window.answered()
             self._changed.notify_all()
+
+    def done(self, turn: Turn) -> None:
+        """What had this turn was not answered."""
+        self._pace.done(turn)
+
+    def close(self) -> None:
+        """Nobody is here any more."""
+        self._pace.close()

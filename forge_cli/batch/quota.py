@@ -13,7 +13,7 @@ from ..models import Headers
 from ..retry import retry_after
 
 # `RateLimit: "default";r=50;t=30` (draft-ietf-httpapi-ratelimit-headers, 08 and later).
-_ITEM = compiled(r'"(?:[^"\\]|\\.)*"((?:\s*;\s*[a-z*][a-z0-9_.*-]*(?:=[^;,\s]+)?)*)', re.IGNORECASE)
+_ITEM = compiled(r'"(?:[^"\\]|\\.)*+(?:"|\\?\Z)((?:\s*;\s*[a-z*][a-z0-9_.*-]*(?:=[^;,\s]+)?)*)', re.IGNORECASE)
 _PARAMETER = compiled(r";\s*([rt])=([0-9]+)")
 # `RateLimit: limit=100, remaining=50, reset=30` (07 of the same draft).
 _DICTIONARY = compiled(r"\b(remaining|reset)\s*=\s*([0-9]+)")

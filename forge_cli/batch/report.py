@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from ..errors import StorageError, UsageError
@@ -12,7 +15,7 @@ from .summary import Summary
 
 
 class Report:
-    """A report's file, made before anything is sent, and complete when it has its name."""
+    """A report's file. Before anything is sent it is known that it can be made; it is made at the end, whole."""
 
     def __init__(self, name: str) -> None:
         self._path = Path(name)
@@ -21,24 +24,34 @@ class Report:
             raise UsageError(f"--report {name!r}: the kind is not known", hint="name it .html, .xml or .json")
         self.junit = JUnit() if self._kind == ".xml" else None
 
-    def __enter__(self) -> Report:
-        self._part = self._path.with_name(f"{self._path.name}.part")
-        try:
-            self._file = self._part.open("w", encoding="utf-8", errors="replace")
-        except OSError as exc:
-            raise StorageError(f"{self._path}: {(exc.strerror or '').lower()}", hint="name another place") from None
-        return self
+    def check(self) -> None:
+        """StorageError when it cannot be made."""
+        if self._path.is_dir():
+            raise StorageError(f"{self._path} is a directory", hint="name a file")
+        with self._made():
+            pass
 
     def finish(self, summary: Summary, title: str) -> None:
-        if self.junit is not None:
-            self.junit.write(self._file, summary, title)
-        elif self._kind == ".html":
-            self._file.write(page(summary, title))
-        else:
-            self._file.write(json.dumps(summary.document(), indent=2) + "\n")
-        self._file.close()
-        self._part.replace(self._path)
+        """Write it. StorageError when that does not succeed: then what had its name before is still there."""
+        with self._made() as part:
+            with part.open("w", encoding="utf-8", errors="replace") as file:
+                if self.junit is not None:
+                    self.junit.write(file, summary, title)
+                elif self._kind == ".html":
+                    file.write(page(summary, title))
+                else:
+                    file.write(json.dumps(summary.document(), indent=2) + "\n")
+            part.replace(self._path)
 
-    def __exit__(self, *exc: object) -> None:
-        self._file.close()
-        self._part.unlink(missing_ok=True)
+    @contextmanager
+    def _made(self) -> Iterator[Path]:
+        """A file beside it, which goes away if it is still there in the end."""
+        part = self._path.with_name(f".forge-{os.urandom(8).hex()}.part")
+        try:
+            part.touch(exist_ok=False)
+            yield part
+        except OSError as exc:
+            raise StorageError(f"{self._path}: {(exc.strerror or '').lower()}", hint="name another place") from None
+        finally:
+            with suppress(OSError):
+                part.unlink()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 from typing import TextIO
-from xml.sax.saxutils import escape, quoteattr
+from xml.sax.saxutils import quoteattr
 
 from ..compiled import compiled
 from ..digits import one_line
@@ -33,7 +33,7 @@ class JUnit:
     def write(self, file: TextIO, summary: Summary, title: str) -> None:
         """The whole document."""
         counts = f'tests="{summary.count}" failures="{summary.failed}" time="{summary.took:.3f}"'
-        file.write(f'<?xml version="1.0" encoding="UTF-8"?>\n<testsuites>\n<testsuite name={quoteattr(escape(title))} ')
+        file.write(f'<?xml version="1.0" encoding="UTF-8"?>\n<testsuites>\n<testsuite name={quoteattr(_clean(title))} ')
         file.write(f"{counts}>\n")
         self._cases.seek(0)
         shutil.copyfileobj(self._cases, file)

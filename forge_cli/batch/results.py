@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, BinaryIO
 
@@ -25,7 +25,7 @@ class Result:
     """What became of one request: an answer or an `error`, or both when the answer is not what was expected.
 
     `elapsed_ms` is over all attempts, from the moment it was scheduled for. `unmet` are the expectations that did
-    not hold.
+    not hold. `ended` is when it was answered, by the clock of the run.
     """
 
     number: int
@@ -35,6 +35,7 @@ class Result:
     attempts: int
     failure: ForgeError | None = None
     unmet: tuple[str, ...] = ()
+    ended: float | None = None
 
     @property
     def status(self) -> int | None:
@@ -66,7 +67,12 @@ def cause_of(error: ForgeError) -> ForgeError:
 
 def written(result: Result, select: Select | None = None) -> str:
     """The line of JSON, with its end. `select` makes JSON of a body that is JSON; it may raise ForgeError."""
-    response, error = result.response, result.error
+    return selected(result, select)[1]
+
+
+def selected(result: Result, select: Select | None) -> tuple[Result, str]:
+    """The result, which is a failure where `select` fails, and its line of JSON."""
+    response = result.response
     status, headers, body = "null", "{}", ""
     if response is not None:
         status = str(response.status_code)
@@ -74,9 +80,10 @@ def written(result: Result, select: Select | None = None) -> str:
         try:
             body = _body(response, select)
         except ForgeError as exc:
-            error = REDACTOR.text(exc.message)
+            result = replace(result, failure=exc)
+    error = result.error
     end = "" if error is None else f', "error": {_encoded(error)}'
-    return (
+    return result, (
         f'{{"id": {one_line(result.id)}, "status": {status}, "headers": {headers}{body}, '
         f'"elapsed_ms": {result.elapsed_ms:.3f}, "attempts": {result.attempts}{end}}}\n'
     )
@@ -146,7 +153,8 @@ class Writer:
 
     def flush(self) -> None:
         if self._texts:
-            data = "".join(self._texts).encode("utf-8", "surrogatepass")
+            # What is no character, and so no UTF-8, stands in a text: there its escape is the same JSON.
+            data = "".join(self._texts).encode("utf-8", "backslashreplace")
             self._texts.clear()
             self._size = 0
             self._file.write(data)

@@ -6,14 +6,18 @@ import hashlib
 import json
 from array import array
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from ..digits import broken, one_line, whole
 from ..errors import StorageError
+from ..files import locked
 from .lines import Line
 
 _EMPTY, _TAKEN = 0, 1
+# How each result begins, also one of which nothing more was written.
+_START = b'{"id": '
 
 
 class Done:
@@ -74,34 +78,71 @@ def _hash(name: Any) -> int:
     return max(2, int.from_bytes(hashlib.blake2b(text, digest_size=8).digest(), "big"))
 
 
-def done(path: Path) -> Done:
-    """What is done in a file of results; a line that was not written to its end is cut off.
+@contextmanager
+def resumed(path: Path) -> Iterator[tuple[BinaryIO, Done]]:
+    """A file of results, to be appended to, and what is done in it. It is locked; one that is not there is made.
 
-    StorageError when the file cannot be read or mended.
+    A line that was not written to its end is cut off. StorageError when it cannot be read or mended, when another
+    run has it, and when it holds something else: then it stays as it is.
     """
-    found = Done()
+    with reported(path):
+        file = path.open("a+b")
+    with file:
+        with reported(path):
+            if not locked(file.fileno()):
+                raise StorageError(
+                    f"{path} is being written by another run", hint="wait until it has ended, or name another file"
+                )
+            found = _done(file, path)
+        yield file, found
+
+
+@contextmanager
+def reported(path: Path) -> Iterator[None]:
+    """What the system says of the file, as a StorageError."""
     try:
-        with path.open("r+b") as file:
-            end = 0
-            for raw in file:
-                record = _record(raw)
-                if not raw.endswith(b"\n"):
-                    if record is None:
-                        file.truncate(end)
-                        break
-                    file.seek(0, 2)
-                    file.write(b"\n")
-                end += len(raw)
-                if record is not None and record.get("status") is not None and record.get("error") is None:
-                    found.add(record.get("id"))
-                if not raw.endswith(b"\n"):
-                    break
-    except FileNotFoundError:
-        pass
+        yield
     except OSError as exc:
-        reason = (exc.strerror or "").lower()
+        reason = (exc.strerror or str(exc)).lower()
         raise StorageError(f"{path} cannot be resumed: {reason}", hint="it has to be a file of results") from None
+
+
+def _done(file: BinaryIO, path: Path) -> Done:
+    found, end, last = Done(), 0, b""
+    file.seek(0)
+    for raw in file:
+        last = raw
+        if not raw.endswith(b"\n"):
+            break
+        record = _record(raw)
+        if not end and not _is_result(record):
+            raise _other(path)
+        end += len(raw)
+        _count(found, record)
+    if last and not last.endswith(b"\n"):
+        record = _record(last)
+        if _is_result(record) or (end and record is not None):
+            file.write(b"\n")  # only its end was lost
+            file.flush()
+            _count(found, record)
+        elif end or last.startswith(_START[: len(last)]):
+            file.truncate(end)
+        else:
+            raise _other(path)
     return found
+
+
+def _count(found: Done, record: dict[str, Any] | None) -> None:
+    if record is not None and record.get("status") is not None and record.get("error") is None:
+        found.add(record.get("id"))
+
+
+def _is_result(record: dict[str, Any] | None) -> bool:
+    return record is not None and "id" in record and "status" in record
+
+
+def _other(path: Path) -> StorageError:
+    return StorageError(f"{path} is no file of results", hint="name the one that an earlier run wrote, or a new one")
 
 
 def remaining(lines: Iterable[Line], finished: Done) -> Iterator[Line]:
@@ -111,7 +152,11 @@ def remaining(lines: Iterable[Line], finished: Done) -> Iterator[Line]:
 
 def _record(raw: bytes) -> dict[str, Any] | None:
     try:
-        record = json.loads(raw, parse_int=whole, parse_float=broken)
+        record = json.loads(raw, parse_int=whole, parse_float=broken, parse_constant=_refuse)
     except (ValueError, RecursionError):
         return None
     return record if isinstance(record, dict) else None
+
+
+def _refuse(word: str) -> Any:
+    raise ValueError(word)

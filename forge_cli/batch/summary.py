@@ -66,16 +66,19 @@ def _upper(index: int) -> float:
 
 @dataclass
 class Slice:
-    """A part of the time: how many ended in it, how many of them failed, and the latencies' sum and longest."""
+    """A part of the time: how many ended in it, how many of them failed; of those that were sent, how many there are,
+    and the latencies' sum and longest."""
 
     count: int = 0
     failed: int = 0
+    sent: int = 0
     total_ms: float = 0.0
     longest_ms: float = 0.0
 
     def merge(self, other: Slice) -> None:
         self.count += other.count
         self.failed += other.failed
+        self.sent += other.sent
         self.total_ms += other.total_ms
         self.longest_ms = max(self.longest_ms, other.longest_ms)
 
@@ -93,20 +96,24 @@ class Summary:
         self._started = started
 
     def add(self, result: Result, now: float, *, failed: bool) -> None:
+        """One more result; it ended `now`, or when it says."""
+        if result.ended is not None:
+            now = result.ended
         self.count += 1
         self.failed += failed
         self.retries += max(0, result.attempts - 1)
         self.statuses["error" if result.status is None else str(result.status)] += 1
-        self.took = now - self._started
+        self.took = max(self.took, now - self._started)
         if result.attempts:
             self.latencies.add(result.elapsed_ms)
-        index = max(0, int(self.took / self.width))
-        while index >= _MOST_SLICES:
+        at = max(0.0, now - self._started)
+        while at >= _MOST_SLICES * self.width:
             self._halve()
-            index = int(self.took / self.width)
+        index = int(at / self.width)
         while len(self.slices) <= index:
             self.slices.append(Slice())
-        self.slices[index].merge(Slice(1, int(failed), result.elapsed_ms, result.elapsed_ms))
+        sent = int(result.attempts > 0)
+        self.slices[index].merge(Slice(1, int(failed), sent, result.elapsed_ms * sent, result.elapsed_ms * sent))
 
     def _halve(self) -> None:
         """Make each slice twice as long."""
@@ -121,6 +128,10 @@ class Summary:
     def rate(self) -> float:
         """Requests a second."""
         return self.count / self.took if self.took > 0 else 0.0
+
+    def rate_at(self, now: float) -> float:
+        """Requests a second until now, while the run goes on."""
+        return self.count / (now - self._started) if now > self._started else 0.0
 
     def document(self) -> dict[str, Any]:
         """All of it, for programs."""

@@ -11,6 +11,7 @@ import click
 
 from .. import __version__
 from ..errors import ForgeError, HttpClientException, ProfileError, StepFailed
+from ..redact import quoted
 from ..registry import Registry
 from .exit_codes import HINTS, MEANINGS, ExitCode, cause_of, exit_code_of, kind_of, passing
 from .failure import Failure
@@ -112,6 +113,7 @@ def _ran(argv: Sequence[str] | None, signals: Signals) -> int:
         with run.resources, forge.make_context(run.program, arguments, obj=run) as ctx:
             result = forge.invoke(ctx)
         run.stdout.flush()
+        signals.due()
         return int(result or 0)
     except (Exception, KeyboardInterrupt, Terminated) as exc:
         signals.over()
@@ -177,10 +179,19 @@ def _show_report(exc: BaseException, run: Run) -> None:
 
 def _usage(exc: click.UsageError, run: Run) -> int:
     where = exc.ctx.command_path if exc.ctx is not None else run.program
-    text = exc.format_message().rstrip(".")
+    text = _without_values(exc.format_message().rstrip("."), run.arguments)
     message = f"{text[:1].lower()}{text[1:]}"
     run.fail(Failure(exit=ExitCode.USAGE, kind="usage", message=message, hint=f"see `{where} --help`"))
     return ExitCode.USAGE
+
+
+def _without_values(text: str, arguments: Sequence[str]) -> str:
+    """A message of click's, which quotes arguments, with no more of each than can be no secret."""
+    values = {part for argument in arguments for part in (argument, argument.partition("=")[2]) if len(part) >= 4}
+    for value in sorted(values, key=len, reverse=True):
+        for spelling in (value, repr(value)[1:-1]):
+            text = text.replace(spelling, quoted(value)[1:-1])
+    return text
 
 
 def _no_command(exc: click.exceptions.NoArgsIsHelpError, run: Run) -> int:

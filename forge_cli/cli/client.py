@@ -20,6 +20,7 @@ from ..profiles.schema import RetryTable
 from ..profiles.transport import retry_budget, retry_strategy
 from ..transport.environment import checked_proxy
 from ..transport.redirects import origin
+from .clear import InTheClear
 from .context import Context
 from .output.notices import NOT_VERIFIED
 from .request import RequestOptions
@@ -44,6 +45,8 @@ def build_client(
     """
     if options.user is not None and options.bearer is not None:
         raise UsageError("--user and --bearer cannot go together", hint="choose one")
+    if listener is not None:
+        listener = InTheClear(context.warn, listener)
     profile = _profile(context, url, listener, options)
     absolute = _ABSOLUTE.match(url) is not None
     explicit = options.no_auth or options.user is not None or options.bearer is not None

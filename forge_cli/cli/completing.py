@@ -32,7 +32,10 @@ _ITEM_FILE = compiled(r"(?:(?:[^\\:=@]|\\.)*(?::=|==|=|:)?)@", re.DOTALL)
 
 
 def _context(ctx: click.Context) -> Context:
-    return Context.of(ctx.ensure_object(Run))
+    context = Context.of(ctx.ensure_object(Run))
+    # A line in the middle of what a person types helps nobody.
+    context.silent = max(context.silent, 1)
+    return context
 
 
 def _begun(names: Iterable[str | tuple[str, str]], incomplete: str) -> Items:

@@ -13,7 +13,7 @@ from ..errors import UsageError
 from ..frozen import immutable
 from ..login.pointer import check_pointer, pointer
 from ..models import Headers, decode_text
-from ..redact import REDACTOR
+from ..redact import REDACTOR, quoted
 
 _FORM = compiled(r"(?P<subject>.*?)\s*(?P<operator>==|!=|~=|!~|<=|>=|<|>)\s*(?P<value>.*)", re.DOTALL)
 _SPAN = compiled(r"(?P<number>[0-9]+(?:\.[0-9]+)?)\s*(?P<unit>ms|s|m|min|h)?")
@@ -93,20 +93,22 @@ def expectation(text: str, place: str = "--expect") -> Expectation:
     """Read one expression, which stands in this place. UsageError when it is none."""
     match = _FORM.fullmatch(text.strip())
     if match is None:
-        raise UsageError(f"{place} {text!r} has no operator", hint=_HINT)
+        raise UsageError(f"{place} {quoted(text)} has no operator", hint=_HINT)
     subject, colon, name = match["subject"].partition(":")
     operator, raw = match["operator"], match["value"]
     kind = subject.strip().lower()
+    # What an answer's body is to hold may be a secret.
+    shown = repr(text) if kind in ("status", "elapsed") else repr(f"{match['subject']}{operator}…")
     problem = _problem(kind, bool(colon), name)
     if problem is not None:
-        raise UsageError(f"{place} {text!r}: {problem}", hint=_HINT)
+        raise UsageError(f"{place} {shown}: {problem}", hint=_HINT)
     wanted: Any = _value(raw)
     if kind == "elapsed":
         wanted = _seconds(raw)
         if wanted is None or operator in ("~=", "!~"):
-            raise UsageError(f"{place} {text!r}: {raw!r} is not a time span", hint=_HINT)
+            raise UsageError(f"{place} {shown}: {raw!r} is not a time span", hint=_HINT)
     if operator in ("~=", "!~"):
-        wanted = _pattern(f"{place} {text!r}", wanted if isinstance(wanted, str) else raw)
+        wanted = _pattern(f"{place} {shown}", wanted if isinstance(wanted, str) else raw)
     return Expectation(text.strip(), kind, name.strip() if kind == "header" else name, operator, wanted, raw)
 
 

@@ -12,6 +12,7 @@ from ..compiled import compiled
 from ..errors import UsageError
 from ..frozen import immutable
 from ..models import TOKEN
+from ..redact import REDACTOR, quoted, sensitive
 from .nesting import Raw, document, unescaped
 
 FORMS = (
@@ -20,6 +21,15 @@ FORMS = (
     "all of them: docs/scripting.md#items"
 )
 
+# Fields about the message (RFC 9110), as far as a request has them.
+_PLAIN = frozenset(
+    {
+        *("accept", "accept-charset", "accept-encoding", "accept-language", "cache-control", "connection", "pragma"),
+        *("content-encoding", "content-language", "content-length", "content-type", "date", "expect", "host", "origin"),
+        *("if-match", "if-modified-since", "if-none-match", "if-range", "if-unmodified-since", "prefer", "range"),
+        *("referer", "te", "transfer-encoding", "user-agent"),
+    }
+)
 # The leftmost separator wins, and where several start at one place, the longest.
 _MEDIA = r"[^\s;=/]+/[^\s;=/]+(?:;\s*[^\s;=/]+=(?:\"[^\"]*\"|[^\s;=\"@]*))*"
 # `name;type=text/csv=value`: what is before the separator says the type, and a part of a multipart body is meant.
@@ -101,9 +111,9 @@ def read_file(path: str) -> bytes:
 def unreadable(path: str, exc: OSError | ValueError) -> UsageError:
     """The error to raise for a file that cannot be read."""
     reason = getattr(exc, "strerror", None) or "not a file name"
-    return UsageError(
-        f"cannot read {path!r}: {reason.lower()}", hint="@ takes the path of a file, @- is standard input"
-    )
+    # `password=@…` may be a password that begins so.
+    shown = repr(path) if re.search(r"[./\\]", path) else quoted(path)
+    return UsageError(f"cannot read {shown}: {reason.lower()}", hint="@ takes the path of a file, @- is standard input")
 
 
 def parse(items: Sequence[str], *, read: Callable[[str], bytes] = read_file) -> Items:
@@ -118,6 +128,7 @@ def parse(items: Sequence[str], *, read: Callable[[str], bytes] = read_file) -> 
         typed = _TYPED.fullmatch(item)
         if typed is not None:
             text = _value(typed["mark"], typed["value"], item, read)
+            _hide_field(typed["key"], typed["mark"], text)
             fields.append(Field(typed["key"], text, typed["type"]))
             continue
         match = _ITEM.fullmatch(item)
@@ -127,24 +138,44 @@ def parse(items: Sequence[str], *, read: Callable[[str], bytes] = read_file) -> 
         key, mark, value = match["name"], match["mark"], match["value"]
         if mark in ("=", "=@") and re.search(r"(?<!\\);type$", key):
             raise UsageError(
-                f"{item!r} is no part with a type", hint="name;type=text/plain=value, or name\\;type=value"
+                f"{quoted(item)} is no part with a type", hint="name;type=text/plain=value, or name\\;type=value"
             )
         if not key and mark == "@":
             bodies.append(_body(value, item))
         elif not key:
-            raise UsageError(f"{item!r} has no name before {mark!r}", hint=FORMS)
+            raise UsageError(f"{quoted(item)} has no name before {mark!r}", hint=FORMS)
         elif mark == "@":
             files.append(_file(unescaped(key), value, item, len(fields)))
         elif mark in (":", ":@"):
-            headers.append(_header(key, _value(mark, value, item, read)))
+            text = _value(mark, value, item, read)
+            headers.append(_header(key, text))
+            if mark == ":@" and not plain_header(headers[-1][0]):
+                REDACTOR.add(text.strip())
         elif mark in ("==", "==@"):
-            query.append((unescaped(key), _value(mark, value, item, read)))
+            text = _value(mark, value, item, read)
+            query.append((unescaped(key), text))
+            if mark == "==@":
+                REDACTOR.add(text)
         else:
             text = _value(mark, value, item, read)
+            _hide_field(key, mark, text)
             fields.append(Field(key, _json(key, text) if mark.startswith(":=") else text))
     _check_bodies([path for path, _ in bodies], fields, files)
     body, body_type = bodies[0] if bodies else (None, None)
     return Items(tuple(headers), tuple(query), tuple(fields), tuple(files), body, body_type)
+
+
+def plain_header(name: str) -> bool:
+    """Whether a header of this name is about the message, and holds no secret wherever its value comes from."""
+    return name.lower() in _PLAIN
+
+
+def _hide_field(key: str, mark: str, text: str) -> None:
+    """Hide what a field has from a file, where its name says that it is a secret: other files are data."""
+    if mark.endswith("@") and any(sensitive(name) for name in re.split(r"[\[\]]+", unescaped(key)) if name):
+        REDACTOR.add(text.strip())
+        if mark == ":=@":
+            REDACTOR.add(text.strip().strip('"'))
 
 
 def header(text: str) -> tuple[str, str | None]:
@@ -157,7 +188,7 @@ def header(text: str) -> tuple[str, str | None]:
 def _header(name: str, value: str) -> tuple[str, str | None]:
     name, value = unescaped(name).strip(), value.strip()
     if TOKEN.fullmatch(name) is None:
-        raise UsageError(f"{name!r} is not a header name", hint="letters, digits and - only")
+        raise UsageError(f"{quoted(name)} is not a header name", hint="letters, digits and - only")
     if re.search(r"[\r\n\0]", value):
         raise UsageError(f"the value of header {name!r} holds a line break or NUL", hint="give it as one line")
     return name, value or None
@@ -166,7 +197,7 @@ def _header(name: str, value: str) -> tuple[str, str | None]:
 def _empty_header(item: str) -> tuple[str, str]:
     name = item.removesuffix(";")
     if name == item or TOKEN.fullmatch(name) is None:
-        raise UsageError(f"{item!r} is not a request item", hint=FORMS)
+        raise UsageError(f"{quoted(item)} is not a request item", hint=FORMS)
     return name, ""
 
 
@@ -185,14 +216,14 @@ def _value(mark: str, value: str, item: str, read: Callable[[str], bytes]) -> st
 
 def _path(path: str, item: str) -> str:
     if not path:
-        raise UsageError(f"{item!r} names no file", hint="a path, or - for standard input")
+        raise UsageError(f"{quoted(item)} names no file", hint="a path, or - for standard input")
     return path
 
 
 def _body(value: str, item: str) -> tuple[str, str | None]:
     path, chosen = _settings(value)
     if "filename" in chosen:
-        raise UsageError(f"{item!r}: a whole body has no file name", hint="name@path;filename=… names a part")
+        raise UsageError(f"{'@' + path!r}: a whole body has no file name", hint="name@path;filename=… names a part")
     return _path(path, item), chosen.get("type")
 
 
@@ -237,15 +268,21 @@ def _json(key: str, text: str) -> Raw:
     except json.JSONDecodeError as exc:
         where = f"line {exc.lineno}, column {exc.colno}" if "\n" in text else f"character {exc.colno}"
         raise UsageError(
-            f"the value of {key + ':='!r} is not JSON at {where}: {exc.msg.lower()}", hint=f"{key}=… for text"
+            f"the value of {_member(key)} is not JSON at {where}: {exc.msg.lower()}", hint="NAME=… for text"
         ) from None
     except RecursionError:
         raise UsageError(
-            f"the value of {key + ':='!r} is nested too deeply", hint="@path sends a file as the body"
+            f"the value of {_member(key)} is nested too deeply", hint="@path sends a file as the body"
         ) from None
     except ValueError as exc:
-        raise UsageError(f"the value of {key + ':='!r} is not JSON: {exc}", hint=f"{key}=… for text") from None
+        raise UsageError(f"the value of {_member(key)} is not JSON: {exc}", hint="NAME=… for text") from None
     return Raw(text.strip())
+
+
+def _member(key: str) -> str:
+    """A field of JSON as a message names it."""
+    name = re.sub(r"[\[\]]+", "_", key)
+    return repr(f"{key}:=") if quoted(name) == repr(name) else quoted(name)
 
 
 def _no_constant(name: str) -> None:
@@ -264,7 +301,9 @@ def _check_bodies(bodies: list[str], fields: list[Field], files: list[FileItem])
         raise UsageError(f"two bodies: @{bodies[0]} and @{bodies[1]}", hint="name@path uploads several files")
     if bodies and (fields or files):
         name = fields[0].name if fields else files[0].name
-        raise UsageError(f"two bodies: @{bodies[0]} and field {name!r}", hint="name@path adds a file to other fields")
+        raise UsageError(
+            f"two bodies: @{bodies[0]} and field {quoted(name)}", hint="name@path adds a file to other fields"
+        )
     readers = [file.name for file in files if file.path == "-"]
     if len(readers) > 1:
         raise UsageError(

@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     from ..models import Deadline
 
 
-def patient(stream: BinaryIO, deadline: Deadline | None, *, platform: str = sys.platform) -> BinaryIO:
+def patient(stream: BinaryIO, deadline: Deadline, *, platform: str = sys.platform) -> BinaryIO:
     """The stream, whose reads end with the deadline: TimeoutException. Windows cannot wait for a pipe that way."""
-    if deadline is None or platform == "win32":
+    if platform == "win32":
         return stream
     try:
         descriptor = stream.fileno()

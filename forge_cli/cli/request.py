@@ -17,8 +17,8 @@ from ..encode import FORM, JSON
 from ..errors import NeedsPerson, UsageError
 from ..frozen import immutable_by_name
 from ..models import HttpRequest
-from ..redact import REDACTOR, sensitive, speaks
-from .items import Items, header, parse, read_file, unreadable
+from ..redact import REDACTOR, quoted, sensitive, speaks
+from .items import Items, header, parse, plain_header, read_file, unreadable
 from .progress import watched
 from .run import Run
 
@@ -91,7 +91,12 @@ def _lines(run: Run, option: str, text: str) -> Iterator[str]:
         yield text
         return
     content = run.read_stdin(option) if text == "@-" else read_file(text[1:])
-    yield from (line for line in _line(option, content).splitlines() if line.strip())
+    for line in filter(str.strip, _line(option, content).splitlines()):
+        name, _, value = line.partition(":" if option == "--header" else "=")
+        # In a list of many, what says something says it: page=2, X-Region: eu-west-1.
+        if not (option == "--header" and plain_header(name.strip())) and not speaks(name.strip(), value.strip()):
+            REDACTOR.add(value.strip())
+        yield line
 
 
 def build_request(
@@ -138,7 +143,8 @@ def _check_place(run: Run, url: str) -> None:
     match = _LIKE_A_HOST.match(url)
     if match is not None:
         there = f"localhost{url}" if url.startswith(":") else url
-        run.notice(f"{url!r} is taken as a path of the profile's API; the server would be http://{there}")
+        shown, whole = REDACTOR.url(url), REDACTOR.url(f"http://{there}")
+        run.notice(f"{shown!r} is taken as a path of the profile's API; the server would be {whole}")
 
 
 def _check_credentials(headers: Iterable[tuple[str, str | None]], options: RequestOptions) -> None:
@@ -172,7 +178,7 @@ def _hide(name: str, value: str | None) -> None:
 def _pair(text: str) -> tuple[str, str]:
     name, equals, value = text.partition("=")
     if not equals:
-        raise UsageError(f"--query {text!r} is not NAME=VALUE", hint="quote it for the shell: -q 'name=value'")
+        raise UsageError(f"--query {quoted(text)} is not NAME=VALUE", hint="quote it for the shell: -q 'name=value'")
     return name, value
 
 
@@ -212,7 +218,7 @@ def _body_item(items: Items) -> str | None:
     if items.body is not None:
         return f"@{items.body}"
     names = [*(field.name for field in items.fields), *(file.name for file in items.files)]
-    return f"field {names[0]!r}" if names else None
+    return f"field {quoted(names[0])}" if names else None
 
 
 def _parts(run: Run, items: Items, *, at_once: bool) -> list[tuple[str, Any]]:

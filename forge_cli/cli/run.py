@@ -13,16 +13,17 @@ import click
 
 from ..errors import UsageError
 from ..redact import REDACTOR
+from ..registry import Registry
 from .completers import completed
 from .failure import Failure
 from .output.text import visible
-from .patience import patient
-
-if TYPE_CHECKING:
-    from ..tokens.unbroken import Ending
 
 if TYPE_CHECKING:
     from ..models import Deadline
+    from ..tokens.unbroken import Ending
+
+_LATER = Registry("stream", {"patient": "forge_cli.cli.patience:patient"})
+"""What only a command with a limit needs."""
 
 
 class Run:
@@ -113,7 +114,10 @@ class Run:
                 f"{self._stdin_reader} and {reader} both read standard input", hint="give one of them by a file: @FILE"
             )
         self._stdin_reader = reader
-        return patient(self.stdin.buffer, self.deadline)
+        if self.deadline is None:
+            return self.stdin.buffer
+        limited: BinaryIO = _LATER.load("patient")(self.stdin.buffer, self.deadline)
+        return limited
 
     def tell(self, text: str) -> None:
         """Write to standard error as it is. A text that nobody can read is no reason to fail."""

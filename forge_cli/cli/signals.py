@@ -31,7 +31,7 @@ from types import FrameType
 from typing import Any, NoReturn
 
 # Seconds after the first signal: until what is held is broken off all the same, and until the process ends.
-_PATIENCE, _LIMIT = 1.25, 1.75
+_PATIENCE, _LIMIT = 1.2, 1.6
 # Seconds for what is still tidied up at that end.
 _TIDYING = 0.15
 _LOOK = 0.01
@@ -84,7 +84,7 @@ class Signals:
         self._main = _thread.get_ident()
         self._number: int | None = None
         self._first = self._last = 0.0
-        self._raised = self._due = self._over = False
+        self._raised = self._woken = self._over = False
         self._terminal = _terminal()
 
     def hold(self, what: object) -> None:
@@ -102,8 +102,8 @@ class Signals:
     def handle(self, number: int, frame: FrameType | None) -> None:
         """Take a signal; to be called as a handler, in the main thread."""
         now = time.monotonic()
-        if self._due:
-            self._due = False
+        if self._woken:
+            self._woken = False
             if not self._raised:
                 self._raise()
         elif self._number is None and not self._over:
@@ -114,6 +114,11 @@ class Signals:
             self._last = now
             if self._over or (self._raised and self._for_good):
                 self._end(number)
+            self._raise()
+
+    def due(self) -> None:
+        """Raise what another thread has put off, or other people's code has swallowed."""
+        if self._number is not None:
             self._raise()
 
     def over(self) -> None:
@@ -150,7 +155,7 @@ class Signals:
             time.sleep(_LOOK)
         # What the main thread held, it ended itself.
         if not self._raised and self._number is not None:
-            self._due = True
+            self._woken = True
             self._wake(self._number)
         while (left := self._first + _LIMIT - time.monotonic()) > 0 and self._number is not None:
             time.sleep(min(left, 10 * _LOOK))
@@ -162,7 +167,7 @@ class Signals:
         if hasattr(signal, "pthread_kill"):
             signal.pthread_kill(self._main, number)
         else:
-            _thread.interrupt_main(number)
+            _thread.interrupt_main(signal.Signals(number))
 
     def _end(self, number: int) -> NoReturn:
         """End the process now. Another thread tidies up, as that may wait for what this one holds; not for long."""

@@ -29,7 +29,7 @@ class Waits:
         # One for each thread: they remember the step of a login.
         notices = getattr(self._threads, "notices", None)
         if notices is None:
-            notices = self._threads.notices = Notices(self._heard, lambda text: None, verbose=0, color=False)
+            notices = self._threads.notices = Notices(self.say, lambda text: None, verbose=0, color=False)
         notices(event)
 
     def end(self) -> None:
@@ -37,7 +37,8 @@ class Waits:
         if self._more:
             self._say(f"{self._more} more notices of this kind; -v shows each")
 
-    def _heard(self, text: str) -> None:
+    def say(self, text: str) -> None:
+        """Say this, if it is time to. Any thread may."""
         with self._lock:
             now = self._clock()
             if not self._each and now < self._next:

@@ -16,7 +16,7 @@ from ..redact import REDACTOR, sensitive
 from .imported import Body, Field, Form, Imported, Joined, Json, Multipart, Raw
 from .words import Slots
 
-_JWT = compiled(r"eyJ[\w-]{8,}\.[\w-]+\.[\w-]*")
+_JWT = compiled(r"(?<![\w-])eyJ[\w-]{8,}+\.[\w-]++\.[\w-]*+")
 # A text in which a variable stands may still have a secret beside it.
 _SHORT = 8
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .links import followed, open_to_write
-from .locks import lock
+from .locks import lock, locked
 from .places import config_dir, on_windows, private_directory, too_open, unwritable
 from .private import (
     LIMIT,
@@ -29,6 +29,7 @@ __all__ = [
     "config_dir",
     "followed",
     "lock",
+    "locked",
     "on_windows",
     "open_to_write",
     "opened",

@@ -78,6 +78,19 @@ def lock(
         yield
 
 
+def locked(fd: int, *, platform: str = sys.platform) -> bool:
+    """Lock an open file of the user's until it is closed; False when somebody else has it.
+
+    Where the file system keeps no locks, there is nobody to ask: True.
+    """
+    try:
+        return _CALLS.get(platform, _Flock)().take(fd)
+    except OSError as exc:
+        if exc.errno not in _NO_LOCKS:
+            raise
+        return True
+
+
 class _Holder(Protocol):
     def acquire(self) -> bool: ...
 

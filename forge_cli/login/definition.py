@@ -118,7 +118,7 @@ class SuccessTable:
 class VerifyTable:
     """What an ID token must be before it is used (OpenID Connect Core, section 3.1.3.7)."""
 
-    jwks: TemplateText = key("the URL of the issuer's keys (RFC 7517)")
+    jwks: TemplateText = key("the URL of the issuer's keys (RFC 7517): at most 1 MiB; up to 16 that fit are tried")
     issuer: TemplateText = key("what `iss` must be")
     audience: TemplateText = key("what `aud` must hold")
     nonce: TemplateText | None = key("what `nonce` must be", default=None)

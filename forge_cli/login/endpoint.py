@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import field
 from urllib.parse import urlsplit
 
-from ..errors import ProfileError
+from ..errors import ProfileError, RequestBuildException, StepFailed
 from .definition import RequestTable, table
+from .template import UndefinedReference, parse
 
 
 @table
@@ -37,6 +40,20 @@ def checked_endpoint(url: str, step: str, what: str) -> str:
         f"step '{step}': {what} is not https, and what a login sends there must stay secret",
         hint="use https; plain http is for 127.0.0.1, [::1] and localhost",
     )
+
+
+@contextmanager
+def said_by(template: str, step: str) -> Iterator[None]:
+    """An address that an answer gave, and that no login can use, is a login refused: StepFailed."""
+    try:
+        yield
+    except UndefinedReference:
+        raise
+    except (ProfileError, RequestBuildException) as exc:
+        if not any(reference[0] in ("steps", "self") for reference in parse(template).references):
+            raise
+        reason = exc.message.removeprefix(f"step '{step}': ")
+        raise StepFailed(step, reason, hint="a server said so: ask whoever runs it") from None
 
 
 def is_this_machine(host: str) -> bool:

@@ -24,7 +24,7 @@ from .definition import (
     UntilTable,
     VerifyTable,
 )
-from .endpoint import EndpointTable, checked_endpoint
+from .endpoint import EndpointTable, checked_endpoint, said_by
 from .expiry import ahead, claims_of, duration, ends, until
 from .extract import LATER, Missing, findable, optional, outputs, places
 from .filters import octets_of
@@ -41,6 +41,8 @@ _LOCATION_SHOWN = 200
 _REPLACED = "\ufffd"
 # Redacting a body takes time; what is shown of it comes from its beginning.
 _BODY_READ = 64 * 1024
+# Each key in it is looked at, which a deadline does not cut short.
+_LARGEST_KEYS = 1024 * 1024
 # What a step says and another origin may know.
 _HARMLESS = ("accept", "accept-language", "user-agent")
 
@@ -143,7 +145,8 @@ def answer(table: RequestTable, work: Work) -> HttpResponse:
     set, and another origin nothing of the step.
     """
     if isinstance(table, EndpointTable):
-        checked_endpoint(absolute(work.scope.text(table.url), work.scope), work.step, table.named)
+        with said_by(table.url, work.step):
+            checked_endpoint(absolute(work.scope.text(table.url), work.scope), work.step, table.named)
     request, name = request_of(table, work.scope), table.cookies
     left, now = table.redirects, work.now.timestamp()
     hops: list[HttpResponse] = []
@@ -310,11 +313,14 @@ def _verify(extract: Extract, found: dict[str, Any], own: Mapping[str, Any], wor
 
 def _keys(name: str, table: VerifyTable, work: Work) -> Mapping[str, Any]:
     """The issuer's keys, as they are now."""
-    url = checked_endpoint(absolute(work.scope.text(table.jwks), work.scope), work.step, "the address in `jwks`")
+    with said_by(table.jwks, work.step):
+        url = checked_endpoint(absolute(work.scope.text(table.jwks), work.scope), work.step, "the address in `jwks`")
     request = RequestTable(url=url.replace("${", "$${"))
     response = answer(request, work)
     reading = Reading(response, work.now.timestamp())
     problem = refusal(None, response, reading, work.scope)
+    if problem is None and len(response.content) > _LARGEST_KEYS:
+        problem = f"the answer is larger than {_LARGEST_KEYS // 1024 // 1024} MiB"
     if problem is None:
         try:
             keys = reading.json()

@@ -22,7 +22,7 @@ _SHORTEST_MASKED = 8
 
 # What no header field can carry (RFC 9110, section 5.5).
 _CONTROL = compiled(r"[\x00-\x08\x0a-\x1f\x7f]")
-_MAX_AGE = compiled(r"(-?)0*([0-9]+)")
+_MAX_AGE = compiled(r"(-?)(?=[0-9])0*+([0-9]*+)")
 _LONGEST_AGE = 10**10
 
 # RFC 6265, section 5.1.1: dates as servers really send them.
@@ -181,7 +181,7 @@ def _end(attributes: Mapping[str, str], now: float) -> float | None:
     """Max-Age beats Expires (RFC 6265, section 5.3, step 3)."""
     age = _MAX_AGE.fullmatch(attributes.get("max-age", ""))
     if age is not None:
-        seconds = _LONGEST_AGE if len(age[2]) > 10 else int(age[2])
+        seconds = _LONGEST_AGE if len(age[2]) > 10 else int(age[2] or 0)
         return now + seconds if seconds > 0 and not age[1] else 0.0
     return cookie_date(attributes.get("expires", ""))
 

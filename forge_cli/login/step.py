@@ -10,7 +10,7 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime
-from functools import cache
+from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ..errors import HttpClientException, MaxRetryException, NeedsPerson, ProfileError, StepFailed
@@ -87,7 +87,7 @@ class LoginStep:
         scope: Scope,
         wire: Wire,
         world: World,
-        digest: str,
+        digest: str | Callable[[], str],
         parents: Sequence[str] | None = None,
         rules: Sequence[InvalidateTable] | None = None,
         notice: Callable[[str], None] = lambda text: None,
@@ -96,7 +96,6 @@ class LoginStep:
         self.name = name
         self.table = table
         self._kind: StepKind = table
-        self.key = _key(digest, name, table.scope, scope)
         self.needs: Sequence[str] = needs(table) if parents is None else parents
         self.unbound = frozenset(table.unbound)
         self.skew = None if table.skew is None else duration(table.skew)
@@ -117,6 +116,12 @@ class LoginStep:
         self._rules = rules
         self._notice = notice
         self._now = now
+
+    @cached_property
+    def key(self) -> str:
+        """Where its token is stored. What that is made from may be in the store itself, and is asked for late."""
+        digest = self._digest if isinstance(self._digest, str) else self._digest()
+        return _key(digest, self.name, self.table.scope, self._scope)
 
     def challenged(self, challenge: Mapping[str, str]) -> LoginStep:
         """This step as it is for the parameters of one challenge: with a cache of its own for each scope."""

@@ -124,7 +124,7 @@ class Profile:
             prompt=self._prompt,
             base_dir=self.settings.path.parent,
             storage=storage,
-            digest=lambda text: keyed_digest(digest_key(self._environ), text),
+            digest=lambda text: keyed_digest(digest_key(self._environ, storage()), text),
             notice=self._notice,
             deadline=lambda: self.deadline,
         )

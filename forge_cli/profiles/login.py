@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -92,17 +93,27 @@ def _steps(around: Surroundings) -> dict[str, LoginStep]:
     if not tables:
         return {}
     parents = parents_of(tables)
-    kept = any(getattr(table, "usual_cache", "store") != "computed" for table in tables.values())
-    key = digest_key(around.environ) if kept else b""
-    digests: dict[str, str] = {}
-    while len(digests) < len(tables):
-        ready = [name for name in tables if name not in digests and all(p in digests for p in parents[name])]
+    order: list[str] = []
+    while len(order) < len(tables):
+        ready = [name for name in tables if name not in order and all(p in order for p in parents[name])]
         if not ready:
             raise ProfileError(f"the steps of {around.name!r} need each other in a circle")
-        for name in ready:
-            made_from = {parent: digests[parent] for parent in parents[name]}
-            digests[name] = digest(key, around.name, name, tables[name], around.scope, made_from)
-    order = list(digests)
+        order += ready
+    kept = any(getattr(table, "usual_cache", "store") != "computed" for table in tables.values())
+
+    @cache
+    def digests() -> dict[str, str]:
+        key = digest_key(around.environ, around.storage) if kept else b""
+        found: dict[str, str] = {}
+        for name in order:
+            made_from = {parent: found[parent] for parent in parents[name]}
+            found[name] = digest(key, around.name, name, tables[name], around.scope, made_from)
+        return found
+
+    def late(name: str) -> Callable[[], str]:
+        return lambda: digests()[name]
+
+    shared = has_shared_key(around.storage)
     return {
         name: LoginStep(
             name,
@@ -110,7 +121,8 @@ def _steps(around: Surroundings) -> dict[str, LoginStep]:
             scope=around.scope,
             wire=around.wire,
             world=around.world,
-            digest=digests[name],
+            # A store that others share is not asked before a token is.
+            digest=late(name) if shared else digests()[name],
             # In the order of their runs: of two that send a jar, the later one has it as it is now.
             parents=sorted(parents[name], key=order.index),
             rules=around.auth.invalidate,
@@ -131,8 +143,19 @@ def parents_of(tables: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
     return parents
 
 
-def digest_key(environ: Mapping[str, str]) -> bytes:
-    """The random key of this user's cache keys, made once. One for this run only where it cannot be kept."""
+def has_shared_key(storage: Any) -> bool:
+    """Whether a token storage keeps the key of its cache keys itself."""
+    return hasattr(type(storage), "shared_key")
+
+
+def digest_key(environ: Mapping[str, str], storage: Any = None) -> bytes:
+    """The random key of cache keys, made once: that of all who share a storage, else this user's.
+
+    One for this run only where it cannot be kept.
+    """
+    if has_shared_key(storage):
+        shared: bytes = storage.shared_key()
+        return shared
     try:
         path = config_dir(environ) / "state" / "digest.key"
     except StorageError:

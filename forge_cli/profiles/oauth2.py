@@ -22,7 +22,7 @@ from ..login.definition import (
     VerifyTable,
     table,
 )
-from ..login.endpoint import EndpointTable
+from ..login.endpoint import EndpointTable, checked_endpoint, said_by
 from ..login.sign import SIGNERS, Signer
 from ..login.steps import STEPS
 from ..login.steps.http import HttpStep
@@ -354,13 +354,20 @@ class MetadataStep(HttpStep):
     issuer: TemplateText = field(metadata={"help": "the issuer", "internal": True})
 
     def run(self, work: Work) -> Result:
-        """Ask in both places. StepFailed when neither has it."""
+        """Ask in both places. StepFailed when neither has it, or names an endpoint that no login can use."""
         try:
-            return super().run(work)
+            result = super().run(work)
         except StepFailed as exc:
             if exc.status != 404:
                 raise
-            return self._elsewhere(work, exc)
+            result = self._elsewhere(work, exc)
+        for name in _ENDPOINTS:
+            place = self.extract.get(name)
+            if isinstance(place, ExtractTable) and not place.optional:
+                # Now, and not once a person has logged in.
+                with said_by("${self.token}", work.step):
+                    checked_endpoint(str(result.outputs[name]), work.step, f"`{name}` in the issuer's metadata")
+        return result
 
     def _elsewhere(self, work: Work, before: StepFailed) -> Result:
         """RFC 8414, section 3.1: the well-known part stands before the issuer's path."""

@@ -18,6 +18,8 @@ from ..models import HttpMethod, HttpResponse, TokenData, local
 from ..redact import REDACTOR, sensitive
 
 _BODY_SHOWN = 500
+# Far more than is shown, and masked before it is cut: what is cut in two is no known secret.
+_BODY_READ = 64 * 1024
 # Some 10 ms, once for a fetcher.
 _ROUNDS = 50_000
 _CONTENT_TYPES = {"form": "application/x-www-form-urlencoded", "json": "application/json"}
@@ -132,7 +134,7 @@ class _EndpointFetcher(HttpTokenFetcher):
         """Ask for the token. AuthenticationException with `service_name` = the step's name."""
         response = self._ask(context)
         if not response.is_success:
-            body = REDACTOR.body(response.text)[:_BODY_SHOWN]
+            body = REDACTOR.body(response.text[:_BODY_READ])[:_BODY_SHOWN]
             raise self._refusal(f"Token request failed with status {response.status_code}: {body}")
         return self._token(response)
 

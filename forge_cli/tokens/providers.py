@@ -18,6 +18,8 @@ from ..redact import REDACTOR
 
 _TIMEOUT = 30.0
 _BODY_SHOWN = 500
+# Far more than is shown, and masked before it is cut: what is cut in two is no known secret.
+_BODY_READ = 64 * 1024
 
 
 class BaseOAuth2TokenProvider(TokenProviderInterface):
@@ -119,7 +121,7 @@ class BaseOAuth2TokenProvider(TokenProviderInterface):
 
     def _parsed(self, response: HttpResponse) -> TokenData:
         if not response.is_success:
-            body = REDACTOR.body(response.text)[:_BODY_SHOWN]
+            body = REDACTOR.body(response.text[:_BODY_READ])[:_BODY_SHOWN]
             raise AuthenticationException(
                 f"Token request failed with status {response.status_code}: {body}", service_name=self._service_name
             )

@@ -10,8 +10,9 @@ from typing import Any, Protocol
 
 import pytest
 
-from forge_cli.batch import Batch, requests_of
-from forge_cli.batch.login import SteadyHook, steady
+from forge_cli.batch import Batch, Result, requests_of, send
+from forge_cli.batch.login import Refusals, SteadyHook, Undecided, steady
+from forge_cli.errors import ForgeError
 from forge_cli.profiles.build import load_profile
 from tests.clock import Clock
 from tests.server import Reply, Seen, Server
@@ -80,7 +81,7 @@ def test_a_token_in_a_header_is_worked_out_once(server: Server, write: Write, mo
 def test_what_may_differ_from_request_to_request_is_left_to_the_login(server: Server, write: Write, more: str) -> None:
     write(more)
     hook = load_profile().config().auth_hook
-    assert steady(hook) is hook
+    assert not isinstance(steady(hook), SteadyHook)
 
 
 def test_a_value_of_its_own_is_another_one_for_each_request(server: Server, write: Write) -> None:
@@ -208,3 +209,136 @@ def test_what_a_login_at_the_host_of_the_api_is_asked_for_holds_the_workers_back
     run = Batch(load_profile().config(), jobs=1, clock=clock, sleep=clock.sleep)
     assert len(list(run.results(requests_of(["/x"])))) == 1
     assert moments == pytest.approx([1007])
+
+
+def test_a_token_is_renewed_for_the_first_refusal_and_for_all_who_had_it() -> None:
+    refusals, old, new = Refusals(), frozenset({("one", "a")}), frozenset({("one", "b")})
+    assert refusals.refused(old) is True and refusals.refused(old) is True
+    # The new one came of a refusal, and nobody was answered with it.
+    assert refusals.refused(new) is False
+    refusals.accepted(new, refusals.put())
+    assert refusals.refused(new) is True
+
+
+def test_each_renewal_in_vain_doubles_how_many_refusals_in_a_row_the_next_one_takes() -> None:
+    refusals = Refusals()
+    for number, needed in enumerate([1, 2, 4, 8, 16, 32, 32]):
+        key = frozenset({("one", str(number))})
+        refusals.accepted(key, refusals.put())
+        found = [refusals.refused(key) for _ in range(needed)]
+        assert found[-1] is True and all(isinstance(each, Undecided) for each in found[:-1])
+        assert all(each.verdict is True for each in found if isinstance(each, Undecided))
+        refusals.again()
+
+
+def test_only_what_was_sent_after_a_refusal_tells_that_its_token_is_good() -> None:
+    refusals, key = Refusals(), frozenset({("one", "a")})
+    refusals.again()
+    refusals.accepted(key, refusals.put())
+    before = refusals.put()
+    refusal = refusals.refused(key)
+    assert isinstance(refusal, Undecided)
+    refusals.accepted(key, before)
+    assert refusal.verdict is None
+    refusals.accepted(key, refusals.put())
+    assert refusal.verdict is False
+    # The row is broken: it takes two again.
+    assert isinstance(refusals.refused(key), Undecided)
+
+
+QUERY = 'inject = [{ in = "query", name = "key", value = "${steps.one.token}" }]'
+
+
+@pytest.mark.parametrize("more", ["", QUERY], ids=["steady", "query"])
+@pytest.mark.parametrize("jobs", [1, 16])
+def test_an_api_that_refuses_every_token_is_not_logged_in_to_for_each_line(
+    server: Server, write: Write, jobs: int, more: str
+) -> None:
+    write(more)
+    numbered(server)
+    server.reply("/x", Reply(401))
+    found = list(send(["/x"] * 300, load_profile().config(), jobs=jobs))
+    assert [(item.status, item.error) for item in found] == [(401, None)] * 300
+    assert len(server.seen_at("/login")) <= 2
+
+
+@pytest.mark.parametrize("more", ["", QUERY], ids=["steady", "query"])
+@pytest.mark.parametrize("jobs", [1, 8])
+def test_lines_that_are_refused_whatever_the_token_do_not_take_it_from_the_others(
+    server: Server, write: Write, jobs: int, more: str
+) -> None:
+    write(more)
+    numbered(server)
+    server.reply("/x", Reply(200))
+    server.reply("/forbidden", Reply(401))
+    lines = ["/forbidden" if n % 10 == 3 else "/x" for n in range(1000)]
+    found = list(send(lines, load_profile().config(), jobs=jobs))
+    assert [item.status for item in found] == [401 if line == "/forbidden" else 200 for line in lines]
+    assert len(server.seen_at("/login")) <= 6
+    # Only what is renewed for is sent twice.
+    assert len(server.seen_at("/forbidden")) <= 100 + 3 * jobs
+
+
+@pytest.mark.parametrize("jobs", [1, 8])
+def test_a_token_that_ends_is_renewed_also_among_lines_that_are_refused_whatever_the_token(
+    server: Server, write: Write, jobs: int
+) -> None:
+    write()
+    numbered(server)
+    lock, served = threading.Lock(), dict[str, int]()
+
+    def answer(seen: Seen) -> Reply:
+        token = seen.headers["Authorization"]
+        with lock:
+            served[token] = served.get(token, 0) + 1
+            return Reply(200 if served[token] <= 100 else 401)
+
+    server.reply("/x", answer)
+    server.reply("/forbidden", Reply(401))
+    lines = ["/forbidden" if n % 10 == 3 else "/x" for n in range(1000)]
+    found = list(send(lines, load_profile().config(), jobs=jobs))
+    wrong = [item.id for item, line in zip(found, lines, strict=True) if (item.status == 401) != (line == "/forbidden")]
+    assert wrong == []
+    assert len(server.seen_at("/login")) <= 9 + 6
+
+
+@pytest.mark.parametrize("more", ["", QUERY], ids=["steady", "query"])
+@pytest.mark.parametrize("deadline", [None, 20.0])
+def test_a_login_that_says_no_in_the_middle_is_asked_once_for_all_who_wait(
+    server: Server, write: Write, more: str, deadline: float | None
+) -> None:
+    write(more)
+    together, ended = threading.Barrier(32, timeout=20), threading.Event()
+    logins = server.seen_at
+
+    def login(seen: Seen) -> Reply:
+        return Reply(200, {"token": "user-token-1"}) if len(logins("/login")) == 1 else Reply(403)
+
+    def answer(seen: Seen) -> Reply:
+        if len(logins("/x")) <= 20:
+            return Reply(200)
+        if not ended.is_set():
+            together.wait()
+            ended.set()
+        return Reply(401)
+
+    server.reply("/login", login)
+    server.reply("/x", answer)
+    config = replace(load_profile().config(), max_elapsed=deadline)
+    found = list[Result]()
+    with pytest.raises(ForgeError) as refusal:
+        found.extend(send(["/x"] * 1000, config, jobs=32))
+    assert "403" in refusal.value.message
+    assert len(logins("/login")) == 2
+    assert 20 <= len(found) <= 20 + 32
+    assert all(item.error for item in found if item.status != 200)
+
+
+def test_a_login_that_says_no_ends_what_a_program_sends_with_its_error(server: Server, write: Write) -> None:
+    write()
+    server.reply("/login", Reply(403))
+    found = list[Result]()
+    with pytest.raises(ForgeError, match="403"):
+        found.extend(send(["/x"] * 1000, load_profile(), jobs=4))
+    assert 1 <= len(found) <= 4 and all(item.error for item in found)
+    assert len(server.seen_at("/login")) == 1

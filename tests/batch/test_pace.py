@@ -45,9 +45,9 @@ def test_as_many_turns_are_granted_as_a_quota_has_left_beside_those_that_were_ta
     assert [turn.granted for turn in turns] == [True, True, True, False]
     assert (turns[-1].at, pace.held_until(1.0) <= 1.0) == (31.0, True)
     # Of those that were taken, more are under way than there are left.
-    pace.told(2.0, since[0], 0.0, Quota(1, 20))
-    assert pace.held_until(2.0) == 22.0
-    assert pace.take(22.0).granted and pace.held_until(22.0) <= 22.0
+    pace.told(2.0, since[0], 0.0, Quota(1, 40))
+    assert pace.held_until(2.0) == 42.0
+    assert pace.take(42.0).granted
 
 
 def test_whoever_waits_for_the_turn_of_a_rate_hears_of_a_pause_meanwhile() -> None:
@@ -135,3 +135,34 @@ def test_retry_after_counts_for_a_server_that_turns_away() -> None:
 def test_a_shard_that_is_no_part_is_refused(text: str) -> None:
     with pytest.raises(UsageError, match="no part of a whole"):
         shard(text)
+
+
+def test_an_answer_that_was_overtaken_does_not_give_back_what_is_used_up() -> None:
+    pace = OwnPace()
+    slow, quick = pace.take(0.0), pace.take(0.0)
+    pace.told(0.1, quick, 0.0, Quota(2, 30))
+    pace.done(quick)
+    pace.told(0.2, slow, 0.0, Quota(3, 30))
+    pace.done(slow)
+    assert [pace.take(0.3).granted for _ in range(3)] == [True, False, False]
+
+
+def test_what_is_sent_when_an_answer_is_known_may_tell_of_more() -> None:
+    pace = OwnPace()
+    first = pace.take(0.0)
+    pace.told(0.1, first, 0.0, Quota(1, 30))
+    pace.done(first)
+    later = pace.take(0.2)
+    assert not pace.take(0.2).granted
+    pace.told(0.3, later, 0.0, Quota(9, 30))
+    pace.done(later)
+    assert [pace.take(0.4).granted for _ in range(10)] == [True] * 9 + [False]
+
+
+def test_what_is_under_way_counts_in_a_quota_and_what_failed_does_not() -> None:
+    pace = OwnPace()
+    first, failed, _ = [pace.take(0.0) for _ in range(3)]
+    pace.done(failed)
+    pace.told(0.1, first, 0.0, Quota(3, 30))
+    pace.done(first)
+    assert [pace.take(0.2).granted for _ in range(3)] == [True, True, False]

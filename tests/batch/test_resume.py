@@ -5,9 +5,19 @@ from __future__ import annotations
 import io
 from pathlib import Path
 
+import pytest
+
 from forge_cli.batch.lines import read_jsonl
-from forge_cli.batch.resume import Done, done, remaining
+from forge_cli.batch.resume import Done, remaining, resumed
 from forge_cli.digits import one_line
+from forge_cli.errors import StorageError
+
+ONE = '{"id": 1, "status": 200}\n'
+
+
+def done(path: Path) -> Done:
+    with resumed(path) as (_, found):
+        return found
 
 
 def test_done_is_a_line_with_a_status_and_no_error(tmp_path: Path) -> None:
@@ -52,3 +62,55 @@ def test_ids_that_occur_more_than_once_are_counted() -> None:
 
 def test_a_file_that_is_not_there_has_nothing(tmp_path: Path) -> None:
     assert len(done(tmp_path / "none")) == 0
+
+
+@pytest.mark.parametrize("last", ["{", '{"id": 2, "sta', "\0\0\0", '{"id": NaN, "status": 200}'])
+def test_a_last_line_that_is_nothing_is_cut_off_after_a_result(tmp_path: Path, last: str) -> None:
+    path = tmp_path / "results.jsonl"
+    path.write_text(ONE + last)
+    assert len(done(path)) == 1
+    assert path.read_text() == ONE
+
+
+def test_what_is_appended_follows_the_last_whole_line(tmp_path: Path) -> None:
+    path = tmp_path / "results.jsonl"
+    path.write_text(f'{ONE}{{"id": 2, "sta')
+    with resumed(path) as (file, found):
+        assert len(found) == 1
+        file.write(b"next\n")
+    assert path.read_text() == f"{ONE}next\n"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Dear Ada,\nthis is a letter. It",
+        "a letter",
+        '{"url": "/x", "id": 1}\n{"url',
+        '[{"id": 1}]\n',
+        '{"url": "/x"}',
+        "\n",
+    ],
+    ids=repr,
+)
+def test_a_file_of_something_else_is_refused_and_stays_as_it_is(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "letter.txt"
+    path.write_text(text)
+    with pytest.raises(StorageError, match="is no file of results"):
+        done(path)
+    assert path.read_text() == text
+
+
+def test_two_runs_at_once_have_no_file_of_results_in_common(tmp_path: Path) -> None:
+    path = tmp_path / "results.jsonl"
+    path.write_text(f'{ONE}{{"id": 2, "sta')
+    with resumed(path) as (file, _):
+        with pytest.raises(StorageError, match="being written by another run"):
+            done(path)
+        file.write(b"x\n")
+    assert len(done(path)) == 1
+
+
+def test_a_directory_is_no_file_of_results(tmp_path: Path) -> None:
+    with pytest.raises(StorageError, match="cannot be resumed"):
+        done(tmp_path)

@@ -6,14 +6,23 @@ import itertools
 import json
 import threading
 import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
-from forge_cli.batch import Batch, requests_of, send, written
+from forge_cli.batch import Batch, Result, requests_of, send, written
+from forge_cli.batch.run import MOST_JOBS
+from forge_cli.batch.shared_pace import RedisPace
+from forge_cli.breaker import CircuitBreaker
 from forge_cli.config import HttpClientConfig
+from forge_cli.errors import CircuitOpenException, StorageError, TimeoutException
+from forge_cli.profiles.build import load_profile
 from forge_cli.redact import REDACTOR
 from forge_cli.retry import ExponentialBackoffRetryStrategy
 from tests.clock import Clock
+from tests.conftest import Require
+from tests.redis_server import redis_server
 from tests.server import Reply, Seen, Server
 
 
@@ -230,3 +239,215 @@ def test_a_body_is_json_text_or_base64(server: Server, reply: Reply, member: dic
     (found,) = send(["/x"], HttpClientConfig(base_url=server.url))
     record = json.loads(written(found))
     assert {name: value for name, value in record.items() if name.startswith("body")} == member
+
+
+def test_what_was_never_sent_has_no_attempt_and_no_latency(server: Server) -> None:
+    server.reply("/x", Reply(200))
+    found = list(send(["ftp://x", "/x"], HttpClientConfig(base_url=server.url), jobs=1))
+    assert [(item.attempts, item.elapsed_ms > 0) for item in found] == [(0, False), (1, True)]
+    assert found[0].error is not None
+
+
+@pytest.mark.parametrize("apart", [False, True])
+def test_a_source_that_fails_loses_no_answer(server: Server, apart: bool) -> None:
+    server.reply("/x", Reply(200))
+
+    def failing() -> Iterator[str]:
+        yield from ("/x", "/x")
+        raise LookupError("no more")
+
+    found = list[Result]()
+    run = Batch(HttpClientConfig(base_url=server.url), apart=apart)
+    with pytest.raises(LookupError, match="no more"):
+        found.extend(run.results(requests_of(failing())))
+    assert [item.status for item in found] == [200, 200]
+
+
+def test_answers_are_results_while_the_next_line_is_waited_for(server: Server) -> None:
+    server.reply("/x", Reply(200))
+    known = threading.Event()
+
+    def slow() -> Iterator[str]:
+        yield "/x"
+        assert known.wait(20)
+        yield "/x"
+
+    found = Batch(HttpClientConfig(base_url=server.url), apart=True).results(requests_of(slow()))
+    assert next(found).id == 1
+    known.set()
+    assert [item.id for item in found] == [2]
+
+
+def test_of_answers_that_are_there_none_waits_until_the_look_ahead_is_full(server: Server) -> None:
+    server.reply("/x", Reply(200))
+    taken = itertools.count()
+
+    def slow() -> Iterator[str]:
+        for _ in taken:
+            while len(server.seen) < 1:
+                threading.Event().wait(0.001)
+            yield "/x"
+            threading.Event().wait(0.002)  # what it takes to come up with another one
+
+    first = iter(["/x"])
+    found = send(itertools.chain(first, slow()), HttpClientConfig(base_url=server.url), jobs=8)
+    assert next(found).id == 1
+    assert next(taken) < 100
+    found.close()  # type: ignore[attr-defined]
+
+
+def test_a_run_that_is_stopped_ends_though_its_source_does_not(server: Server) -> None:
+    server.reply("/x", Reply(200))
+    never = threading.Event()
+
+    def idle() -> Iterator[str]:
+        yield "/x"
+        never.wait(20)
+
+    run = Batch(HttpClientConfig(base_url=server.url), apart=True)
+    found = run.results(requests_of(idle()))
+    assert next(found).id == 1
+    run.stop()
+    assert list(found) == [] and not never.is_set()
+    never.set()
+
+
+def test_a_stopped_run_begins_no_new_wait_and_ends_those_that_are_under_way(server: Server) -> None:
+    server.reply("/x", Reply(503, headers={"Retry-After": "30"}))
+    retry = ExponentialBackoffRetryStrategy(3)
+    clock = Clock()
+
+    def sleep(seconds: float) -> None:
+        clock.sleep(seconds)
+        run.stop()
+
+    config = HttpClientConfig(base_url=server.url, retry_strategy=retry)
+    run = Batch(config, jobs=1, clock=clock, sleep=sleep)
+    assert list(run.results(requests_of(["/x"] * 5))) == []
+    # It is no answer yet, and a later run sends it again.
+    assert len(server.seen) == 1 and sum(clock.slept) < 1
+
+
+def test_a_wait_that_the_server_asks_for_is_told_once_and_known(server: Server) -> None:
+    clock = Clock()
+    told: list[str] = []
+    held: list[float] = []
+
+    def sleep(seconds: float) -> None:
+        held.append(run.held)
+        clock.sleep(seconds)
+
+    answered(server, clock, Reply(200, headers={"RateLimit": '"d";r=0;t=60'}))
+    run = Batch(HttpClientConfig(base_url=server.url), jobs=1, clock=clock, sleep=sleep, say=told.append)
+    assert len(list(run.results(requests_of(["/x"] * 3)))) == 3
+    assert told == ["the server wants no requests for 1 min: all wait"]
+    assert held[0] == pytest.approx(60) and run.held == 0
+
+
+def test_a_line_waits_no_longer_than_its_time_limit_for_what_the_server_asks(server: Server) -> None:
+    clock = Clock()
+    answered(server, clock, Reply(200, headers={"RateLimit": '"d";r=0;t=3600'}))
+    config = HttpClientConfig(base_url=server.url, max_elapsed=30.0)
+    first, second = Batch(config, jobs=1, clock=clock, sleep=clock.sleep).results(requests_of(["/x"] * 2))
+    assert first.status == 200
+    assert isinstance(second.failure, TimeoutException) and second.attempts == 0
+    assert "no requests for another" in (second.error or "")
+    assert clock.now == pytest.approx(1030)
+    assert len(server.seen) == 1
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        lambda left: {"X-RateLimit-Remaining": str(left), "X-RateLimit-Reset": "1"},
+        lambda left: {"RateLimit": f"limit=20, remaining={left}, reset=1"},
+        lambda left: {"RateLimit": f'"default";r={left};t=1'},
+    ],
+)
+def test_a_quota_is_not_overshot_however_the_answers_overtake_each_other(
+    server: Server, headers: Callable[[int], dict[str, str]]
+) -> None:
+    clock, lock = Clock(), threading.Lock()
+    began, count, refused = 0.0, 0, 0
+
+    def answer(request: Seen) -> Reply:
+        nonlocal began, count, refused
+        with lock:
+            if clock.now - began >= 1:
+                began, count = clock.now, 0
+            count += 1
+            mine = count
+            refused += mine > 20
+        # Each fourth one is overtaken by those that came after it.
+        threading.Event().wait(0.03 if mine % 4 == 1 else 0.001)
+        return Reply(200 if mine <= 20 else 429, headers=headers(max(0, 20 - mine)))
+
+    server.reply("/x", answer)
+    run = Batch(HttpClientConfig(base_url=server.url), jobs=16, clock=clock, sleep=clock.sleep)
+    assert {item.status for item in run.results(requests_of(["/x"] * 100))} == {200}
+    assert refused == 0
+
+
+def test_lines_wait_for_a_circuit_instead_of_failing(server: Server) -> None:
+    clock, told = Clock(), list[str]()
+    well = itertools.count()
+    server.reply("/x", lambda request: Reply(503 if next(well) < 4 else 200))
+    config = HttpClientConfig(base_url=server.url, circuit_breaker=CircuitBreaker(3, 10.0, clock=clock))
+    run = Batch(config, jobs=1, clock=clock, sleep=clock.sleep, say=told.append)
+    found = list(run.results(requests_of(["/x"] * 30)))
+    # The fourth is the trial that opens it again.
+    assert [item.status for item in found] == [503] * 4 + [200] * 26
+    assert clock.now == pytest.approx(1020)
+    assert max(item.elapsed_ms for item in found) < 10_000
+    assert len(told) == 2 and all("is open" in text and "10 s" in text for text in told)
+
+
+def test_a_line_waits_no_longer_than_its_time_limit_for_a_circuit(server: Server) -> None:
+    clock = Clock()
+    server.reply("/x", Reply(503))
+    breaker = CircuitBreaker(1, 600.0, clock=clock)
+    config = HttpClientConfig(base_url=server.url, circuit_breaker=breaker, max_elapsed=5.0)
+    _, second = Batch(config, jobs=1, clock=clock, sleep=clock.sleep).results(requests_of(["/x"] * 2))
+    assert isinstance(second.failure, CircuitOpenException) and second.attempts == 0
+    assert clock.now == pytest.approx(1005)
+
+
+@pytest.mark.parametrize("rate", [None, 200.0])
+def test_a_store_that_fails_ends_the_run_and_leaves_the_lines(
+    require: Require, server: Server, rate: float | None
+) -> None:
+    with redis_server(require("redis-server", "apt-get install redis-server")) as running:
+        server.reply("/x", lambda request: (len(server.seen) == 30 and running.kill()) or Reply(200))  # type: ignore[func-returns-value]
+        run = Batch(HttpClientConfig(base_url=server.url), jobs=4, pace=RedisPace(rate, "api", running.url, "t"))
+        lines = (["/x"] * 100_000) if rate is None else ["/x"] * 1000
+        found = list(run.results(requests_of(lines)))
+    assert isinstance(run.refusal, StorageError)
+    assert sum(item.error is not None for item in found) <= 4
+    assert 20 <= len(found) < len(lines)
+
+
+@pytest.mark.parametrize("jobs", [0, MOST_JOBS + 1])
+def test_impossible_numbers_of_workers_are_refused(jobs: int) -> None:
+    with pytest.raises(ValueError, match="jobs must be"):
+        send([], HttpClientConfig(), jobs=jobs)
+
+
+def test_the_calls_of_one_profile_share_its_rate_through_redis(
+    require: Require, server: Server, profile_file: Callable[[str], Path]
+) -> None:
+    times: list[float] = []
+    server.reply("/x", lambda request: times.append(time.monotonic()) or Reply(200))  # type: ignore[func-returns-value]
+    with redis_server(require("redis-server", "apt-get install redis-server")) as running:
+        profile_file(
+            f'[profiles.api]\nbase_url = "{server.url}"\n'
+            f'tokens = {{ storage = "redis", url = "{running.url}", prefix = "t" }}\n'
+        )
+        calls = [
+            threading.Thread(target=lambda: list(send(["/x"] * 5, load_profile("api"), rate=25.0))) for _ in range(2)
+        ]
+        for call in calls:
+            call.start()
+        for call in calls:
+            call.join()
+    assert len(times) == 10
+    assert max(times) - min(times) >= 9 / 25 - 0.03

@@ -100,3 +100,38 @@ def test_what_is_kept_ends_by_itself(paces: Callable[..., Pace], running: RedisS
     client = running.client()
     assert list(client.scan_iter()) == [b"t:pace:api"]
     assert 0 < client.pttl("t:pace:api") <= 24 * 3600 * 1000
+
+
+def test_whoever_comes_late_was_scheduled_earlier_but_not_before_it_began(paces: Callable[..., Pace]) -> None:
+    first = paces(20.0)
+    begun = time.monotonic()
+    assert first.take(begun).scheduled == pytest.approx(begun, abs=0.03)
+    time.sleep(0.3)  # the server's clock is its own
+    now = time.monotonic()
+    late = [first.take(now) for _ in range(2)]
+    assert [turn.at for turn in late] == pytest.approx([now, now + 0.05], abs=0.03)
+    assert [turn.scheduled for turn in late] == pytest.approx([begun + 0.05, begun + 0.1], abs=0.03)
+    # What others were late for when it began is not its own doing.
+    new = paces(20.0).take(now)
+    assert new.scheduled == new.at
+
+
+def test_an_answer_that_was_overtaken_does_not_give_back_what_all_have_used_up(paces: Callable[..., Pace]) -> None:
+    first, second = paces(50.0), paces(50.0)
+    now = time.monotonic()
+    slow, quick = first.take(now), second.take(now)
+    second.told(now, quick, 0.0, Quota(2, 30))
+    second.done(quick)
+    first.told(now, slow, 0.0, Quota(9, 30))
+    first.done(slow)
+    assert [each.take(now).granted for each in (first, second, first)] == [True, True, False]
+
+
+def test_what_is_sent_when_an_answer_is_known_may_tell_all_of_more(paces: Callable[..., Pace]) -> None:
+    first, second = paces(50.0), paces(50.0)
+    now = time.monotonic()
+    first.told(now, first.take(now), 0.0, Quota(1, 30))
+    later = second.take(now)
+    assert not first.take(now).granted
+    second.told(now, later, 0.0, Quota(2, 30))
+    assert [first.take(now).granted for _ in range(3)] == [True, True, False]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import random
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -62,6 +63,16 @@ def test_a_long_run_takes_no_more_memory_and_loses_nothing() -> None:
     assert len(summary.slices) <= 240
     assert sum(piece.count for piece in summary.slices) == 10_000
     assert sum(piece.failed for piece in summary.slices) == 1000
+
+
+def test_a_result_counts_when_it_ended_and_not_when_it_is_written() -> None:
+    summary = Summary(100.0)
+    for ended in (100.1, 100.1, 100.6):
+        summary.add(replace(result(1.0), ended=ended), 109.0, failed=False)
+    assert [piece.count for piece in summary.slices] == [2, 0, 1]
+    assert summary.took == pytest.approx(0.6)
+    summary.add(replace(result(1.0), ended=100.2), 109.0, failed=False)
+    assert summary.slices[0].count == 3 and summary.took == pytest.approx(0.6)
 
 
 @pytest.mark.parametrize(("ms", "text"), [(0.5, "0.5 ms"), (9.94, "9.9 ms"), (123.4, "123 ms"), (12_345, "12.3 s")])

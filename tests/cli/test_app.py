@@ -13,7 +13,7 @@ import click
 import pytest
 
 from forge_cli import __version__
-from forge_cli.cli import app
+from forge_cli.cli import app, signals
 from forge_cli.cli.exit_codes import ExitCode
 from forge_cli.cli.group import Entry
 from forge_cli.cli.options import bundle, global_options, silent
@@ -125,7 +125,7 @@ def test_every_problem_of_a_profile_is_a_line(forge: Forge, failing: Callable[[B
     ("error", "code"),
     [
         (KeyboardInterrupt(), 130),
-        (app.Terminated(), 143),
+        (signals.Terminated(), 143),
         (BrokenPipeError(), 141),
         (OSError(errno.ENOSPC, "No space left on device"), 9),
         (RuntimeError("oops"), 1),
@@ -140,7 +140,7 @@ def test_what_is_no_error_of_forge_has_its_code_too(
     assert forge("fail").exit_code == code
 
 
-@pytest.mark.parametrize("error", [KeyboardInterrupt(), app.Terminated(), BrokenPipeError()], ids=repr)
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), signals.Terminated(), BrokenPipeError()], ids=repr)
 def test_whoever_stopped_it_need_not_be_told(
     forge: Forge, failing: Callable[[BaseException], None], error: BaseException
 ) -> None:

@@ -128,7 +128,7 @@ def test_a_form_has_flat_names_and_plain_values() -> None:
         (["=b"], "no name before '='"),
         ([":b"], "no name before ':'"),
         (["==b"], "no name before '=='"),
-        (["a b:c"], "'a b' is not a header name"),
+        (["a b:c"], "'a…' is not a header name"),
         (["X:a\nb"], "line break"),
         (["a:={"], "'a:=' is not JSON at character 2"),
         (["a:={\n1"], "'a:=' is not JSON at line 2, column 1"),

@@ -52,6 +52,7 @@ def test_version_and_help_load_almost_nothing(words: list[str]) -> None:
         "forge_cli.cli.output",
         "forge_cli.cli.output.text",
         "forge_cli.cli.run",
+        "forge_cli.cli.signals",
         "forge_cli.cli.streams",
         "forge_cli.cli.variables",
         "forge_cli.compiled",

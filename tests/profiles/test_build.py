@@ -309,7 +309,8 @@ class TestStorages:
     def test_a_profile_chooses_where_its_tokens_are(
         self, profile_file: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch, settings: str, kind: str
     ) -> None:
-        (Path.cwd() / "my_storage.py").write_text("class Mine:\n    get = set = delete = exists = None\n    def __init__(self, url): self.url = url\n")
+        text = "class Mine:\n    get = set = delete = exists = None\n    def __init__(self, url): self.url = url\n"
+        (Path.cwd() / "my_storage.py").write_text(text)
         monkeypatch.syspath_prepend(Path.cwd())
         profile_file(STORED + settings)
         assert type(load_profile().storage).__name__ == kind
@@ -334,7 +335,7 @@ class TestStorages:
         (Path.cwd() / "picky_storage.py").write_text(text)
         monkeypatch.syspath_prepend(Path.cwd())
         profile_file(STORED + 'storage = "picky_storage:Mine"')
-        with pytest.raises(ProfileError, match="'picky_storage:Mine' cannot be made: .*'place'"):
+        with pytest.raises(ProfileError, match=r"'picky_storage:Mine' cannot be made: .*'place'"):
             _ = load_profile().storage
 
     @pytest.mark.parametrize(

@@ -257,7 +257,7 @@ class TestInTheClear:
         profile = oauth(
             server, f'grant = "client-credentials"\nissuer = "{server.url}"\nclient_id = "c"\nclient_auth = "none"'
         )
-        with pytest.raises(ProfileError, match=r"`token_endpoint` in the issuer's metadata is not https"):
+        with pytest.raises(StepFailed, match=r"`token_endpoint` in the issuer's metadata is not https"):
             profile.login.pipeline.obtain(["token"])
 
     @pytest.mark.parametrize("how", ["renewal", "revocation"])

@@ -102,3 +102,77 @@ def test_what_would_end_a_line_is_refused_and_nothing_is_sent(
     result = forge("request" if sending else "curl", method, f"{url}/x", "-H", header)
     assert (result.exit_code, server.seen) == (2, []), result.stderr
     assert (result.stdout, bad in result.stderr.rstrip("\n").replace("\n  ", "")) == ("", False)
+
+
+GIVEN = "given-By-Reference-5513"
+BODIES = [
+    ("password=@pw",),
+    ("password:=@json",),
+    ("user[password]=@pw",),
+    ("-f", "password=@pw"),
+    ("--multipart", "client_secret=@pw"),
+    ("--multipart", "client_secret;type=text/plain=@pw"),
+    ("-d", f"password={GIVEN}&a=1"),
+    ("-d", "@form", "-d", "a=1"),
+    ("X-Foo:@pw",),
+    ("foo==@pw",),
+    ("X-Foo:@pw", "-d", f"a={GIVEN}"),
+]
+
+
+def given(tmp_path: Path, words: tuple[str, ...]) -> list[str]:
+    """The words, with the files that they name."""
+    (tmp_path / "pw").write_text(f"{GIVEN}\n")
+    (tmp_path / "json").write_text(json.dumps(GIVEN))
+    (tmp_path / "form").write_text(f"password={GIVEN}")
+    return [word.replace("@", f"@{tmp_path}/") for word in words]
+
+
+@pytest.mark.parametrize("words", BODIES, ids=" ".join)
+def test_no_secret_of_an_item_or_a_body_is_in_it_and_that_is_said_once(
+    forge: Forge, tmp_path: Path, words: tuple[str, ...]
+) -> None:
+    url = "https://api.example.com/login"
+    export = forge("post", url, *given(tmp_path, words), "--curl")
+    assert export.exit_code == 0, export.stderr
+    assert GIVEN not in export.stdout + export.stderr
+    assert "<redacted>" in export.stdout
+    said = export.stderr.splitlines()
+    assert len(said) == len(set(said)) and all("<redacted> stands for a value" in line for line in said)
+    assert GIVEN in forge("post", url, *given(tmp_path, words), "--curl", "--reveal").stdout
+    offline = forge("post", url, *given(tmp_path, words), "--offline").stdout
+    assert GIVEN not in offline and "***" in offline
+
+
+@pytest.mark.parametrize("body", ['json = { user = "a", password = "${env.PW}" }', 'text = "x ${env.API_TOKEN} y"'])
+def test_nor_is_one_of_a_saved_request(forge: Forge, profile_file: Callable[[str], Path], body: str) -> None:
+    profile_file(
+        f'[profiles.api]\nbase_url = "https://api.example.com"\n'
+        f'[profiles.api.requests.login]\nmethod = "POST"\nurl = "/login"\n{body}\n'
+    )
+    env = {"PW": GIVEN, "API_TOKEN": GIVEN}
+    export = forge("run", "login", "--curl", env=env)
+    assert (export.exit_code, "<redacted>" in export.stdout) == (0, True)
+    assert "the body: <redacted>" in export.stderr
+    assert GIVEN in forge("run", "login", "--curl", "--reveal", env=env).stdout
+
+
+@pytest.mark.parametrize("words", [("@data.json",), ("-d", "@data.json"), ("a:=@data.json",), ("a=@data.json",)])
+def test_a_file_that_is_data_stays_as_it_is(forge: Forge, tmp_path: Path, words: tuple[str, ...]) -> None:
+    (tmp_path / "data.json").write_text('{"name": "Ada", "id": "123e4567-e89b-42d3-a456-426614174000"}')
+    named = [word.replace("@", f"@{tmp_path}/") for word in words]
+    export = forge("post", "https://api.example.com/x", *named, "--curl")
+    assert (export.exit_code, "<redacted>" in export.stdout, export.stderr) == (0, False, "")
+    assert str(tmp_path / "data.json") in export.stdout or "123e4567-e89b-42d3-a456-426614174000" in export.stdout
+
+
+def test_a_credential_that_a_login_puts_into_a_body_is_written_as_its_expression(
+    forge: Forge, profile_file: Callable[[str], Path]
+) -> None:
+    profile_file(
+        '[profiles.api]\nbase_url = "https://api.example.com"\n[profiles.api.auth]\ntype = "pipeline"\n'
+        '[profiles.api.auth.steps.one]\nrequest = { url = "/login" }\nextract = { token = "/t" }\n'
+        '[[profiles.api.auth.inject]]\nin = "json"\nname = "token"\nvalue = "${steps.one.token}"\n'
+    )
+    export = forge("post", "/x", "a=1", "--curl")
+    assert (export.exit_code, "--step one --raw)" in export.stdout, export.stderr) == (0, True, "")

@@ -178,6 +178,18 @@ def test_relative_programs_of_it_are_neither_allowed_nor_run(forge: Forge, api: 
     assert api.seen == []
 
 
+def test_nothing_of_it_is_loaded_before_it_was_allowed(
+    forge: Forge, api: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """To say what is wrong with its keys is no reason to run a module that it names."""
+    (tmp_path / "module_of_a_project.py").write_text("import pathlib\npathlib.Path('made').touch()\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    login = 'auth = { type = "pipeline", steps.s.kind = "module_of_a_project:Step" }\n'
+    project(THEIRS.format(api.url) + login)
+    assert forge("trust").exit_code == 2
+    assert not Path("made").exists()
+
+
 def test_the_bytes_that_were_hashed_are_those_that_are_parsed(api: Server) -> None:
     path, digest = project(THEIRS.format(api.url))
     source = find(None, {"FORGE_TRUST": digest, "FORGE_CONFIG_DIR": "/none"}, Path.cwd(), False)

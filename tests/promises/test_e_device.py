@@ -180,7 +180,7 @@ def test_where_the_server_says_to_ask_is_https_or_on_this_machine(server: Server
         ("poll = {", 'start = { at = "/poll_at" }\npoll = {'),
         ('url = "/token"', 'url = "${self.at}"'),
     )
-    with pytest.raises(ProfileError, match=r"the URL of `poll\.request`"):
+    with pytest.raises(StepFailed, match=r"the URL of `poll\.request`"):
         token(device_profile(server, person, *changes))
     assert person.told == []
 

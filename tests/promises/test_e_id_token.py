@@ -120,7 +120,7 @@ HUGE = b64(((1 << 2040) | 1).to_bytes(256, "big"))
         ([published(n=b64(b"\xff" * 100_000))], "wrong signature"),
         ([{"kty": "oct", "kid": "key-1", "k": "AAAA"}], "does not publish"),
         ([{"kty": "RSA", "kid": "key-1"}], "wrong signature"),
-        ([published(2)] * 100 + [published()], "wrong signature"),
+        ([published(2)] * 16 + [published()], "wrong signature"),
         ([None, 7, [], "x"], "does not publish"),
         ({}, "does not publish"),
     ],
@@ -143,6 +143,17 @@ def test_a_key_that_must_not_or_cannot_have_signed_has_not(server: Server, keys:
     began = time.process_time()
     refused(server, match)
     assert time.process_time() - began < 5
+
+
+def test_keys_of_more_than_a_megabyte_are_not_looked_at(server: Server) -> None:
+    Issuer(server).keys = {"keys": [published()], "x": "a" * (1 << 20)}
+    refused(server, "the answer is larger than 1 MiB")
+
+
+def test_the_last_of_sixteen_keys_may_have_signed(server: Server) -> None:
+    issuer = Issuer(server)
+    issuer.keys = {"keys": [published(2)] * 15 + [published()]}
+    assert logged_in(server)["id_token"]
 
 
 def test_of_two_keys_with_one_name_either_may_have_signed(server: Server) -> None:

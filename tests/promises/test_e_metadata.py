@@ -5,15 +5,18 @@ from __future__ import annotations
 import base64
 import hashlib
 import urllib.request
+from collections.abc import Callable
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError
 from urllib.parse import urlencode
 
 import pytest
 
-from forge_cli.errors import ForgeError, ProfileError, RequestBuildException, StepFailed
+from forge_cli.errors import ForgeError, ProfileError, StepFailed
 from tests.browser_login import profile, token
+from tests.conftest import Forge
 from tests.issuer import ACCESS, ANNOUNCED, Issuer, client, logged_in, outputs
 from tests.login_server import LoginServer
 from tests.people import Somebody, parameters, shown_url, visit
@@ -54,10 +57,11 @@ def test_endpoints_are_https_or_on_this_machine(server: Server, name: str, url: 
     Issuer(server, **{name: url})
     person = Somebody(visit)
     grant = "device-code" if name.startswith("device") else "authorization-code"
-    with pytest.raises((ProfileError, RequestBuildException), match=r"is not https|neither http:// nor https://"):
+    with pytest.raises(StepFailed, match=r"is not https|neither http:// nor https://"):
         outputs(client(server, person, grant=grant))
     person.done()
-    if name == "authorization_endpoint":
+    if name != "jwks_uri":
+        # Nobody logs in for nothing.
         assert (person.opened, person.told) == ([], [])
     assert not any(seen.path.endswith(("/device", "/jwks")) for seen in server.seen)
 
@@ -68,9 +72,24 @@ def test_endpoints_are_https_or_on_this_machine(server: Server, name: str, url: 
 def test_no_browser_is_sent_to_what_is_no_web_address(server: Server, url: Any) -> None:
     Issuer(server, authorization_endpoint=url)
     person = Somebody(visit)
-    with pytest.raises(ForgeError):
+    with pytest.raises(StepFailed):
         outputs(client(server, person))
     assert (person.opened, person.told) == ([], [])
+
+
+def test_what_an_issuer_says_wrong_is_a_login_refused_and_no_usage_error(
+    forge: Forge, server: Server, profile_file: Callable[[str], Path]
+) -> None:
+    """Something was sent by then."""
+    Issuer(server, token_endpoint="http://login.example/token")
+    profile_file(
+        f'[profiles.api]\nbase_url = "{server.url}"\n[profiles.api.auth]\ntype = "oauth2"\n'
+        f'grant = "client-credentials"\nissuer = "{server.url}"\nclient_id = "client-1"\n{SECRET}'
+    )
+    result = forge("get", "/x", "--retry", "0")
+    assert result.exit_code == 7, result.stderr
+    assert "`token_endpoint` in the issuer's metadata is not https" in result.stderr
+    assert [seen.path for seen in server.seen] == ["/.well-known/openid-configuration"]
 
 
 @pytest.mark.parametrize("key", ["url", "pushed"])
@@ -120,7 +139,7 @@ def test_an_endpoint_does_not_say_what_forge_says(server: Server, query: str) ->
     """Of a parameter that is there twice, a server might take the first."""
     Issuer(server, authorization_endpoint=f"{server.url}/authorize?{query}")
     person = Somebody(visit)
-    with pytest.raises(ProfileError, match="the query of `url` has the parameter"):
+    with pytest.raises(StepFailed, match="the query of `url` has the parameter"):
         outputs(client(server, person))
     assert (person.opened, person.told) == ([], [])
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import itertools
 import os
 import signal
+import stat
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -16,16 +16,17 @@ from typing import Any, BinaryIO
 import click
 
 from ...batch.lines import Line, read_csv, read_jsonl
-from ...batch.pace import Pace
 from ...batch.report import Report
 from ...batch.report_junit import JUnit
-from ...batch.results import Result, Select, Writer, cause_of, written
-from ...batch.resume import done, remaining
-from ...batch.run import JOBS, Batch, Check
+from ...batch.results import Result, Select, Writer, cause_of, selected
+from ...batch.resume import remaining, resumed
+from ...batch.run import JOBS, MOST_JOBS, Batch, Check
 from ...batch.shard import part, shard
+from ...batch.sharing import shared_pace
+from ...batch.source import interruptible
 from ...batch.summary import Summary
 from ...config import HttpClientConfig
-from ...errors import StorageError, UsageError
+from ...errors import ForgeError, StorageError, UsageError
 from ...events import Listener
 from ...models import HttpRequest, HttpResponse
 from ...profiles.build import Profile
@@ -60,13 +61,18 @@ A line of the output is
 FILE may be - for standard input.
 """
 # The first of these that occurred is the exit code.
-_WORST = (130, 9, 7, 11, 8, 28, 10, 5, 4, 12, 6, 3, 2)
+_WORST = (143, 130, 9, 7, 11, 8, 28, 10, 5, 4, 12, 6, 3, 2)
+_OWN_HELP = {
+    "timeout": "A limit for each line: login, retries, body; seconds, 500ms, 1m (default none).",
+    "retry": "How often a failed line is repeated, within its host's retry budget: 10 for all, and one more for five"
+    " requests (FORGE_RETRY; default 3, or as the profile says).",
+}
 _ONE_BODY = frozenset({"data", "json", "form", "multipart", "method_option"})
 _NO_PROFILE = "https://none.invalid/"
 _LATER = Registry(
     "part of a batch",
-    {"select": "forge_cli.cli.output.select:compiled", "pace": "forge_cli.batch.shared_pace:RedisPace"},
-    extras={"select": "jmespath", "pace": "redis"},
+    {"select": "forge_cli.cli.output.select:compiled"},
+    extras={"select": "jmespath"},
 )
 
 
@@ -74,6 +80,8 @@ def _many(function: Any) -> Any:
     """The request options, without those that say what one body is."""
     function = request_options(function)
     chosen = [item for item in function.__click_params__ if item.name not in _ONE_BODY]
+    for item in chosen:
+        item.help = _OWN_HELP.get(item.name, item.help)
     function.__click_params__ = chosen
     return function
 
@@ -119,17 +127,24 @@ def batch(context: Context, /, file: str, **settings: Any) -> int:
     settings |= referred(context, settings)
     options = RequestOptions(**{f.name: settings[f.name] for f in fields(RequestOptions) if f.name in settings})
     rate = _rate(settings["rate"])
+    if settings["jobs"] > MOST_JOBS:
+        raise UsageError(
+            f"--jobs {settings['jobs']} is more than {MOST_JOBS}", hint="each is a thread and a connection"
+        )
     index, count = (1, 1) if settings["shard"] is None else shard(settings["shard"])
     checks = [expectation(text) for text in settings["expect"]]
     check_status = not settings["no_check_status"]
     select = None if settings["select"] is None else _selection(settings["select"])
     with ExitStack() as stack:
-        progress = Tally(context)
+        resume = settings["resume"]
+        progress = Tally(context, beside=resume is None)
         waits = Waits(progress.notice, each=settings["verbose"])
         config, profile = _config(context, options, stack, checks, waits)
         if any(check.subject == "status" for check in checks):
             check_status = False
-        source = stack.enter_context(_opened(context, file))
+        runs: list[Batch] = []
+        opened = stack.enter_context(_opened(context, file))
+        source = interruptible(opened, lambda: not (runs and runs[0].stopped))
         common = _common(context, options, config)
         stated = (*config.default_headers, *(common.headers or ()))
         template = settings["template"]
@@ -138,37 +153,64 @@ def batch(context: Context, /, file: str, **settings: Any) -> int:
             lines = part(lines, index, count)
         if common.headers or common.params or common.auth:
             lines = _merged(lines, common)
-        resume = settings["resume"]
-        if resume is not None:
-            lines = remaining(lines, done(Path(resume)))
-        writer = Writer(stack.enter_context(_results(context, resume)))
+        reports = [Report(name) for name in settings["reports"]]
+        _apart(context, opened, resume, settings["reports"])
+        if resume is None:
+            context.stdout.flush()
+            output: BinaryIO = context.stdout.buffer
+        else:
+            output, finished = stack.enter_context(resumed(Path(resume)))
+            lines = remaining(lines, finished)
+        writer = Writer(output)
         stack.callback(writer.flush)
-        reports = [stack.enter_context(Report(name)) for name in settings["reports"]]
+        for report in reports:
+            report.check()
         outcome = _Outcome(check_status, Summary(time.monotonic()), [r.junit for r in reports if r.junit is not None])
+
+        def idle() -> None:
+            writer.flush()
+            progress.show()
+
         run = Batch(
             config,
             jobs=settings["jobs"],
             rate=rate,
-            pace=_pace(profile, rate),
+            pace=shared_pace(profile, rate),
             ordered=not settings["unordered"],
             check=_check(checks) if checks else None,
-            idle=writer.flush,
+            idle=idle,
             listener=waits,
+            say=waits.say,
+            apart=True,
         )
-        with _interruptible(context, run) as interrupted:
-            progress.begin(source, outcome.summary)
-            for result in run.results(lines):
-                writer.write(written(result, select))
-                outcome.add(result)
-                progress.show()
-            progress.end()
-        writer.flush()
+        runs.append(run)
+        progress.held = lambda: run.held
+        results = run.results(progress.begin(lines, source, outcome.summary))
+        trouble: Exception | None = None
+        with _interruptible(context, run) as signals:
+            try:
+                for result in results:
+                    result, text = selected(result, select)
+                    outcome.add(result)
+                    writer.write(text)
+                    progress.show()
+                writer.flush()
+            except (OSError, ForgeError) as exc:  # what has come is told of all the same
+                trouble = exc
+                results.close()
+            finally:
+                progress.end()
         waits.end()
         for report in reports:
-            report.finish(outcome.summary, f"forge batch {os.path.basename(file)}")
+            try:
+                report.finish(outcome.summary, f"forge batch {os.path.basename(file)}")
+            except StorageError as exc:
+                trouble = trouble or exc
         for text in outcome.summary.lines():
             context.notice(text)
-        return outcome.verdict(context, run, interrupted=interrupted.is_set())
+        if trouble is not None:
+            raise trouble
+        return outcome.verdict(context, run, signals)
 
 
 def _config(
@@ -186,15 +228,6 @@ def _config(
         place = f"`expect` of profile {profile.name!r}:"
         checks.extend(expectation(text, place) for text in profile.settings.table.expect)
     return config, profile
-
-
-def _pace(profile: Profile | None, rate: float | None) -> Pace | None:
-    """The pace that this profile's processes share in the Redis that has its tokens; None: there is none."""
-    shared = None if profile is None else profile.transport().redis
-    if shared is None or profile is None:
-        return None
-    pace: Pace = _LATER.load("pace")(rate, profile.name, **shared)
-    return pace
 
 
 def _rate(text: str | None) -> float | None:
@@ -250,7 +283,8 @@ def _opened(context: Context, name: str) -> Iterator[BinaryIO]:
     if name == "-":
         if context.stdin is None:
             raise UsageError("standard input is closed", hint="name a file")
-        yield context.stdin.buffer
+        context.deadline = None  # --timeout is for each line, not for all the input
+        yield context.open_stdin("FILE")
         return
     try:
         file = open(name, "rb")  # noqa: SIM115 - only the opening is a usage error
@@ -260,21 +294,27 @@ def _opened(context: Context, name: str) -> Iterator[BinaryIO]:
         yield file
 
 
-@contextmanager
-def _results(context: Context, resume: str | None) -> Iterator[BinaryIO]:
-    """Where the results go."""
-    if resume is None:
-        context.stdout.flush()
-        yield context.stdout.buffer
-        return
+def _apart(context: Context, source: BinaryIO, resume: str | None, reports: Sequence[str]) -> None:
+    """UsageError when a file would be read and written, or written twice."""
+    output = (context.stdout, "standard output") if resume is None else (resume, f"--resume {resume}")
+    places: dict[object, str] = {}
+    for file, name in ((source, "FILE"), output, *((report, f"--report {report}") for report in reports)):
+        place = _place(file)
+        if place in places:
+            raise UsageError(f"{places[place]} and {name} are the same file", hint="give each a file of its own")
+        if place is not None:
+            places[place] = name
+
+
+def _place(file: Any) -> object:
+    """What tells a file from any other; None for what may be read and written at once, such as a terminal."""
     try:
-        file = open(resume, "ab")  # noqa: SIM115 - only the opening is looked at
-    except OSError as exc:
-        raise StorageError(
-            f"{resume}: {(exc.strerror or '').lower()}", hint="name a file that can be written"
-        ) from None
-    with file:
-        yield file
+        found = os.stat(file if isinstance(file, str) else file.fileno())
+    except FileNotFoundError:
+        return Path(file).resolve()
+    except (OSError, ValueError):
+        return None
+    return (found.st_dev, found.st_ino) if stat.S_ISREG(found.st_mode) else None
 
 
 @dataclass
@@ -297,51 +337,58 @@ class _Outcome:
             report.add(result, why)
 
     def _judged(self, result: Result) -> tuple[int, str | None]:
-        if result.failure is not None:
-            return exit_code_of(cause_of(result.failure)), result.error
         status = status_code(result.status or 0) if self.check_status else ExitCode.SUCCESS
         if status != ExitCode.SUCCESS:
             return status, str(result.status)
+        if result.failure is not None:
+            return exit_code_of(cause_of(result.failure)), result.error
         return (ExitCode.UNEXPECTED, result.error) if result.unmet else (0, None)
 
-    def verdict(self, context: Context, run: Batch, *, interrupted: bool) -> int:
-        codes = self._codes | ({ExitCode.INTERRUPTED} if interrupted else set())
+    def verdict(self, context: Context, run: Batch, signals: set[int]) -> int:
+        refusal = None if run.refusal is None else cause_of(run.refusal)
+        codes = self._codes | signals | (set() if refusal is None else {exit_code_of(refusal)})
         if not codes:
             return ExitCode.SUCCESS
         code = next((code for code in _WORST if code in codes), ExitCode.BUG)
-        refusal = None if run.refusal is None else cause_of(run.refusal)
         if refusal is not None and code == exit_code_of(refusal):
             message, hint = f"stopped, because {refusal.message}", refusal.hint
         else:
             message, hint = f"{self.summary.failed} of {self.summary.count} requests failed", None
-        if code != ExitCode.INTERRUPTED:
+        if code not in signals:
             context.fail(Failure(exit=code, kind="batch", message=message, hint=hint))
         return code
 
 
 @contextmanager
-def _interruptible(context: Context, run: Batch) -> Iterator[threading.Event]:
-    """The first Ctrl-C ends the run with what is under way, the second one with what has ended, a third one at once."""
-    happened = threading.Event()
-    times = itertools.count(1)
+def _interruptible(context: Context, run: Batch) -> Iterator[set[int]]:
+    """The first Ctrl-C ends the run with what is under way, the second one with what has ended, a third one at once.
+
+    SIGTERM ends it with what has ended. Yields the exit codes of the signals that came.
+    """
+    codes: set[int] = set()
+    stage = 0
+    before: dict[int, Any] = {}
 
     def interrupt(number: int, frame: Any) -> None:
-        happened.set()
-        turn = next(times)
-        if turn > 2:
-            raise KeyboardInterrupt
-        if turn == 2:
+        nonlocal stage
+        codes.add(ExitCode.INTERRUPTED if number == signal.SIGINT else ExitCode.TERMINATED)
+        stage = max(stage + 1, 2 if number == signal.SIGTERM else 1)
+        if stage > 2:
+            before[number](number, frame)
+        if stage == 2:
             run.abandon()
             return
         run.stop()
         with suppress(RuntimeError):  # it came while something else was being said
             context.notice("interrupted: what is under way is finished; Ctrl-C again stops at once")
 
-    if threading.current_thread() is not threading.main_thread():
-        yield happened
-        return
-    before: Callable[..., Any] | int | None = signal.signal(signal.SIGINT, interrupt)
+    if threading.current_thread() is threading.main_thread():
+        for number in (signal.SIGINT, signal.SIGTERM):
+            # What the shell has had ignored stays so.
+            if callable(signal.getsignal(number)):
+                before[number] = signal.signal(number, interrupt)
     try:
-        yield happened
+        yield codes
     finally:
-        signal.signal(signal.SIGINT, before)
+        for each, handler in before.items():
+            signal.signal(each, handler)

@@ -16,7 +16,7 @@ from ...curl import Slots, powershell, quote, render
 from ...encode import FileBody
 from ...errors import UsageError
 from ...login.placeholder import REDACTED, ExportHook
-from ...models import Headers, HttpRequest, PreparedRequest
+from ...models import Headers, HttpRequest, Part, PreparedRequest
 from ...profiles.build import Profile
 from ...redact import MASK, REDACTOR, sensitive
 from ...registry import Registry
@@ -26,6 +26,7 @@ from ..context import Context
 from ..group import Sectioned
 from ..items import Items
 from ..options import export_options, global_options, pass_context, request_options, silent
+from ..output.content import binary
 from ..output.heads import placeholders_as_they_are
 from ..output.tokens import variable
 from ..request import RequestOptions, build_request, check_stated, credential, referred
@@ -224,13 +225,16 @@ class _Export:
         scheme, slashes, rest = place.partition("//")
         host, slash, path = rest.partition("/")
         body = prepared.body
+        named = isinstance(body, FileBody) and body.path is not None
+        if not (body is None or isinstance(body, bytes) or prepared.parts or named):
+            body = b"".join(body.open())
         return replace(
             prepared,
             url="".join((scheme, slashes, host, slash, self._hidden_text(path, "the URL"), question))
             + placeholders_as_they_are("&".join(map(self._hidden_pair, query.split("&")))),
             headers=Headers((name, self._hidden_header(name, value)) for name, value in prepared.headers.pairs),
             body=self._hidden_bytes(body) if isinstance(body, bytes) else body,
-            parts=tuple(replace(part, value=self._hidden_bytes(part.value)) for part in prepared.parts),
+            parts=tuple(replace(part, value=self._hidden_part(part)) for part in prepared.parts),
         )
 
     def _hidden_header(self, name: str, value: str) -> str:
@@ -250,13 +254,22 @@ class _Export:
         hidden = self._redacted(place) if sensitive(unquote_plus(name)) else self._hidden_text(value, place)
         return f"{name}={hidden}"
 
+    def _hidden_part(self, part: Part) -> bytes:
+        if sensitive(part.name) and part.value and not self._spared(part.value.decode("latin-1")):
+            return self._redacted("the body").encode()
+        return self._hidden_bytes(part.value)
+
     def _hidden_bytes(self, content: bytes) -> bytes:
-        """A body in which no secret stands that forge knows of; binary ones are not looked at."""
+        """A body without what `--offline` masks in it. Of one that is no text only known secrets are looked for."""
         try:
-            text = content.decode()
+            text, coding = content.decode(), "utf-8"
         except UnicodeDecodeError:
-            return content
-        return self._hidden_text(text, "the body").encode()
+            text, coding = content.decode("latin-1"), "latin-1"
+        shown = REDACTOR.text(text) if binary(content, "", None) else REDACTOR.content(text, self._spared)
+        return content if shown == text else shown.replace(MASK, self._redacted("the body")).encode(coding)
+
+    def _spared(self, value: str) -> bool:
+        return self._slots.present(value) or REDACTED in unquote(value)
 
     def _hidden_text(self, text: str, place: str) -> str:
         shown = REDACTOR.text(text)

@@ -25,11 +25,13 @@ from ...login.template import Reference, Template, parse
 from ...profiles.build import Profile, token_directory
 from ...profiles.connection import base_url_trouble
 from ...profiles.load import Document, ProfileSettings, default, profile, select
+from ...profiles.schema import NoAuth
 from ...profiles.secrets import Secrets
 from ...profiles.transport import verification
 from ...redact import MASK, REDACTOR, sensitive
 from ...registry import Registry
 from ...transport.environment import checked_proxy, read
+from ..clear import travels_in_the_clear
 from ..context import Context
 from ..exit_codes import ExitCode
 from ..group import Sectioned
@@ -210,7 +212,16 @@ def _profile(context: Context, name: str, settings: ProfileSettings) -> Finding:
         return Finding(f"{name}: {REDACTOR.url(written)}: {exc.message}", exc.hint or "correct it there")
     if trouble := base_url_trouble(base_url):
         return Finding(f"{name}: {REDACTOR.url(base_url)}: it {trouble}", "correct what is filled in there")
-    return Finding(f"{name}: {REDACTOR.url(base_url) or 'no base_url'}, retry {settings.table.retry.strategy}")
+    said = f"{name}: {REDACTOR.url(base_url) or 'no base_url'}, retry {settings.table.retry.strategy}"
+    if travels_in_the_clear(base_url) and _has_credential(settings):
+        return Finding(f"{said}: its credentials travel in the clear", "use https, where the server has it")
+    return Finding(said)
+
+
+def _has_credential(settings: ProfileSettings) -> bool:
+    """Whether requests carry one, as far as the profile says."""
+    table = settings.table
+    return table.netrc or not isinstance(table.auth, NoAuth) or any(map(sensitive, (*table.headers, *table.query)))
 
 
 def _filled(context: Context, text: str, settings: ProfileSettings) -> str:

@@ -8,16 +8,17 @@ from typing import Any
 import click
 
 from ...errors import UsageError
-from ...login.template import nearest
+from ...login.scope import Scope
+from ...login.template import nearest, references
 from ...profiles.schema import SavedRequest
-from ...redact import REDACTOR
+from ...redact import REDACTOR, sensitive, speaks
 from ..completers import completed
 from ..context import Context
 from ..group import Sectioned
 from ..items import parse
 from ..output import LISTINGS
 from ..request import RequestOptions, reader, referred
-from ..saved import combined
+from ..saved import Fill, combined
 from . import send
 from .profile.printing import print_json
 
@@ -51,12 +52,24 @@ def run(context: Context, /, name: str | None, listed: bool, items: tuple[str, .
     options = RequestOptions(
         **{item.name: settings[item.name] for item in fields(RequestOptions) if item.name in settings}
     )
-    merged = combined(saved, parse(items, read=reader(context)), options, profile.scope.text)
+    merged = combined(saved, parse(items, read=reader(context)), options, _filling(profile.scope))
     if saved.form is not None and not (options.json or options.multipart or merged.body or options.data):
         settings["form"] = True
     if not (settings["offline"] or settings["as_curl"]):
         settings["expect"] = (*saved.expect, *settings["expect"])
-    return send.run(context, saved.method, profile.scope.text(saved.url), merged, settings)
+    return send.run(context, saved.method, _filling(profile.scope)(saved.url), merged, settings)
+
+
+def _filling(scope: Scope) -> Fill:
+    """Fills in a template of a saved request. What a variable with the name of a secret holds is one from then on."""
+
+    def fill(template: str) -> str:
+        for head, *_, name in references(template):
+            value = scope.environ.get(name, "") if head == "env" and sensitive(name) else ""
+            REDACTOR.add(None if speaks(name, value) else value)
+        return scope.text(template)
+
+    return fill
 
 
 def _find(context: Context, name: str) -> SavedRequest:

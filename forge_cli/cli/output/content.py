@@ -172,6 +172,8 @@ def one_line(value: Any) -> str:
         return digits.one_line(value)
     except RecursionError:
         raise ResponseParseException("the JSON is nested too deeply") from None
+    except ValueError:
+        raise ResponseParseException("what is to be written is no JSON number: infinite, or none at all") from None
 
 
 def written(value: Any) -> str:

@@ -30,6 +30,10 @@ class Notices:
         self.credential_sent = False
 
     def __call__(self, event: Any) -> None:
+        if isinstance(event, Received) and 300 <= event.status < 400:
+            # Before any of it is shown: the next request repeats it.
+            for location in event.headers.get_all("location"):
+                REDACTOR.hear(location)
         match event:
             case StepEvent():
                 self._step = event.step

@@ -9,7 +9,8 @@ from ...compiled import compiled
 from .scanning import Unfit, scanned
 from .text import paint, unsafe, visible
 
-_NAME = r"[^\s<>/\"'=!?]+"
+# Nothing that was taken is given back: a name may be a whole body.
+_NAME = r"[^\s<>/\"'=!?]++"
 _QUOTED = r"\"[^\"<]*+\"|'[^'<]*+'"
 _MARKUP = compiled(
     r"(?P<comment><!--.*?-->)|(?P<data><!\[CDATA\[.*?\]\]>)|(?P<instruction><\?.*?\?>)"
@@ -17,7 +18,7 @@ _MARKUP = compiled(
     rf"|</(?P<closing>{_NAME})\s*+>|<(?P<opening>{_NAME})(?P<attributes>(?:[^\"'<>]|{_QUOTED})*+)>|(?P<text>[^<]++)",
     re.DOTALL,
 )
-_ATTRIBUTE = compiled(rf"({_NAME})(\s*=\s*)({_QUOTED})")
+_ATTRIBUTE = compiled(rf"(?<![^\s<>/\"'=!?])({_NAME})(\s*+=\s*+)({_QUOTED})")
 _DEEPEST = 32
 _MOST_OPEN = 1_000_000
 

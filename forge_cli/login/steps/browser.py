@@ -19,7 +19,7 @@ from ...redact import REDACTOR
 from ...tokens.unbroken import idle
 from ..callback import Callback, Place, place_of
 from ..definition import RequestTable, StepTable, TemplateText, Tree, key, table
-from ..endpoint import checked_endpoint, is_this_machine
+from ..endpoint import checked_endpoint, is_this_machine, said_by
 from ..exchange import Reading, absolute, answer, failure, refusal, refused_by
 from ..expiry import End
 from ..extract import Missing, outputs
@@ -143,12 +143,14 @@ class BrowserStep(StepTable):
     def run(self, work: Work) -> Result:
         """Have a code issued. StepFailed when the server says no, TimeoutException when nobody comes back."""
         person = work.somebody("opens a browser")
-        url = checked_endpoint(absolute(work.scope.text(self.url), work.scope), work.step, "`url`")
-        self._check_own_query(url, work)
+        with said_by(self.url, work.step):
+            url = checked_endpoint(absolute(work.scope.text(self.url), work.scope), work.step, "`url`")
+            self._check_own_query(url, work)
         pushed = self.pushed if _true(self.push_if, work) else None
         if pushed is not None:
-            pushing = absolute(work.scope.text(pushed.url), work.scope)
-            checked_endpoint(pushing, work.step, "the URL of `pushed`")
+            with said_by(pushed.url, work.step):
+                pushing = absolute(work.scope.text(pushed.url), work.scope)
+                checked_endpoint(pushing, work.step, "the URL of `pushed`")
         redirect_uri, place = self._redirect(work)
         expected = Expected(
             secrets.token_urlsafe(32),

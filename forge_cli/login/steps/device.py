@@ -26,7 +26,7 @@ from ..definition import (
     key,
     table,
 )
-from ..endpoint import checked_endpoint
+from ..endpoint import checked_endpoint, said_by
 from ..exchange import Reading, absolute, answer, exchange, failure, refusal, refused_by
 from ..extract import Missing, outputs
 from ..renewal import renewed, revoked
@@ -41,6 +41,8 @@ _EXPIRES_IN = 900.0
 # However long they are good: by then nobody is there any more.
 _LONGEST = 86400.0
 _TEXT_SHOWN = 500
+# Far more than is shown, and masked before it is cut: what is cut in two is no known secret.
+_TEXT_READ = 64 * 1024
 # No space or control character, so that a browser and a terminal see the same address.
 _WEB = compiled(r"https?://[^\s\x00-\x20\x7f-\x9f]{1,4096}", re.IGNORECASE)
 
@@ -87,14 +89,16 @@ class DeviceStep(StepTable):
         person = work.somebody("waits for a code to be entered")
         for what, request in (("`request`", self.request), ("`poll.request`", self.poll.request)):
             # Nobody is shown a code that could not be asked about.
-            checked_endpoint(
-                absolute(work.scope.text(_url_alone(request)), work.scope), work.step, f"the URL of {what}"
-            )
+            with said_by(request.url, work.step):
+                checked_endpoint(
+                    absolute(work.scope.text(_url_alone(request)), work.scope), work.step, f"the URL of {what}"
+                )
         started = self._started(work)
         polling = dataclasses.replace(work, scope=dataclasses.replace(work.scope, own=started))
         # The whole of it: the server may have named where to ask.
-        polled = absolute(polling.scope.text(self.poll.request.url), polling.scope)
-        checked_endpoint(polled, work.step, "the URL of `poll.request`")
+        with said_by(self.poll.request.url, work.step):
+            polled = absolute(polling.scope.text(self.poll.request.url), polling.scope)
+            checked_endpoint(polled, work.step, "the URL of `poll.request`")
         interval, lifetime = _seconds(started.get("interval"), _INTERVAL), _lifetime(started)
         if interval >= lifetime:
             raise StepFailed(
@@ -184,7 +188,7 @@ class DeviceStep(StepTable):
             text = ": ".join(str(said[name]) for name in ("error", "error_description") if said.get(name))
             raise StepFailed(
                 work.step,
-                f"refused: {one_line(REDACTOR.body(text), _TEXT_SHOWN)}",
+                f"refused: {one_line(REDACTOR.body(text[:_TEXT_READ]), _TEXT_SHOWN)}",
                 status=exc.status,
                 hint="try again with `forge token login`",
             ) from None

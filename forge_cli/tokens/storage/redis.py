@@ -32,6 +32,7 @@ _LIMIT = 3.0
 _SHORTEST = 60.0
 # Milliseconds that the proof of writability stays.
 _PROBE_LIFE = 1000
+_KEY_BYTES = 32
 
 _RENEW = 'if redis.call("get", KEYS[1]) == ARGV[1] then return redis.call("pexpire", KEYS[1], ARGV[2]) end return 0'
 _RELEASE = 'if redis.call("get", KEYS[1]) == ARGV[1] then return redis.call("del", KEYS[1]) end return 0'
@@ -113,6 +114,18 @@ class RedisTokenStorage(TokenStorageInterface):
         with _reported("write"):
             self._client.set(_raw(f"{self._prefix}.probe"), "", px=_PROBE_LIFE)
         self._leases.check(key)
+
+    def shared_key(self) -> bytes:
+        """The random key by which all who share this server and prefix tell tokens apart; made by the first of them."""
+        name = _raw(f"{self._prefix}.key")
+        with _reported("read"):
+            found = self._client.get(name)
+            if found is None:
+                self._client.set(name, os.urandom(_KEY_BYTES).hex(), nx=True)
+                found = self._client.get(name)
+        if not found:
+            raise StorageError("redis does not keep what is written to it", hint="check its memory, and `url`")
+        return _raw(found)
 
     @contextmanager
     def _locked(self, key: str, timeout: float) -> Iterator[None]:

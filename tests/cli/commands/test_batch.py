@@ -35,6 +35,7 @@ def child(*words: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, "-m", "forge_cli", *words],
         env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -141,6 +142,165 @@ def test_a_run_resumes_what_is_not_done(forge: Forge, server: Server, tmp_path: 
     assert len(server.seen) == 3
 
 
+@pytest.mark.parametrize("link", [False, True], ids=["", "by a link"])
+def test_the_input_is_no_file_to_resume(forge: Forge, tmp_path: Path, link: bool) -> None:
+    lines = tmp_path / "in"
+    lines.write_text("http://127.0.0.1:9/x\n")
+    results = tmp_path / "out" if link else lines
+    if link:
+        results.hardlink_to(lines)
+    result = forge("batch", str(lines), "--resume", str(results))
+    assert result.exit_code == 2 and "FILE and --resume" in result.stderr
+    assert lines.read_text() == "http://127.0.0.1:9/x\n"
+
+
+def test_a_file_of_something_else_is_not_resumed(forge: Forge, tmp_path: Path) -> None:
+    (tmp_path / "letter").write_text("Dear Ada,\nthis is a")
+    result = forge("batch", "-", "--resume", str(tmp_path / "letter"), input="http://127.0.0.1:9/x\n")
+    assert result.exit_code == 9 and "no file of results" in result.stderr
+    assert (tmp_path / "letter").read_text() == "Dear Ada,\nthis is a"
+
+
+def test_a_second_run_does_not_resume_what_the_first_one_writes(forge: Forge, server: Server, tmp_path: Path) -> None:
+    held = threading.Event()
+    sent = threading.Event()
+
+    def answer(request: Seen) -> Reply:
+        sent.set()
+        return Reply(200, hold=held)
+
+    url, results = server.reply("/x", answer), str(tmp_path / "out")
+    (tmp_path / "in").write_text(f"{url}\n" * 2)
+    first = child("batch", str(tmp_path / "in"), "--resume", results)
+    assert sent.wait(30)
+    second = forge("batch", str(tmp_path / "in"), "--resume", results)
+    held.set()
+    first.communicate(timeout=30)
+    assert second.exit_code == 9 and "another run" in second.stderr
+    assert len(server.seen) == 2 and len(records(Path(results).read_text())) == 2
+
+
+def test_standard_input_has_one_reader(forge: Forge) -> None:
+    result = forge("batch", "-", "--bearer", "-", input="user-token-1\n")
+    assert result.exit_code == 2
+    assert "FILE and --bearer both read standard input" in result.stderr
+
+
+def test_the_timeout_of_a_line_is_none_for_the_input(server: Server) -> None:
+    url = server.reply("/x", Reply(200))
+    running = child("batch", "-", "--timeout", "0.3")
+    assert running.stdin is not None
+    with pytest.raises(subprocess.TimeoutExpired):
+        running.wait(1)
+    out, err = running.communicate(f"{url}\n", timeout=30)
+    assert running.returncode == 0, err
+    assert len(records(out)) == 1
+
+
+def test_a_select_that_fails_is_a_failure_of_its_line(forge: Forge, server: Server, tmp_path: Path) -> None:
+    url = server.reply("/x", Reply(200, {"a": 1}), Reply(200, {"a": "text"}))
+    report = tmp_path / "report.xml"
+    words = ("--jobs", "1", "--select", "length(a)", "--report", str(report))
+    result = forge("batch", "-", *words, input=f"{url}\n{url}\n")
+    first, second = records(result.stdout)
+    assert result.exit_code == 10
+    assert first["status"] == 200 and "does not fit the body" in first["error"]
+    assert second["body"] == 4 and "error" not in second
+    assert "1 failed" in result.stderr
+    root = ElementTree.parse(report).getroot()
+    assert root[0].attrib["failures"] == "1" and "does not fit" in root[0][0][0].attrib["message"]
+
+
+def test_the_class_of_a_failed_answer_is_its_status_also_when_select_fails(forge: Forge, server: Server) -> None:
+    url = server.reply("/x", Reply(404, {"a": 1}))
+    result = forge("batch", "-", "--select", "length(a)", input=f"{url}\n")
+    assert result.exit_code == 4
+    assert "does not fit the body" in records(result.stdout)[0]["error"]
+
+
+@pytest.mark.parametrize("select", ["sum(a)", "`NaN`", "`[1e999]`"])
+def test_what_select_makes_is_json_or_an_error(forge: Forge, server: Server, select: str) -> None:
+    url = server.reply("/x", Reply(200, {"a": [1e308, 1e308]}))
+    result = forge("batch", "-", "--select", select, input=f"{url}\n")
+    (found,) = [json.loads(line, parse_constant=pytest.fail) for line in result.stdout.splitlines()]
+    assert result.exit_code == 10 and "no JSON number" in found["error"]
+
+
+def test_every_result_is_utf_8_and_what_is_no_character_is_escaped(forge: Forge, server: Server) -> None:
+    url = server.reply("/x", Reply(200, b'{"a": "\\ud800"}', {"Content-Type": "application/json"}))
+    line = f'{{"url": "{url}", "id": "\\ud800 \\\\ \u00e9"}}\n'
+    for words in ((), ("--select", "a")):
+        result = forge("batch", "-", *words, input=line)
+        assert result.exit_code == 0
+        (found,) = records(result.stdout_bytes.decode("utf-8"))
+        assert found["id"] == "\ud800 \\ \u00e9"
+        assert found["body"] == ("\ud800" if words else {"a": "\ud800"})
+
+
+@pytest.mark.parametrize("name", ["same.html", "./same.html"])
+def test_each_report_has_a_file_of_its_own(forge: Forge, name: str) -> None:
+    words = ("--report", "same.html", "--report", name)
+    result = forge("batch", "-", *words, input="http://127.0.0.1:9/x\n")
+    assert result.exit_code == 2 and "same file" in result.stderr
+
+
+def test_a_report_does_not_replace_what_is_read_or_resumed(forge: Forge, tmp_path: Path) -> None:
+    lines, results = tmp_path / "in.json", str(tmp_path / "out.json")
+    lines.write_text("http://127.0.0.1:9/x\n")
+    assert forge("batch", str(lines), "--report", str(lines)).exit_code == 2
+    assert forge("batch", str(lines), "--resume", results, "--report", results).exit_code == 2
+    assert lines.read_text() == "http://127.0.0.1:9/x\n"
+
+
+@pytest.mark.parametrize("name", ["d.html", "none/x.html"])
+def test_a_report_that_cannot_be_made_is_told_before_anything_is_sent(forge: Forge, name: str) -> None:
+    Path("d.html").mkdir()
+    result = forge("batch", "-", "--report", name, input="http://127.0.0.1:9/x\n")
+    assert result.exit_code == 9 and name in result.stderr
+    assert result.stdout == ""
+    assert [path.name for path in Path().iterdir()] == ["d.html"]
+
+
+def test_a_process_that_is_killed_leaves_no_part_of_a_report(server: Server, tmp_path: Path) -> None:
+    held, sent = threading.Event(), threading.Event()
+
+    def answer(request: Seen) -> Reply:
+        sent.set()
+        return Reply(200, hold=held)
+
+    (tmp_path / "in").write_text(server.reply("/x", answer))
+    running = child("batch", str(tmp_path / "in"), "--report", str(tmp_path / "x.html"))
+    assert sent.wait(30)
+    running.send_signal(signal.SIGHUP)
+    running.communicate(timeout=30)
+    held.set()
+    assert [path.name for path in tmp_path.iterdir()] == ["in"]
+
+
+def test_a_disk_that_is_full_is_told_with_a_report_of_what_came(server: Server, tmp_path: Path) -> None:
+    if not Path("/dev/full").exists():
+        pytest.skip("this system has no /dev/full")
+    (tmp_path / "in").write_text(f"{server.reply('/x', Reply(200))}\n" * 3)
+    report = tmp_path / "x.json"
+    with open("/dev/full", "wb") as full:
+        ended = subprocess.run(
+            [sys.executable, "-m", "forge_cli", "batch", str(tmp_path / "in"), "--report", str(report)],
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+    assert ended.returncode == 9 and "no space left" in ended.stderr
+    assert "requests in" in ended.stderr
+    assert json.loads(report.read_text())["count"] >= 1
+
+
+def test_the_help_says_what_is_of_each_line(forge: Forge) -> None:
+    text = " ".join(forge("batch", "--help").stdout.split())
+    assert "A limit for each line" in text and "retry budget" in text
+    assert "A limit for everything" in " ".join(forge("get", "--help").stdout.split())
+
+
 def test_a_login_that_says_no_is_asked_no_further(
     forge: Forge, server: Server, profiles: Callable[[str], Path]
 ) -> None:
@@ -177,8 +337,32 @@ def test_progress_is_for_terminals(forge: Forge, server: Server, tmp_path: Path)
     assert re.search(r"\r\d+ done, \d+/s, 1 failed, p50 [\d.]+ (ms|s), p95 [\d.]+ (ms|s), \d+ s left\x1b\[K", shown), (
         shown
     )
+    assert "done" not in forge(*words, tty=["stdout", "stderr"]).stderr
+    assert "done" in forge(*words, "--resume", "results", tty=["stdout", "stderr"]).stderr
     assert "done" not in forge(*words).stderr
     assert "done" not in forge(*words, "-s", tty=["stderr"]).stderr
+
+
+def test_progress_is_shown_while_the_first_line_is_slow(forge: Forge, server: Server) -> None:
+    held = threading.Event()
+
+    def answer(request: Seen) -> Reply:
+        threading.Timer(1.0, held.set).start()
+        return Reply(200, hold=held)
+
+    url = server.reply("/x", answer)
+    assert "\r0 done, 0/s" in forge("batch", "-", input=f"{url}\n", tty=["stderr"]).stderr
+
+
+def test_the_time_left_counts_what_is_done_and_not_what_is_read(forge: Forge, server: Server, tmp_path: Path) -> None:
+    url = server.reply("/x", Reply(200))
+    (tmp_path / "in").write_text("".join(f"{url}?{n:05}\n" for n in range(5000, 5040)))
+    (tmp_path / "out").write_text("".join(f'{{"id": {n}, "status": 200}}\n' for n in range(1, 21)))
+    words = ("batch", str(tmp_path / "in"), "--rate", "10/s", "--resume", str(tmp_path / "out"))
+    shown = forge(*words, tty=["stderr"]).stderr
+    left = [int(found) for found in re.findall(r"(\d+) s left", shown)]
+    # Twenty of forty are left, for two seconds.
+    assert left and left[0] in (1, 2) and left[-1] == 0 and left == sorted(left, reverse=True)
 
 
 def test_the_time_left_is_not_guessed_where_nobody_knows_the_length(forge: Forge, server: Server) -> None:
@@ -356,7 +540,7 @@ def test_processes_that_share_a_redis_leave_a_failing_server_alone_together(
             f'tokens = {{ storage = "redis", url = "{running.url}", prefix = "t" }}\n'
             'retry = { strategy = "circuit-breaker", failure_threshold = 3, recovery_timeout = "60s" }\n'
         )
-        words = ("batch", "-", "--jobs", "1", "--retry", "0")
+        words = ("batch", "-", "--jobs", "1", "--retry", "0", "--timeout", "0.2")
         first = records(forge(*words, input="/x\n" * 5).stdout)
         assert [item["status"] for item in first] == [500, 500, 500, None, None]
         # On another machine there is no file of this one.
@@ -430,7 +614,7 @@ def test_four_processes_are_one_client_of_one_rate(
     assert all(later - first >= 0.9 for first, later in zip(times, times[50:], strict=False))
 
 
-def test_machines_with_the_same_digest_key_share_one_login(
+def test_machines_that_share_a_redis_share_one_login(
     require: Require, forge: Forge, server: Server, profiles: Callable[[str], Path], tmp_path: Path
 ) -> None:
     server.reply("/login", Reply(200, {"token": "user-token-1", "expires_in": 3600}))
@@ -439,9 +623,8 @@ def test_machines_with_the_same_digest_key_share_one_login(
         here = profiles(f'tokens = {{ storage = "redis", url = "{running.url}", prefix = "t" }}\n').parent
         assert forge("batch", "-", input="/x\n").exit_code == 0
         there = tmp_path / "another"
-        (there / "state").mkdir(parents=True, mode=0o700)
+        there.mkdir(mode=0o700)
         shutil.copy2(here / "profiles.toml", there)
-        shutil.copy2(here / "state" / "digest.key", there / "state")
         assert forge("batch", "-", input="/x\n", env={"FORGE_CONFIG_DIR": str(there)}).exit_code == 0
     assert len(server.seen_at("/login")) == 1
 
@@ -478,3 +661,96 @@ def test_what_a_server_asks_of_one_process_holds_back_all_that_share_a_redis(
     early = [moment - asked[0] for moments in times.values() for moment in moments if moment > asked[0] + 0.3]
     assert min(early) >= 1.9
     assert all(max(moments) > asked[0] + 1.9 for moments in times.values())
+
+
+def piped(*words: str) -> subprocess.Popen[str]:
+    """A run whose input comes as the test writes it."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "forge_cli", "batch", "-", *words],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["Ctrl-C", "SIGTERM"])
+def test_answers_come_while_the_input_is_idle_and_a_signal_ends_the_run(
+    server: Server, number: signal.Signals, code: int, tmp_path: Path
+) -> None:
+    url = server.reply("/x", Reply(200))
+    report = tmp_path / "report.json"
+    running = piped("--report", str(report))
+    assert running.stdin is not None and running.stdout is not None and running.stderr is not None
+    for line in (1, 2):
+        running.stdin.write(f"{url}\n")
+        running.stdin.flush()
+        assert json.loads(running.stdout.readline())["id"] == line
+    running.send_signal(number)
+    # The input is still open.
+    assert running.wait(10) == code
+    err = running.stderr.read()
+    assert "2 requests in" in err
+    assert json.loads(report.read_text())["statuses"] == {"200": 2}
+    with running:
+        pass
+
+
+def test_sigterm_keeps_what_finished_and_writes_summary_and_report(server: Server, tmp_path: Path) -> None:
+    held, some = threading.Event(), threading.Event()
+
+    def answer(request: Seen) -> Reply:
+        if len(server.seen_at("/x")) < 6:
+            return Reply(200)
+        some.set()
+        return Reply(200, hold=held)
+
+    url = server.reply("/x", answer)
+    (tmp_path / "in").write_text(f"{url}\n" * 100)
+    report = tmp_path / "report.json"
+    running = child("batch", str(tmp_path / "in"), "--jobs", "1", "--report", str(report))
+    assert some.wait(30)
+    running.terminate()
+    out, err = running.communicate(timeout=10)
+    held.set()
+    assert running.returncode == 143
+    assert [item["id"] for item in records(out)] == [1, 2, 3, 4, 5]
+    assert "5 requests in" in err and json.loads(report.read_text())["count"] == 5
+
+
+def test_a_redis_that_goes_down_ends_the_run_and_the_rest_is_resumed(
+    require: Require, forge: Forge, server: Server, profiles: Callable[[str], Path], tmp_path: Path
+) -> None:
+    server.reply("/login", Reply(200, {"token": "user-token-1", "expires_in": 3600}))
+    results = tmp_path / "out"
+    words = ("batch", "-", "--jobs", "4", "--rate", "500/s", "--resume", str(results))
+    with redis_server(require("redis-server", "apt-get install redis-server")) as running:
+        profiles(f'tokens = {{ storage = "redis", url = "{running.url}", prefix = "t" }}\n')
+        down = threading.Event()
+
+        def answer(request: Seen) -> Reply:
+            if len(server.seen_at("/x")) == 30 and not down.is_set():
+                running.kill()
+                down.set()
+            return Reply(200)
+
+        server.reply("/x", answer)
+        first = forge(*words, input="/x\n" * 100)
+        assert first.exit_code == 9
+        assert "stopped" in first.stderr and "check that it is up" in first.stderr
+        assert sum("error" in item for item in records(results.read_text())) <= 4
+        running.start()
+        assert forge(*words, input="/x\n" * 100).exit_code == 0
+    found = [item["id"] for item in records(results.read_text()) if "error" not in item]
+    assert sorted(found) == list(range(1, 101))
+    assert len(server.seen_at("/x")) == 100
+
+
+def test_a_wait_that_the_server_asks_for_is_told_and_bounded_by_the_time_limit(forge: Forge, server: Server) -> None:
+    url = server.reply("/x", Reply(200, headers={"RateLimit": '"d";r=0;t=600'}))
+    result = forge("batch", "-", "--jobs", "1", "--timeout", "0.3", input=f"{url}\n" * 2)
+    assert result.exit_code == 28
+    assert "the server wants no requests for 10 min: all wait" in result.stderr
+    assert "no requests for another 10 min" in records(result.stdout)[1]["error"]
+    assert len(server.seen) == 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import dataclasses
 import hashlib
 import re
 from collections.abc import Callable, Iterator
@@ -33,7 +34,8 @@ from forge_cli.login.work import Person, Result, Work
 from forge_cli.models import Deadline, HttpRequest, HttpResponse
 from forge_cli.profiles.secrets import Secrets
 from forge_cli.redact import REDACTOR
-from tests.people import Somebody, Typist, parameters, shown_url, visit
+from forge_cli.tokens.unbroken import requested, unbroken
+from tests.people import Holder, Somebody, Typist, parameters, shown_url, visit
 from tests.server import Reply, Server
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -390,3 +392,25 @@ def test_no_line_and_no_query_is_too_strange(text: str) -> None:
     for found in (Expected("s").read(text), Expected("s").pasted(text), Expected("s", "i", True).pasted(f"?{text}")):
         assert found is None or found.code or found.trouble
     assert Expected("s" * 40).read(text) is None
+
+
+def test_while_the_browser_is_waited_for_the_process_may_be_ended(server: Server, work: MakeWork) -> None:
+    push = server.reply("/par", Reply(201, {"request_uri": "urn:request:1", "expires_in": 60}))
+    holder, held = Holder(), []
+
+    def browser(url: str) -> None:
+        held.append(len(holder))
+        form = dict(server.seen[0].form)
+        visit(f"{form['redirect_uri']}?code=c-1&state={form['state']}")
+
+    person = Somebody(browser)
+    made = work(person)
+
+    def send(table: RequestTable, request: HttpRequest, scope: Scope) -> HttpResponse:
+        requested()
+        return made.send(table, request, scope)
+
+    with unbroken(holder):
+        step(pushed=RequestTable(method="POST", url=push)).run(dataclasses.replace(made, send=send))
+    person.done()
+    assert held == [0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -29,7 +30,8 @@ from forge_cli.models import Deadline, HttpRequest, HttpResponse
 from forge_cli.profiles.secrets import Secrets
 from forge_cli.redact import REDACTOR
 from forge_cli.retry import NoRetryStrategy
-from tests.people import Somebody
+from forge_cli.tokens.unbroken import requested, unbroken
+from tests.people import Holder, Somebody
 from tests.server import Reply, Server
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -269,3 +271,20 @@ def test_it_is_renewed_and_given_back_as_any_token(server: Server, work: Made) -
         [("refresh_token", "refresh-token-1")],
         [("token", "user-token-1")],
     ]
+
+
+def test_while_the_person_is_waited_for_the_process_may_be_ended_and_not_once_the_token_is_there(
+    server: Server, work: Made
+) -> None:
+    holder, made = Holder(), work(Somebody())
+    waits: list[int] = []
+
+    def send(table: RequestTable, request: HttpRequest, scope: Scope) -> HttpResponse:
+        requested()
+        return made.send(table, request, scope)
+
+    watched = dataclasses.replace(made, send=send, sleep=lambda seconds: waits.append(len(holder)))
+    with unbroken(holder):
+        step(server, PENDING, Reply(200, DONE)).run(watched)
+        assert (waits, len(holder)) == ([0, 0], 1)
+    assert not holder

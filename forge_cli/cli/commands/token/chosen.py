@@ -14,6 +14,7 @@ from ....login.template import references
 from ....models import Deadline, TokenData
 from ....profiles.build import Profile
 from ....tokens.pipeline import StepState
+from ...clear import InTheClear
 from ...completers import completed
 from ...context import Context
 from ...options import Seconds, limited
@@ -37,7 +38,7 @@ YES = click.option("--yes", is_flag=True, help="Run steps that have a side effec
 def sending(context: Context, *, strict: bool = False, browser: bool = True) -> Profile:
     """The profile for a command that may send: who listens is told, and so is what is dangerous."""
     color = color_wanted(context.stderr, context.environ)
-    listener = Notices(context.notice, context.tell, verbose=0, color=color)
+    listener = InTheClear(context.warn, Notices(context.notice, context.tell, verbose=0, color=color))
     return warned(context, context.profile(listener=listener, strict=strict, browser=browser))
 
 

@@ -11,6 +11,7 @@ from ....errors import UsageError
 from ....login.login import Login
 from ....profiles.build import Profile
 from ....tokens.pipeline import StepState
+from ...clear import InTheClear
 from ...context import Context
 from ...group import Sectioned
 from ...options import global_options, pass_context, silent
@@ -126,7 +127,7 @@ def _would(would: str, *, needed: bool, due: bool, ruled_out: bool, asked: bool)
 def _traced(context: Context, timeout: float | None) -> int:
     """Run what a request would run now, and show it as it happens. What fails has been shown when it is raised."""
     trace = Trace(context.stdout.write, context.notice, color=color_wanted(context.stdout, context.environ))
-    profile = warned(context, context.profile(listener=trace))
+    profile = warned(context, context.profile(listener=InTheClear(context.warn, trace)))
     trace.profile = profile
     quiet: list[str] = []
     runs = False
