@@ -11,8 +11,9 @@ from .summary import Summary, span
 _WIDTH, _HEIGHT, _LEFT, _BOTTOM = 640, 200, 64, 24
 # Above the bars, for numbers.
 _ROOM = 24
-# How wide a label may be.
-_LABEL = 60
+# How wide a letter of a label may be.
+_LETTER = 7
+_DOT = 2
 _STYLE = """
 :root{color-scheme:light dark;--ink:#1c2733;--paper:#fff;--line:#c8d1da;--bar:#2f6fb0;--bad:#b3392b}
 @media(prefers-color-scheme:dark){:root{--ink:#e4e9ee;--paper:#14191f;--line:#3a4652;--bar:#6aa9e6;--bad:#ef7a6b}}
@@ -102,7 +103,7 @@ def _curves(names: Sequence[str], curves: Mapping[str, Sequence[float | None]], 
 
 def _curve(name: str, values: Sequence[float | None], top: float) -> str:
     """A line through neighbours, and a dot for what has none."""
-    step, bottom, kind = (_WIDTH - _LEFT) / max(1, len(values) - 1), _HEIGHT - _BOTTOM, name or "only"
+    step, bottom, kind = (_WIDTH - _LEFT - _DOT) / max(1, len(values) - 1), _HEIGHT - _BOTTOM, name or "only"
     drawn = []
     for there, run in groupby(enumerate(values), lambda pair: pair[1] is not None):
         if not there:
@@ -110,7 +111,7 @@ def _curve(name: str, values: Sequence[float | None], top: float) -> str:
         points = [(_LEFT + n * step, bottom - (bottom - _ROOM) * value / top) for n, value in run if value is not None]
         if len(points) == 1:
             ((x, y),) = points
-            drawn.append(f'<circle class="dot {kind}" cx="{x:.1f}" cy="{y:.1f}" r="2"/>')
+            drawn.append(f'<circle class="dot {kind}" cx="{x:.1f}" cy="{y:.1f}" r="{_DOT}"/>')
         else:
             text = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
             drawn.append(f'<polyline class="curve {kind}" points="{text}"/>')
@@ -121,7 +122,7 @@ def _bars(names: Sequence[str], values: Sequence[int], *, kinds: bool = False) -
     if not values:
         return f'<text x="{_LEFT}" y="18">nothing</text>'
     top, step, bottom = max(values), (_WIDTH - _LEFT) / len(values), _HEIGHT - _BOTTOM
-    every = max(1, len(values) // 8)
+    every, free = max(1, len(values) // 8), 0.0
     drawn = []
     for n, (name, value) in enumerate(zip(names, values, strict=True)):
         # One failure among a million is still seen; above the bar there is room for a number.
@@ -134,7 +135,10 @@ def _bars(names: Sequence[str], values: Sequence[int], *, kinds: bool = False) -
         if kinds and n % every == 0:
             drawn.append(f'<text x="{x + 1:.1f}" y="{bottom - height - 4:.1f}">{value:,}</text>')
         if n % every == 0:
-            # A label that would leave the picture ends at its edge.
-            place = f'x="{_WIDTH}" text-anchor="end"' if x + _LABEL > _WIDTH else f'x="{x + 1:.1f}"'
-            drawn.append(f'<text {place} y="{_HEIGHT - 6}">{escape(name)}</text>')
+            # No label leaves the picture, or covers the one before it.
+            width = _LETTER * len(name)
+            place = min(x + 1, _WIDTH - width)
+            if place >= free:
+                free = place + width
+                drawn.append(f'<text x="{place:.1f}" y="{_HEIGHT - 6}">{escape(name)}</text>')
     return _frame("".join(drawn), top, above=_ROOM)

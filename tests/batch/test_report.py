@@ -50,11 +50,12 @@ def test_the_rate_falls_to_nothing_where_nothing_ended() -> None:
     assert [float(point.split(",")[1]) for point in points.split()][1:3] == [176, 176]
 
 
-def test_no_label_leaves_the_picture() -> None:
+def test_no_label_leaves_the_picture_or_covers_another() -> None:
     for count in range(1, 40):
         drawn = plot("Latencies", page(summary(*((1.0, 2.0**n) for n in range(count))), "x"))
-        for x, label in re.findall(r'<text x="([0-9.]+)" y="194">([^<]*)</text>', drawn):
-            assert float(x) + 7 * len(label) <= 640
+        labels = re.findall(r'<text x="([0-9.]+)" y="194">([^<]*)</text>', drawn)
+        edges = [edge for x, label in labels for edge in (float(x), float(x) + 7 * len(label))]
+        assert edges == sorted(edges) and 64 <= edges[0] and edges[-1] <= 640
 
 
 def test_a_run_without_results_is_a_page_as_well() -> None:
