@@ -109,10 +109,19 @@ class Refusals:
             known.given_up = self._due = True
             return True
 
-    def again(self) -> None:
-        """The request that a token was renewed for was refused again."""
+    def again(self, key: _Key, *, in_vain: bool) -> Undecided | None:
+        """A request was refused again, with the token that came of its refusal: what will tell later, if anything will.
+
+        `in_vain`: it was renewed for this request.
+        """
         with self._lock:
-            self._needed = min(2 * self._needed, _MOST_IN_A_ROW)
+            known = self._known(key)
+            if in_vain and not known.given_up:
+                self._needed = min(2 * self._needed, _MOST_IN_A_ROW)
+            if known.accepted < 0:
+                return None
+            # It is not as new as that: it was good for others, and may have ended since.
+            return Undecided(self, key, next(self._count))
 
     def give_up(self, key: _Key, refused: int) -> None:
         """Renew the token that was refused at that moment, unless it was accepted since."""
@@ -230,17 +239,18 @@ class CarefulHook(LoginHook):
             if response.status_code < 500 and response.status_code not in _SILENT:
                 self._refusals.accepted(key, metadata.get(_PUT, -1))
         elif metadata.get(self._renewed) or self._is_last(context):
-            if metadata.pop(_CAUSED, False):
-                self._refusals.again()
+            found = self._refusals.again(key, in_vain=metadata.pop(_CAUSED, False))
+            if found is not None:
+                metadata[UNDECIDED] = found
         else:
             first = not self._refusals.is_given_up(key)
-            found = self._refusals.refused(key)
-            metadata[_CAUSED] = first and found is True
-            if found is not True:
+            verdict = self._refusals.refused(key)
+            metadata[_CAUSED] = first and verdict is True
+            if verdict is not True:
                 # So that it is not renewed; what the server asks for beside that is still answered.
                 metadata[self._renewed] = True
-                if isinstance(found, Undecided):
-                    metadata[UNDECIDED] = found
+            if isinstance(verdict, Undecided):
+                metadata[UNDECIDED] = verdict
 
 
 class SteadyHook(CarefulHook):

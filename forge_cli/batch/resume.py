@@ -66,7 +66,7 @@ class Done:
         return at
 
     def _grow(self) -> None:
-        old, self._slots = self._slots, array("Q", bytes(16 * len(self._slots)))
+        old, self._slots = self._slots, array("Q", [_EMPTY]) * (2 * len(self._slots))
         for key in old:
             if key > _TAKEN:
                 self._slots[self._find(key)] = key

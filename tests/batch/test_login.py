@@ -228,12 +228,12 @@ def test_each_renewal_in_vain_doubles_how_many_refusals_in_a_row_the_next_one_ta
         found = [refusals.refused(key) for _ in range(needed)]
         assert found[-1] is True and all(isinstance(each, Undecided) for each in found[:-1])
         assert all(each.verdict is True for each in found if isinstance(each, Undecided))
-        refusals.again()
+        refusals.again(frozenset(), in_vain=True)
 
 
 def test_only_what_was_sent_after_a_refusal_tells_that_its_token_is_good() -> None:
     refusals, key = Refusals(), frozenset({("one", "a")})
-    refusals.again()
+    refusals.again(key, in_vain=True)
     refusals.accepted(key, refusals.put())
     before = refusals.put()
     refusal = refusals.refused(key)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from typing import Any
 
 import click
 
+from ....compiled import compiled
 from ....errors import ProfileError, StorageError, UsageError
 from ....profiles.build import token_directory
 from ....profiles.document import Document, Place, load_document
@@ -77,12 +79,16 @@ def _expectations(document: Document) -> Iterator[Problem]:
                     yield Problem((*place, "expect", index), trouble)
 
 
+# The text, or its beginning, as the error begins with it.
+_SHOWN = compiled(r"^\s*(['\"]).*?\1(?=:| has no)", re.DOTALL)
+
+
 def _trouble(text: str) -> str | None:
     """Why a text is no expectation; the text itself is not repeated."""
     try:
         expectation(text, "")
     except UsageError as exc:
-        return f"{exc.message.partition(repr(text))[2].lstrip(': ')} ({exc.hint})"
+        return f"{_SHOWN.sub('', exc.message, count=1).lstrip(': ')} ({exc.hint})"
     return None
 
 
