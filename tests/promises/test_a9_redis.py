@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import socket
 import time
 from collections.abc import Callable
@@ -59,6 +60,9 @@ def test_what_is_kept_is_json_with_an_end(forge: Forge, api: Callable[[str], Ser
         assert len(server.seen_at("/login")) == 1
         client = running.client()
         entries = [key for key in client.scan_iter() if client.type(key) in (b"string", "string")]
+        [shared] = [key for key in entries if bytes(key).endswith(b".key")]
+        assert re.fullmatch(rb"[0-9a-f]{64}", client.get(shared) or b"")
+        entries.remove(shared)
         assert entries
         for key in entries:
             assert isinstance(json.loads(client.get(key) or ""), dict)
