@@ -45,6 +45,8 @@ _MISSED = 0.02
 _LONGEST_FOR_LOGIN = 10.0
 # Seconds after which a line that waits for a circuit looks at it again: another one's trial may have closed it.
 _TRY = 0.5
+# Seconds between two renewals of a token of which nobody knows whether it is no longer good.
+_RESORT = 60.0
 _NOTHING = HttpRequest("GET", "")
 
 
@@ -117,8 +119,8 @@ class Batch:
         self._held = 0
         self._room = threading.Condition()
         self._aside: list[_Aside] = []
-        self._busy = 0
-        self._renewed_at_end = False
+        self._over = 0
+        self._next_resort = -math.inf
         self._judging = threading.Lock()
         self._stopped = self._abandoned = False
         self.refusal: ForgeError | None = None
@@ -244,8 +246,9 @@ class Batch:
             if self._idle is not None:
                 self._idle()
             # When no line is under way and none comes, no line will tell.
-            if self._aside and (idle or not self._more or self._given - self._freed >= self._most):
-                self._judge(last=True)
+            full = self._given - self._freed >= self._most
+            if self._aside and (idle or full or not self._more):
+                self._judge(last=True, full=full)
             with suppress(Empty):
                 return self._done.get(timeout=_LOOK)
             idle = True
@@ -271,35 +274,32 @@ class Batch:
             if task is None:
                 return
             position, line = task
-            with self._judging:
-                self._busy += 1
             result = self._result(line)
             undecided = None if result is None else self._hook.undecided
             with self._judging:
-                self._busy -= 1
-                if result is not None and undecided is not None:
+                if result is None or undecided is None:
+                    self._end(position, result)
+                else:
                     self._aside.append(_Aside(position, line, result, undecided))
-            if undecided is None:
-                self._end(position, result)
-            else:
-                self._done.put((_NO_POSITION, None))
+                    self._done.put((_NO_POSITION, None))
             if self._aside:
                 self._judge()
 
     def _end(self, position: int, result: Result | None) -> None:
+        self._over += 1
         self._hold(0 if result is None else result.size)
         self._done.put((position, result))
 
-    def _judge(self, *, last: bool = False) -> None:
+    def _judge(self, *, last: bool = False, full: bool = False) -> None:
         """Send those lines again whose token was refused for all; the others have had their answer.
 
-        With `last` nothing more will tell, if no line is under way. At the end of the input a token is then taken to
-        be no longer good, once.
+        With `last` nothing more will tell, if no line is under way. A token is then renewed: not often, but always
+        when the look-ahead is `full`, as that takes as many refusals in a row or a line that was slower than all.
         """
         with self._judging:
-            last = self._stopped or (last and not self._busy and self._todo.empty())
-            if last and not self._more and not self._stopped and not self._renewed_at_end:
-                self._renewed_at_end = True
+            last = self._stopped or (last and self._given == self._over + len(self._aside))
+            if last and not self._stopped and (full or self._clock() >= self._next_resort):
+                self._next_resort = self._clock() + _RESORT
                 for aside in self._aside:
                     aside.undecided.give_up()
             still = []

@@ -368,18 +368,20 @@ def test_a_quota_is_not_overshot_however_the_answers_overtake_each_other(
     server: Server, headers: Callable[[int], dict[str, str]]
 ) -> None:
     clock, lock = Clock(), threading.Lock()
-    began, count, refused = 0.0, 0, 0
+    began, arrived, count, refused = 0.0, itertools.count(), 0, 0
 
     def answer(request: Seen) -> Reply:
         nonlocal began, count, refused
+        # Some are overtaken by those that were sent after them: before they count, or after.
+        number = next(arrived)
+        threading.Event().wait(0.015 * (number % 3))
         with lock:
             if clock.now - began >= 1:
                 began, count = clock.now, 0
             count += 1
             mine = count
             refused += mine > 20
-        # Each fourth one is overtaken by those that came after it.
-        threading.Event().wait(0.03 if mine % 4 == 1 else 0.001)
+        threading.Event().wait(0.01 * (number % 4))
         return Reply(200 if mine <= 20 else 429, headers=headers(max(0, 20 - mine)))
 
     server.reply("/x", answer)

@@ -53,7 +53,7 @@ def test_every_command_shares_its_circuits_where_the_tokens_are(
     for _ in range(3):
         assert forge("get", "/x").exit_code == 5
     assert forge("get", "/x").exit_code == 11
-    assert forge("batch", "-", input="/x\n").exit_code == 11
+    assert forge("batch", "-", "--timeout", "0.2", input="/x\n").exit_code == 11
     assert len(server.seen_at("/x")) == 3
     # So that it holds on another machine too.
     assert not (config_dir() / "state" / "breaker.json").exists()

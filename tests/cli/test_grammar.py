@@ -43,7 +43,9 @@ def test_an_item_is_sent_as_the_table_says(forge: Forge, words: str, what: str) 
         Path(name).write_text(content)
     options = ["http://h.example/x", *shlex.split(words)]
     at = options.index("--") if "--" in options else len(options)
-    result = forge("post", *options[:at], "--offline", *options[at:], input="from stdin")
+    # A header or query parameter from a file may be a secret, and is masked unless that is asked for.
+    shown = ["--curl", "--reveal"] if re.search("(?<!=)(:|==)@", words) else ["--offline"]
+    result = forge("post", *options[:at], *shown, *options[at:], input="from stdin")
     assert result.exit_code == 0, result.stderr
     for absent, text in re.findall(
         "(no )?`([^`]+)`", re.sub(r"before `\\.*?` of|the `@` or `=`|`-` is|`-f`", "", what)
