@@ -7,8 +7,10 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import TextIO
 
 from ..errors import StorageError, UsageError
+from ..files import followed
 from .report_html import page
 from .report_junit import JUnit
 from .summary import Summary
@@ -33,25 +35,28 @@ class Report:
 
     def finish(self, summary: Summary, title: str) -> None:
         """Write it. StorageError when that does not succeed: then what had its name before is still there."""
-        with self._made() as part:
-            with part.open("w", encoding="utf-8", errors="replace") as file:
-                if self.junit is not None:
-                    self.junit.write(file, summary, title)
-                elif self._kind == ".html":
-                    file.write(page(summary, title))
-                else:
-                    file.write(json.dumps(summary.document(), indent=2) + "\n")
-            part.replace(self._path)
+        with self._made() as (file, place):
+            if self.junit is not None:
+                self.junit.write(file, summary, title)
+            elif self._kind == ".html":
+                file.write(page(summary, title))
+            else:
+                file.write(json.dumps(summary.document(), indent=2) + "\n")
+            file.close()
+            os.replace(file.name, place)
 
     @contextmanager
-    def _made(self) -> Iterator[Path]:
-        """A file beside it, which goes away if it is still there in the end."""
-        part = self._path.with_name(f".forge-{os.urandom(8).hex()}.part")
+    def _made(self) -> Iterator[tuple[TextIO, str]]:
+        """A new file, and the place that it is for, beside it. It goes away if it is still there in the end."""
+        part = None
         try:
-            part.touch(exist_ok=False)
-            yield part
+            place = followed(str(self._path))
+            part = os.path.join(os.path.dirname(place), f".forge-{os.urandom(8).hex()}.part")
+            with open(part, "x", encoding="utf-8", errors="replace") as file:
+                yield file, place
         except OSError as exc:
             raise StorageError(f"{self._path}: {(exc.strerror or '').lower()}", hint="name another place") from None
         finally:
-            with suppress(OSError):
-                part.unlink()
+            if part is not None:
+                with suppress(OSError):
+                    os.unlink(part)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from array import array
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -12,7 +13,7 @@ from typing import Any, BinaryIO
 
 from ..digits import broken, one_line, whole
 from ..errors import StorageError
-from ..files import locked
+from ..files import followed, locked, open_to_write
 from .lines import Line
 
 _EMPTY, _TAKEN = 0, 1
@@ -86,7 +87,7 @@ def resumed(path: Path) -> Iterator[tuple[BinaryIO, Done]]:
     run has it, and when it holds something else: then it stays as it is.
     """
     with reported(path):
-        file = path.open("a+b")
+        file = os.fdopen(open_to_write(followed(str(path)), append=True, read=True), "a+b")
     with file:
         with reported(path):
             if not locked(file.fileno()):

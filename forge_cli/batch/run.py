@@ -484,7 +484,7 @@ def send(
     jobs: int = JOBS,
     rate: float | None = None,
     ordered: bool = True,
-) -> Iterator[Result]:
+) -> Generator[Result, None, None]:
     """Send requests, or what a line of `forge batch` says, on `jobs` threads; yield what becomes of each.
 
     In their order, or with `ordered` false as they end. No more than a bounded number of requests and answers is
@@ -499,7 +499,7 @@ def send(
     return _or_refusal(run, requests_of(requests, config.default_headers))
 
 
-def _or_refusal(run: Batch, lines: Iterable[Line]) -> Iterator[Result]:
+def _or_refusal(run: Batch, lines: Iterable[Line]) -> Generator[Result, None, None]:
     yield from run.results(lines)
     if run.refusal is not None:
         raise cause_of(run.refusal)

@@ -60,7 +60,15 @@ def _link_owner(path: str) -> int | None:
     return info.st_uid if stat.S_ISLNK(info.st_mode) else None
 
 
-def open_to_write(path: str, *, append: bool = False, create: bool = True) -> int:
-    """A descriptor for a path that `followed` gave, which is no link by now; an old content is lost, or added to."""
-    flags = os.O_WRONLY | _PLAINLY | (os.O_APPEND if append else os.O_TRUNC) | (os.O_CREAT if create else 0)
+def open_to_write(path: str, *, append: bool = False, create: bool = True, read: bool = False) -> int:
+    """A descriptor for a path that `followed` gave, which is no link by now; an old content is lost, or added to.
+
+    With `read` it can be read as well.
+    """
+    flags = (
+        (os.O_RDWR if read else os.O_WRONLY)
+        | _PLAINLY
+        | (os.O_APPEND if append else os.O_TRUNC)
+        | (os.O_CREAT if create else 0)
+    )
     return os.open(path, flags | (0 if path.startswith(_OPEN_FILES) else _NO_LINK), 0o666)

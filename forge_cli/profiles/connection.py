@@ -13,7 +13,7 @@ from .document import Place
 from .kinds import Problem, written
 
 _HTTP = compiled(r"https?://[^\s/\\?#]", re.IGNORECASE)
-_FILLED = compiled(r"\$\{[^}]*\}")
+_FILLED = compiled(r"\$\{[^}]*(?:\}|\Z)")  # one that has no end is a fault of its own
 _HOST = compiled(r"(?:\[[0-9A-Fa-f:.%]+\]|[^\s:\[\]]+)(?::(?P<port>[0-9]{0,5}))?")
 _SCHEME = compiled(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 _WHERE_CERTIFICATE = "set `client_cert` in the profile (a shared login has none)"

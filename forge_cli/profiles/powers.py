@@ -18,11 +18,14 @@ LOADS = "loads Python classes"
 _URL_KEYS = frozenset({"url", "base_url", "origins", "proxy", "issuer", "jwks", "redirect_uri"})
 # Whose last part alone says what it is: `token_url` and its like, also of a step of somebody's own.
 _URL_ENDINGS = ("_url", "_uri")
-_ORIGIN = compiled(r"([A-Za-z][A-Za-z0-9+.-]*://)(?:[^/?#\s\\]*@)?([^/?#\s\\]*)")
+_ORIGIN = compiled(r"://(?:[^/?#\s\\]*@)?([^/?#\s\\]*)")
+_SCHEME = compiled(r"[A-Za-z][A-Za-z0-9+.-]*\Z")
+# No scheme is longer; a megabyte of letters before each "://" would be looked through again and again.
+_LONGEST_SCHEME = 40
 _WHOLE_ORIGIN = compiled(r"([A-Za-z][A-Za-z0-9+.-]*://)(?:[^/?#\s\\$]*@)?([^/?#\s\\@$]+)(?=[/?#]|\Z)")
 # What begins so is a path, whatever follows: no scheme has a slash in it.
 _PATH = compiled(r"/|[^:/?#$]*[/?#]")
-_USER = compiled(r"(?<=//)[^/?#\s\\@${}]*:[^/?#\s\\@${}]*(?=@)")
+_USER = compiled(r"(?<=//)[^/?#\s\\@${}:]*+:[^/?#\s\\@${}]*+(?=@)")
 _QUERY = compiled(r"[?#].*", re.DOTALL)
 _VARIABLE = compiled(r"\benv\.([A-Za-z0-9_-]+)")
 _CLASS_KEYS = frozenset({"strategy", "kind", "storage"})
@@ -165,9 +168,17 @@ def _origins(value: _Value) -> Iterator[str]:
         elif text and (_is_no_path(value) or (not _PATH.match(text) and (":" in text or "${" in text))):
             yield _composed(text)
     else:
-        yield from (f"{scheme}{host}" for scheme, host in _ORIGIN.findall(text))
+        yield from _addresses_in(text)
         if "}://" in text:
             yield _composed(text)
+
+
+def _addresses_in(text: str) -> Iterator[str]:
+    """The origins of all that looks like a URL in a text."""
+    for match in _ORIGIN.finditer(text):
+        scheme = _SCHEME.search(text[max(0, match.start() - _LONGEST_SCHEME) : match.start()])
+        if scheme is not None:
+            yield f"{scheme[0]}://{match[1]}"
 
 
 def _is_address(value: _Value) -> bool:

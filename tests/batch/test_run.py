@@ -69,7 +69,7 @@ def test_the_input_is_read_no_further_than_the_look_ahead(server: Server) -> Non
     timer.start()
     assert next(found).id == 1
     assert last <= 2 * 32
-    found.close()  # type: ignore[attr-defined]
+    found.close()
     timer.join()
 
 
@@ -293,7 +293,7 @@ def test_of_answers_that_are_there_none_waits_until_the_look_ahead_is_full(serve
     found = send(itertools.chain(first, slow()), HttpClientConfig(base_url=server.url), jobs=8)
     assert next(found).id == 1
     assert next(taken) < 100
-    found.close()  # type: ignore[attr-defined]
+    found.close()
 
 
 def test_a_run_that_is_stopped_ends_though_its_source_does_not(server: Server) -> None:

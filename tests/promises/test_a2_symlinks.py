@@ -95,8 +95,7 @@ def test_a_hard_link_in_the_files_place_is_replaced_and_not_written_through(path
 
 
 def test_the_data_is_synced_before_the_rename_and_the_directory_after_it(path: Path, require: Require) -> None:
-    strace = require("strace", "apt-get install strace")
-    calls = traced(strace, path)
+    calls = traced(require, path)
     temporary = next(call for call in calls if call.startswith("openat") and ".tmp" in call)
     for flag in ("O_EXCL", "O_NOFOLLOW", "O_CREAT", "0600"):
         assert flag in temporary
@@ -104,14 +103,15 @@ def test_the_data_is_synced_before_the_rename_and_the_directory_after_it(path: P
     assert order == ["openat", "write", "fsync", "rename", "openat", "fsync"]
 
 
-def traced(strace: str, path: Path) -> list[str]:
+def traced(require: Require, path: Path) -> list[str]:
     """What a child asks of the kernel for one `write_private`, between two marks."""
+    strace = require("strace", "apt-get install strace")
     imports = "import os, pathlib, sys; from forge_cli import files; path = pathlib.Path(sys.argv[1])"
     code = f"{imports}; os.write(2, b'begin'); files.write_private(path, b'new'); os.write(2, b'end')"
     log = path.with_name("strace.log")
     command = [strace, "-qq", "-o", str(log), "-e", "trace=openat,write,fsync,rename", sys.executable, "-c", code]
     result = subprocess.run([*command, str(path)], cwd=ROOT, capture_output=True, text=True, check=False)
     if result.returncode:
-        pytest.skip("this machine does not allow tracing")
+        require.missing("this machine does not allow tracing: in a container, --cap-add SYS_PTRACE")
     text = log.read_text().partition("begin")[2].partition('write(2, "end"')[0]
     return text.splitlines()[1:]

@@ -42,8 +42,9 @@ def path(tmp_path: Path) -> Path:
     return path
 
 
-def injected(strace: str, path: Path, *rules: str) -> str:
+def injected(require: Require, path: Path, *rules: str) -> str:
     """What the child says when the kernel answers so; nothing but the storage makes these calls."""
+    strace = require("strace", "apt-get install strace")
     command = [strace, "-f", "-qq", "-o", os.devnull]
     for rule in rules:
         command += ["-e", f"inject={rule}"]
@@ -57,7 +58,7 @@ def injected(strace: str, path: Path, *rules: str) -> str:
         check=False,
     )
     if "ptrace" in done.stderr.lower() or "attach" in done.stderr.lower():
-        pytest.skip("this machine does not allow tracing")
+        require.missing("this machine does not allow tracing: in a container, --cap-add SYS_PTRACE")
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -74,7 +75,7 @@ def injected(strace: str, path: Path, *rules: str) -> str:
     ],
 )
 def test_a_call_that_fails_leaves_the_old_tokens(path: Path, require: Require, rule: str, why: str) -> None:
-    said = injected(require("strace", "apt-get install strace"), path, rule)
+    said = injected(require, path, rule)
     assert said.startswith("StorageError: cannot write ")
     assert why in said
     assert FileTokenStorage(path).get("key") == OLD
@@ -83,12 +84,12 @@ def test_a_call_that_fails_leaves_the_old_tokens(path: Path, require: Require, r
 
 @pytest.mark.parametrize("errno", ["ENOLCK", "EOPNOTSUPP"])
 def test_a_file_system_without_locks_gets_a_lease(path: Path, require: Require, errno: str) -> None:
-    assert injected(require("strace", "apt-get install strace"), path, f"flock:error={errno}") == "saved\n"
+    assert injected(require, path, f"flock:error={errno}") == "saved\n"
     assert FileTokenStorage(path).get("key") == NEW
 
 
 def test_a_lock_that_fails_is_an_error(path: Path, require: Require) -> None:
-    said = injected(require("strace", "apt-get install strace"), path, "flock:error=EIO")
+    said = injected(require, path, "flock:error=EIO")
     assert "cannot lock" in said
     assert FileTokenStorage(path).get("key") == OLD
 

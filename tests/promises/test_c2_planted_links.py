@@ -28,9 +28,10 @@ def shared(require: Require, tmp_path: Path) -> Path:
     tmp_path.chmod(0o755)
     victim = Path("victim").absolute()
     victim.write_text("KEEP")
-    there = ["ln", "-s", str(victim), "link"]
-    made = [program, "--reuid", "65534", "--regid", "65534", "--clear-groups", *there]
-    subprocess.run(made, check=True, cwd=folder)
+    for name in ("link", "link.json"):
+        there = ["ln", "-s", str(victim), name]
+        made = [program, "--reuid", "65534", "--regid", "65534", "--clear-groups", *there]
+        subprocess.run(made, check=True, cwd=folder)
     return folder
 
 
@@ -53,3 +54,24 @@ def test_a_link_of_ones_own_is(forge: Forge, server: Server, shared: Path, optio
     assert forge("get", url, option, str(shared / "link")).exit_code == 0
     assert "KEEP" not in Path("victim").read_text()
     assert (shared / "link").is_symlink()
+
+
+@pytest.mark.parametrize(("option", "name"), [("--report", "link.json"), ("--resume", "link")])
+def test_nor_by_a_batch(forge: Forge, server: Server, shared: Path, option: str, name: str) -> None:
+    url = server.reply("/x", Reply(200, "new"), optional=True)
+    result = forge("batch", "-", option, str(shared / name), input=f"{url}\n")
+    assert (result.exit_code, server.seen) == (9, []), result.stderr
+    assert "is a link that another user made" in result.stderr
+    assert Path("victim").read_text() == "KEEP"
+    assert sorted(path.name for path in shared.iterdir()) == ["link", "link.json"]
+
+
+@pytest.mark.parametrize(("option", "name"), [("--report", "link.json"), ("--resume", "link")])
+def test_a_batch_follows_a_link_of_ones_own(forge: Forge, server: Server, shared: Path, option: str, name: str) -> None:
+    url = server.reply("/x", Reply(200, "new"))
+    Path("victim").write_text("")
+    (shared / name).unlink()
+    (shared / name).symlink_to(Path("victim").absolute())
+    assert forge("batch", "-", option, str(shared / name), input=f"{url}\n").exit_code == 0
+    assert Path("victim").read_text().startswith("{")
+    assert (shared / name).is_symlink()

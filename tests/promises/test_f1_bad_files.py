@@ -91,3 +91,29 @@ def test_a_byte_order_mark_and_windows_lines_are_fine(
 ) -> None:
     profile_file("").write_bytes(data)
     assert forge("get", "/x", "--offline").exit_code == 0
+
+
+MUCH = 900_000
+LONG = {
+    "letters": f'vars.x = "{"a" * MUCH}"',
+    "beginnings of references": f'base_url = "https://{"${" * (MUCH // 2)}"',
+    "beginnings of references in a var": f'vars.x = "{"${" * (MUCH // 2)}"',
+    "colons": f'base_url = "https://{":" * MUCH}"',
+    "slashes and colons": f'vars.x = "{"//:" * (MUCH // 3)}"',
+    "addresses": f'vars.x = "{"a://" * (MUCH // 4)}"',
+    "escapes": "vars.x = '" + "\\" * MUCH + "'",
+    "blanks": f'vars.x{" " * MUCH}= "a"',
+    "quotes": f"vars.x = '''{chr(39) * 2 + 'a'}{(chr(39) * 2 + 'a') * (MUCH // 3 - 1)}'''",
+    "comments": "#a\n" * (MUCH // 3),
+}
+
+
+@pytest.mark.parametrize("text", LONG.values(), ids=LONG)
+@pytest.mark.parametrize("words", [["profile", "validate", "long.toml"], ["trust", "--yes", "long.toml"]], ids=" ".join)
+def test_what_is_as_long_as_a_file_may_be_is_read_soon(forge: Forge, text: str, words: list[str]) -> None:
+    base_url = "" if "base_url" in text else 'base_url = "https://api.example.com"\n'
+    Path("long.toml").write_text(f"[profiles.a]\n{base_url}{text}\n")
+    begun = time.process_time()
+    result = forge(*words)
+    assert time.process_time() - begun < 2
+    assert result.exit_code in (0, 2), result.stderr

@@ -19,7 +19,7 @@ def chunked(*chunks: bytes, end: bytes = b"0\r\n\r\n") -> bytes:
 
 def go_on(answer: Answer) -> None:
     """Tell the server's script that the first piece was seen."""
-    answer._source._connection._sock.send(b"x")  # type: ignore[attr-defined]
+    answer._source._connection._sock.send(b"x")  # type: ignore[attr-defined]  # of either source
 
 
 def test_an_answer_has_status_reason_headers_and_version(serve: Serve, transport: Transport) -> None:
