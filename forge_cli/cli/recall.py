@@ -86,13 +86,12 @@ class Watch:
         self._folders: dict[str, str] = {}
         self._lost = False
 
-    def file(self, path: str, *, private: bool = False) -> None:
-        """Say that this file is going to be read; of a private one its folder's mode counts as well."""
+    def file(self, path: str) -> None:
+        """Say that this file is going to be read. Whose its folder is counts as well, and who may write there."""
         try:
             self._files[path] = _content(path)[0]
-            if private:
-                folder = os.path.dirname(path)
-                self._folders[folder] = _mark(os.stat(folder))
+            folder = os.path.dirname(path)
+            self._folders[folder] = _mark(os.stat(folder))
         except OSError:
             self._lost = True
 

@@ -119,6 +119,10 @@ def _loosen_folder(shell: Shell) -> None:
     (config_dir() / "tokens").chmod(0o755)
 
 
+def _loosen_profiles(shell: Shell) -> None:
+    config_dir().chmod(0o777)
+
+
 def _link(shell: Shell) -> None:
     path = config_dir() / "tokens" / "api.toml"
     path.symlink_to(path.rename(path.with_name("elsewhere")))
@@ -152,6 +156,7 @@ def _linked_record(shell: Shell) -> None:
         _clear,
         _loosen,
         _loosen_folder,
+        _loosen_profiles,
         _link,
         _new_key,
         _project,
@@ -242,7 +247,7 @@ def test_nothing_is_lost_where_nothing_can_be_remembered(shell: Shell) -> None:
 def test_only_the_last_answers_are_kept(shell: Shell) -> None:
     for number in range(40):
         watch = recall.Watch([str(number)], shell.env)
-        watch.file(str(config_dir() / "tokens" / "api.toml"), private=True)
+        watch.file(str(config_dir() / "tokens" / "api.toml"))
         watch.keep("token-of-one\n", "token-of-one", str(config_dir() / "tokens" / "api.toml"), time.time() + 60)
     assert len(_answers()) == 32
     assert shell.remembered("39") == "token-of-one\n"
@@ -251,7 +256,7 @@ def test_only_the_last_answers_are_kept(shell: Shell) -> None:
 def test_a_file_that_changes_while_it_is_read_leaves_nothing(shell: Shell) -> None:
     path = config_dir() / "tokens" / "api.toml"
     watch = recall.Watch(["anew"], shell.env)
-    watch.file(str(path), private=True)
+    watch.file(str(path))
     path.write_bytes(path.read_bytes() + b"\n")
     watch.keep("token-of-one\n", "token-of-one", str(path), time.time() + 60)
     assert shell.remembered("anew") is None

@@ -28,8 +28,8 @@ class Recollection:
         """Say that this step's token is going to be read."""
         storage = each.login.pipeline.storage
         if isinstance(storage, FileTokenStorage):
-            self._watch.file(str(self._context.config_dir / "state" / "digest.key"), private=True)
-            self._watch.file(str(storage.path), private=True)
+            self._watch.file(str(self._context.config_dir / "state" / "digest.key"))
+            self._watch.file(str(storage.path))
 
     def keep(self, profile: Profile, each: Meant, token: TokenData, text: str) -> None:
         """Remember the text, unless it depends on what no file, variable or word of the command line says."""
