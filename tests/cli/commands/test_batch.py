@@ -271,7 +271,7 @@ def test_a_process_that_is_killed_leaves_no_part_of_a_report(server: Server, tmp
     (tmp_path / "in").write_text(server.reply("/x", answer))
     running = child("batch", str(tmp_path / "in"), "--report", str(tmp_path / "x.html"))
     assert sent.wait(30)
-    running.send_signal(signal.SIGHUP)
+    running.kill()
     running.communicate(timeout=30)
     held.set()
     assert [path.name for path in tmp_path.iterdir()] == ["in"]
